@@ -1,0 +1,10 @@
+"""Runnel: one line from the provider's wire to the reader's eye.
+
+    values      messages · models · events · errors · settings
+    the wire    sse → providers/<protocol>          the only places that know a vendor's format
+    the turn    deadlines → attempts → engine → runs        tools/ and catalogue beside it
+    the answer  transcript (folds events) → pacing (times frames) → store (keeps conversations)
+    the faces   ui/ · api/ · cli                    each only reads runs; `build.open_app` composes
+
+README.md draws the same line; tests/test_imports.py holds who may import whom.
+"""

@@ -1,0 +1,161 @@
+"""The closed set of ways in which a turn can fail.
+
+    Fault(message, retry_after, status)
+    ├── Config            config         a setting is missing or wrong
+    ├── Auth              auth           the vendor does not accept the key
+    ├── NotFound          not_found      no such model or address
+    ├── BadRequest        bad_request    the vendor does not accept the request
+    │   └── Refused                      … because of one parameter, which can be left out
+    ├── RateLimited       rate_limited   too many requests, or out of credit
+    ├── Overloaded        overloaded     the vendor is too busy
+    ├── Server            server         the vendor's own error
+    ├── Unreachable       unreachable    no connection
+    ├── CutOff            cut_off        the stream ended before its end was said
+    ├── Stalled           stalled        silence, or longer than the deadline
+    ├── Malformed         malformed      what came cannot be read
+    ├── TooLarge          too_large      the question does not fit, or an event is too big
+    ├── Empty             empty          an answer without anything
+    ├── TooManyRounds     too_many_rounds   the model asked for tools again and again
+    ├── Stopped           stopped        a person said stop
+    ├── Shutdown          shutdown       this program is ending
+    └── (any other exception)  bug       logged with its traceback, shown as a neutral sentence
+
+Exceptions travel between layers; the engine turns the last one into `TurnFailed(failure)`.
+A message is for a person: it names the cause and the next step, and holds no key, no stack
+trace and nobody's HTML (`redact` and the providers see to that).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Kind = Literal[
+    "config",
+    "auth",
+    "not_found",
+    "bad_request",
+    "rate_limited",
+    "overloaded",
+    "server",
+    "unreachable",
+    "cut_off",
+    "stalled",
+    "malformed",
+    "too_large",
+    "empty",
+    "too_many_rounds",
+    "stopped",
+    "shutdown",
+    "bug",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a turn failed, as a value. `retry_after` in seconds, `status` of HTTP where there was one."""
+
+    kind: Kind
+    message: str
+    retry_after: float | None = None
+    status: int | None = None
+
+
+class Fault(Exception):
+    kind: ClassVar[Kind] = "bug"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+        self.status = status
+
+    @property
+    def failure(self) -> Failure:
+        return Failure(self.kind, self.message, self.retry_after, self.status)
+
+
+class Config(Fault):
+    kind = "config"
+
+
+class Auth(Fault):
+    kind = "auth"
+
+
+class NotFound(Fault):
+    kind = "not_found"
+
+
+class BadRequest(Fault):
+    kind = "bad_request"
+
+
+class Refused(BadRequest):
+    """The vendor named a body parameter that it does not take from this model."""
+
+    def __init__(self, message: str, *, parameter: str, status: int | None = None) -> None:
+        super().__init__(message, status=status)
+        self.parameter = parameter
+
+
+class RateLimited(Fault):
+    kind = "rate_limited"
+
+
+class Overloaded(Fault):
+    kind = "overloaded"
+
+
+class Server(Fault):
+    kind = "server"
+
+
+class Unreachable(Fault):
+    kind = "unreachable"
+
+
+class CutOff(Fault):
+    kind = "cut_off"
+
+
+class Stalled(Fault):
+    kind = "stalled"
+
+
+class Malformed(Fault):
+    kind = "malformed"
+
+
+class TooLarge(Fault):
+    kind = "too_large"
+
+
+class Empty(Fault):
+    kind = "empty"
+
+
+class TooManyRounds(Fault):
+    kind = "too_many_rounds"
+
+
+class Stopped(Fault):
+    kind = "stopped"
+
+
+class Shutdown(Fault):
+    kind = "shutdown"
+
+
+BUG = Failure("bug", "Something went wrong inside Runnel. The log has the details; asking again may work.")
+
+# What vendors' keys look like, for texts that echo one we do not hold (a visitor's typo, say).
+_KEY = re.compile(r"\b(?:sk|pk|gsk|xai|hf|r8|key|AIza)[-_][A-Za-z0-9_\-*.…]{6,}", re.ASCII)
+
+
+def redact(text: str, keys: Iterable[str] = ()) -> str:
+    """`text` without `keys` and without anything that looks like a key."""
+    for key in keys:
+        if len(key) >= 4:
+            text = text.replace(key, "[key]")
+    return _KEY.sub("[key]", text)

@@ -1,0 +1,36 @@
+"""The contract of a provider: one protocol, spoken to one vendor, turned into events.
+
+A protocol is one file beside this one, a vendor one line in `vendors`. Everything that knows a
+vendor's wire format or an SDK lives in this folder. `catalogue` and `attempts` call it.
+
+`stream(request)` is an async generator. It
+  * yields reply events and ends with `ReplyFinished`, or raises one of `errors` from its cause;
+  * accumulates no answer, prints, sleeps, logs and retries nothing, knows no deadline;
+  * insists that the end was said: a stream that merely ends is `CutOff`, never success;
+  * stops reading at the terminal event, and frees the wire at once when closed or cancelled;
+  * sends what the request sets and nothing else, and its vendor's key to that vendor alone.
+The mapping from our values to the vendor's body is one pure function of the protocol's file.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from chat.events import ReplyEvent
+from chat.messages import Request
+from chat.models import Model
+from chat.providers.vendors import Vendor
+
+__all__ = ["Model", "Provider", "Vendor"]
+
+
+class Provider(Protocol):
+    @property
+    def vendor(self) -> Vendor: ...
+
+    def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        """The reply to `request`, event by event."""
+        ...
+
+    async def models(self) -> list[Model]:
+        """What the vendor offers now. Raises the same errors as `stream`."""
+        ...

@@ -1,0 +1,53 @@
+"""Shared by all tests: no network but loopback, and a fresh environment for each test."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+_connect = socket.socket.connect
+_getaddrinfo = socket.getaddrinfo
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite is offline by construction: anything but loopback fails at once."""
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not str(address[0]).startswith(("127.", "::1")):
+            raise AssertionError(f"a test wants to connect to {address}")
+        _connect(self, address)
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in (None, "localhost", "::1") and not str(host).startswith(("127.", "b'127.")):
+            raise socket.gaierror(f"a test wants to look up {host}")
+        return _getaddrinfo(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key and no setting of the person who runs the tests reaches them."""
+    import os
+
+    for name in list(os.environ):
+        if name.endswith("_API_KEY") or name.startswith(("CHAT_", "GRADIO_", "OPENAI_", "ANTHROPIC_")):
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.setenv("CHAT_LOCAL", "0")
+
+
+@pytest.fixture
+def tasks_left() -> Iterator[None]:
+    """Fails when the test leaves a task behind."""
+    yield
+    try:
+        loop = asyncio.get_event_loop()
+    except RuntimeError:
+        return
+    assert not [task for task in asyncio.all_tasks(loop) if not task.done()]
