@@ -1,0 +1,14 @@
+"""The demo model: a vendor that needs no key and no network, and says that it is a script.
+
+    words     what is read out of a question, and how things are worded
+    scripts   the answers, as steps          endings    those that end badly
+    player    the steps as a vendor's stream, at a human pace
+    texts/    the longer answers, as Markdown
+
+The same talk gives the same events. `build` makes a `Demo`; `EXAMPLES` lead through it.
+"""
+
+from chat.providers.demo.player import Demo
+from chat.providers.demo.words import EXAMPLES, Example
+
+__all__ = ["EXAMPLES", "Demo", "Example"]

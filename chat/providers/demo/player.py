@@ -1,0 +1,254 @@
+"""The provider of the vendor `demo`: plays a script as a vendor's stream.
+
+Plays the steps of `scripts` as a vendor's stream would arrive: at a human pace, in pieces
+of a token, with its own delays (here the provider *is* the vendor, so it may sleep; `sleep` is
+the seam). The same talk gives the same events. `build` makes it; `EXAMPLES` lead through it.
+"""
+
+import asyncio
+import json
+import random
+import re
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, assert_never
+
+from chat import errors
+from chat.events import (
+    KeepAlive,
+    ReplyEvent,
+    ReplyFinished,
+    RequestSent,
+    ResponseOpened,
+    Stop,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    Usage,
+)
+from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
+from chat.models import Model
+from chat.providers.demo import scripts, steps
+from chat.providers.vendors import Vendor
+
+Sleep = Callable[[float], Awaitable[Any]]
+
+
+RATE = 80
+"""Tokens a second, about as fast as a hosted model of middle size."""
+CONNECT, FIRST = 0.1, 0.15
+"""Seconds to the response's head, and from there to the first word."""
+PING = 1.0
+"""Seconds between the signs of life of a hanging stream."""
+LONGEST_MEMORY = 1000
+"""Questions turned away once that are kept in mind."""
+
+_THINKS = ("none", "low", "medium", "high")
+
+
+@dataclass(slots=True)
+class _Budget:
+    """Tokens said so far, and how many may be."""
+
+    most: int | None
+    said: int = 0
+    thought: int = 0
+
+    def take(self, thinking: bool = False) -> bool:
+        if self.most is not None and self.said >= self.most:
+            return False
+        self.said += 1
+        self.thought += thinking
+        return True
+
+
+class Demo:
+    """The provider of the vendor `demo`. `pace` stretches all delays; 0 means none."""
+
+    def __init__(
+        self, vendor: Vendor, pace: float = 1.0, sleep: Sleep = asyncio.sleep, seed: int = 0
+    ) -> None:
+        self.vendor = vendor
+        self._pace = pace
+        self._sleep = sleep
+        self._seed = seed
+        self._turned_away: OrderedDict[str, None] = OrderedDict()
+
+    async def models(self) -> list[Model]:
+        name = self.vendor.name
+        facts: Mapping[str, Any] = {"context": 32_000, "temperature": True, "tools": True, "efforts": _THINKS}
+        return [
+            Model(name, "tour", "Demo: the tour", **facts),
+            Model(name, "fast", "Demo: as fast as it comes", **facts),
+            Model(name, "thinker", "Demo: always thinks first", **{**facts, "thinking": "always"}),
+            Model(name, "strict", "Demo: no temperature, no tools", 32_000, temperature=False, tools=False),
+        ]
+
+    async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        async with aclosing(self._play(request)) as events:
+            if request.stream:
+                async for event in events:
+                    yield event
+                return
+            text = ""
+            async for event in events:
+                match event:
+                    case TextDelta():
+                        text += event.text
+                    case ReplyFinished() | ToolCallStarted() if text:
+                        yield TextDelta(text)
+                        text = ""
+                        yield event
+                    case _:
+                        yield event
+
+    async def _play(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        dice = random.Random(f"{self._seed} {request.model.name} {len(request.messages)} {_last(request)}")
+        pace = 0.0 if request.model.id == "fast" else self._pace
+        budget = _Budget(request.max_tokens)
+
+        async def rest(seconds: float) -> None:
+            # Also without delay the loop gets its turn, so that a long answer can be stopped.
+            await self._sleep(seconds * dice.uniform(0.4, 1.6) * pace)
+
+        yield RequestSent("demo:", body(request))
+        await rest(CONNECT)
+        self._check(request)
+        opened = False
+        stop: Stop = "end"
+        for step in scripts.choose(steps.Talk.of(request, dice)):
+            if isinstance(step, steps.Fail) and (not step.once or self._first_time(request)):
+                raise step.fault
+            if isinstance(step, steps.Fail):
+                continue
+            if not opened:
+                opened = True
+                yield ResponseOpened(200)
+                await rest(FIRST)
+            match step:
+                case steps.Say(text) | steps.Think(text):
+                    thinking = isinstance(step, steps.Think)
+                    for piece in pieces(text):
+                        if not budget.take(thinking):
+                            stop = "length"
+                            break
+                        yield ThinkingDelta(piece) if thinking else TextDelta(piece)
+                        await rest(1 / RATE)
+                case steps.Call(calls):
+                    stop = "tool_use"
+                    for event in call_events(
+                        calls, sum(isinstance(m, ToolResults) for m in request.messages)
+                    ):
+                        if isinstance(event, ToolCallDelta) and not budget.take():
+                            stop = "length"
+                            break
+                        yield event
+                        await rest(1 / RATE)
+                case steps.Hang(pings):
+                    while True:
+                        await self._sleep(PING) if pings else await asyncio.get_running_loop().create_future()
+                        yield KeepAlive()
+                case steps.Limit(tokens):
+                    budget.most = tokens
+                case steps.End():
+                    stop = step.stop
+                case _:
+                    assert_never(step)
+            if stop != "end":
+                break
+        usage = Usage(_tokens_in(request), budget.said, thinking=budget.thought)
+        yield usage
+        yield ReplyFinished(stop, usage)
+
+    def _check(self, request: Request) -> None:
+        """As a strict vendor would: a parameter that the model does not take is an error, and is named."""
+        if (
+            request.model.id == "strict"
+            and request.temperature is not None
+            and "temperature" not in request.omit
+        ):
+            raise errors.Refused(
+                f"{request.model.name} takes no temperature.", parameter="temperature", status=400
+            )
+
+    def _first_time(self, request: Request) -> bool:
+        """Whether this question was not turned away before. The next time it is forgotten again."""
+        key = f"{len(request.messages)} {_last(request)}"
+        if key in self._turned_away:
+            del self._turned_away[key]
+            return False
+        self._turned_away[key] = None
+        if len(self._turned_away) > LONGEST_MEMORY:
+            self._turned_away.popitem(last=False)
+        return True
+
+
+def body(request: Request) -> dict[str, Any]:
+    """What a vendor would be sent. Unset means not sent."""
+    found: dict[str, Any] = {"model": request.model.id, "messages": [_message(m) for m in request.messages]}
+    for name in ("system", "temperature", "max_tokens", "effort"):
+        value = getattr(request, name)
+        if value is not None and name not in request.omit:
+            found[name] = value
+    if request.tools:
+        found["tools"] = [spec.name for spec in request.tools]
+    return found | {"stream": request.stream}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    match message:
+        case User(text):
+            return {"role": "user", "content": text}
+        case Assistant(parts):
+            return {"role": "assistant", "content": [_part(part) for part in parts]}
+        case ToolResults(results):
+            return {
+                "role": "tool",
+                "content": [{"id": r.id, "name": r.name, "text": r.text, "error": r.error} for r in results],
+            }
+        case _:
+            assert_never(message)
+
+
+def _part(part: Text | ToolCall | Raw) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case ToolCall(id, name, arguments):
+            return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
+        case Raw(data):
+            return {"type": "raw", "data": dict(data)}
+        case _:
+            assert_never(part)
+
+
+def pieces(text: str) -> list[str]:
+    """`text` in bits of about a token's size. Joined they are the text again."""
+    return re.findall(r"\s*\w{1,6}|\s*[^\w\s]{1,4}|\s+", text)
+
+
+def call_events(
+    calls: Iterable[tuple[str, Mapping[str, Any]]], round: int
+) -> Iterator[ToolCallStarted | ToolCallDelta]:
+    """Calls as a vendor streams them: the arguments in pieces, parallel calls interleaved."""
+    named = [(f"demo_{round}_{n}", name, arguments) for n, (name, arguments) in enumerate(calls)]
+    texts = [pieces(json.dumps(arguments, ensure_ascii=False)) for _, _, arguments in named]
+    for id, name, _ in named:
+        yield ToolCallStarted(id, name)
+    for row in zip_longest(*texts):
+        for (id, _, _), piece in zip(named, row, strict=True):
+            if piece is not None:
+                yield ToolCallDelta(id, piece)
+
+
+def _last(request: Request) -> str:
+    return next((m.text for m in reversed(request.messages) if isinstance(m, User)), "")
+
+
+def _tokens_in(request: Request) -> int:
+    """About four characters a token, as vendors' English goes."""
+    return (len(request.system or "") + len(json.dumps(body(request)["messages"], ensure_ascii=False))) // 4
