@@ -90,7 +90,7 @@ class Tools:
         Cancelling abandons the call at once: an async tool is cancelled with it, a thread goes on
         by itself and its result is dropped. `progress` is called on the loop, and not after the end.
         """
-        loop = asyncio.get_running_loop()
+        loop, thread = asyncio.get_running_loop(), threading.get_ident()
         citations: dict[Citation, None] = {}
         running = True
 
@@ -99,8 +99,11 @@ class Tools:
                 if running:
                     what()
 
-            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(now)
+            if threading.get_ident() == thread:
+                now()
+            else:
+                with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                    loop.call_soon_threadsafe(now)
 
         context = Context(
             self._settings,
@@ -109,7 +112,6 @@ class Tools:
         )
         try:
             result, text = _written(await self._call(name, arguments, context))
-            await asyncio.sleep(0)  # what the tool reported last has been heard
             return Outcome(result, None, text, tuple(citations))
         except ToolError as error:
             return Outcome(None, str(error), str(error))
@@ -187,9 +189,9 @@ def _in_thread(call: Callable[[], Any], name: str) -> Awaitable[Any]:
 
 def _written(value: Any) -> tuple[Any, str]:
     """`value` as a JSON value and as the model's text, both capped. A string is its own text."""
-    from pydantic_core import to_jsonable_python
+    from pydantic_core import to_json
 
-    result = to_jsonable_python(value, inf_nan_mode="strings")
+    result = json.loads(to_json(value, inf_nan_mode="strings"))
     text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
     if len(text) > LONGEST:
         cut = len(text) - LONGEST

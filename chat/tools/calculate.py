@@ -21,7 +21,8 @@ LONGEST = 500
 BITS = 10_000
 """Bits of a whole number: 3,010 digits, below the 4,300 that Python turns into text."""
 
-_SPELT = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "√": "sqrt"})
+_SPELT = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "√": "sqrt", "^": "**"})
+"""How people write. `^` is made a power before parsing: as Python's xor it would bind looser than `+`."""
 _NODES = (
     ast.BinOp,
     ast.BoolOp,
@@ -152,7 +153,6 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.FloorDiv: _numeric(operator.floordiv),
     ast.Mod: _numeric(operator.mod),
     ast.Pow: _numeric(_power),
-    ast.BitXor: _numeric(_power),  # what people and models mean by 2^10
     ast.USub: _numeric(operator.neg),
     ast.UAdd: _numeric(operator.pos),
     ast.Not: operator.not_,
