@@ -1,0 +1,316 @@
+"""The SDKs' clients, shared and built late, and the one reader of what a vendor answers.
+
+`Clients` imports an SDK when its first client is asked for, in a thread, so that neither the start nor
+the event loop waits (openai 0.5 s, anthropic 1 s). `open_wire` enters an SDK's `with_streaming_response`
+manager and gives the answer as payloads: decoded JSON, whatever the content type claims. What the
+payloads mean is the protocols' business; what errors mean stands in `faults`.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Final
+
+from chat.errors import Empty, Fault, Malformed, TooLarge
+from chat.providers import faults
+from chat.providers.faults import Call
+from chat.providers.vendors import Vendor
+from chat.sse import Comment, Decoder
+
+if TYPE_CHECKING:
+    import httpx2
+    from anthropic import AsyncAnthropic
+    from openai import AsyncOpenAI
+
+KEPT_OPEN: Final = 60.0
+"""Seconds that an idle connection is kept: the SDKs' 5 s make nearly each turn pay a TLS handshake."""
+
+LARGEST_BODY: Final = 32 * 1024 * 1024
+"""Bytes of an answer that is one JSON text. OpenRouter's list of models has about 1 MB."""
+
+KEEP_ALIVE: Final = ":"
+"""Name of a payload that says nothing: a comment or an event without data."""
+DONE: Final = "[DONE]"
+"""Name of the payload that ends a stream of Chat Completions."""
+WHOLE: Final = "{}"
+"""Name of the only payload of an answer that is one JSON object instead of a stream."""
+
+_NO_KEY: Final = "no-key"  # the SDKs insist on one; `_without_key` takes it off the request again
+
+_CLIENTS: Final = 256  # SDK clients kept; they hold no connections, so dropping one costs a millisecond
+
+
+class Clients:
+    """One pool of connections for all vendors, and one SDK client for each address and key.
+
+    `connect` in seconds. `transport` stands in for the network in tests. Close with `aclose`.
+    """
+
+    def __init__(self, connect: float = 5, transport: "httpx2.AsyncBaseTransport | None" = None) -> None:
+        self._connect = connect
+        self._transport = transport
+        self._http: httpx2.AsyncClient | None = None
+        self._known: dict[tuple[str, str, str], Any] = {}
+        self._loading = asyncio.Lock()
+
+    async def openai(self, vendor: Vendor, key: str = "") -> "AsyncOpenAI":
+        """For Chat Completions and Responses. Without a key no `Authorization` is sent."""
+        return await self._client("openai", vendor, key)
+
+    async def anthropic(self, vendor: Vendor, key: str = "") -> "AsyncAnthropic":
+        """For Messages. `vendor.url` must not include `/v1`."""
+        return await self._client("anthropic", vendor, key)
+
+    async def aclose(self) -> None:
+        self._known.clear()
+        if self._http is not None:
+            http, self._http = self._http, None
+            await http.aclose()
+
+    async def _client(self, sdk: str, vendor: Vendor, key: str) -> Any:
+        known = self._known.get((sdk, vendor.url, key))
+        if known is not None:
+            return known
+        async with self._loading:
+            if self._http is None:
+                self._http = await asyncio.to_thread(_http_client, self._connect, self._transport)
+            build = _openai if sdk == "openai" else _anthropic
+            client = await asyncio.to_thread(build, vendor, key, self._http)
+            while len(self._known) >= _CLIENTS:
+                del self._known[next(iter(self._known))]
+            self._known[sdk, vendor.url, key] = client
+            return client
+
+
+def _http_client(connect: float, transport: "httpx2.AsyncBaseTransport | None") -> "httpx2.AsyncClient":
+    import httpx2
+
+    return httpx2.AsyncClient(
+        transport=transport,
+        # Silence is measured by `chat.deadlines`, which knows content from a ping.
+        timeout=httpx2.Timeout(None, connect=connect),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEPT_OPEN),
+        # A redirect would carry the conversation, and Anthropic's `x-api-key`, to another host.
+        follow_redirects=False,
+        # No cookies: visitors with keys of their own share this client.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        event_hooks={"request": [_without_key]},
+        # A proxy of the environment cannot reach this machine's own servers.
+        mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
+    )
+
+
+async def _without_key(request: "httpx2.Request") -> None:
+    for header in ("authorization", "x-api-key"):
+        if request.headers.get(header, "").removeprefix("Bearer ") == _NO_KEY:
+            del request.headers[header]
+
+
+def _openai(vendor: Vendor, key: str, http: "httpx2.AsyncClient") -> "AsyncOpenAI":
+    import openai
+    import openai.resources.chat.completions
+    import openai.resources.models
+    import openai.resources.responses
+
+    client = openai.AsyncOpenAI(
+        api_key=key or _NO_KEY,
+        base_url=vendor.url,
+        http_client=http,
+        max_retries=0,
+    )
+    # The SDK reads these from the environment, for every vendor alike: they are not for others to see.
+    client.organization = client.project = client.admin_api_key = None
+    client._custom_headers = {}
+    return client
+
+
+def _anthropic(vendor: Vendor, key: str, http: "httpx2.AsyncClient") -> "AsyncAnthropic":
+    import anthropic
+    import anthropic.resources.messages
+    import anthropic.resources.models
+
+    client = anthropic.AsyncAnthropic(
+        api_key=key or _NO_KEY, base_url=vendor.url, http_client=http, max_retries=0
+    )
+    client._custom_headers = {}  # from ANTHROPIC_CUSTOM_HEADERS, as above
+    return client
+
+
+class Wire:
+    """An answer, payload by payload: `async for name, data in wire`.
+
+    `name` is the stream's `event:` ("" where it has none), or one of `KEEP_ALIVE`, `DONE` and `WHOLE`;
+    `data` is the JSON object. Ends when the body ends, which alone is no success. Raises our errors.
+    """
+
+    def __init__(self, response: "httpx2.Response", call: Call) -> None:
+        self.status = response.status_code
+        self._call = call
+        self._type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._chunks = response.aiter_bytes()
+        self._decoder = Decoder()
+        self._ready: deque[tuple[str, dict[str, Any]] | Fault] = deque()
+        self._streams = False  # it was seen to be a stream of events
+        self._ended = False
+        self._seen = False
+
+    def __aiter__(self) -> "Wire":
+        return self
+
+    async def __anext__(self) -> tuple[str, dict[str, Any]]:
+        ready = self._ready
+        while not ready:
+            if self._ended:
+                raise StopAsyncIteration
+            await self._fill()
+        item = ready.popleft()
+        if isinstance(item, Fault):
+            raise item
+        return item
+
+    async def json(self) -> Any:
+        """The whole body as one JSON value of any type."""
+        start = await self._sniff()
+        if start[:1] not in (b"{", b"["):
+            raise self._unreadable(start)
+        return await self._rest(start)
+
+    async def aclose(self) -> None:
+        self._ended = True
+        await self._chunks.aclose()
+
+    async def _fill(self) -> None:
+        if self._streams:
+            chunk = await self._chunk()
+        else:
+            chunk = await self._sniff()
+            if chunk[:1] in (b"{", b"["):
+                body = await self._rest(chunk)
+                if isinstance(body, list) and len(body) == 1:  # Gemini wraps its errors so
+                    body = body[0]
+                if not isinstance(body, dict):
+                    raise self._unreadable(chunk)
+                self._ready.append((WHOLE, body))
+                return
+            if chunk[:1] == b"<":
+                raise self._unreadable(chunk)
+            self._streams = True
+        if chunk is None:
+            self._ended = True
+            if not self._seen and self._type != "text/event-stream":
+                raise self._unreadable(b"")
+            return
+        self._read(chunk)
+
+    def _read(self, chunk: bytes) -> None:
+        ready = self._ready
+        for event in self._decoder.feed(chunk):
+            if isinstance(event, Comment) or not event.data:
+                ready.append((KEEP_ALIVE, {}))
+                continue
+            self._seen = True
+            text = event.data
+            try:
+                data = json.loads(text)
+            except ValueError as error:
+                if text.strip() == "[DONE]":
+                    ready.append((DONE, {}))
+                    continue
+                fault = self._malformed("sent an event that is not JSON")
+                fault.__cause__ = error
+                ready.append(fault)
+                return
+            if "\\ud" in text or "\\uD" in text:
+                data = _without_halves(data)
+            ready.append((event.event, data) if isinstance(data, dict) else (KEEP_ALIVE, {}))
+        if self._decoder.fault:
+            ready.append(self._decoder.fault)
+
+    async def _chunk(self) -> bytes | None:
+        """The next bytes; None at the end of the body."""
+        try:
+            return await anext(self._chunks, None)
+        except Exception as error:
+            self._ended = True
+            fault = faults.of(error, self._call, opened=True)
+            if fault is None:
+                raise
+            raise fault from error
+
+    async def _sniff(self) -> bytes:
+        """The first bytes that are not blank: their first tells JSON, HTML and a stream apart.
+
+        The content type does not: servers name a stream `text/plain`, and an error `text/event-stream`.
+        """
+        start = b""
+        while not start:
+            chunk = await self._chunk()
+            if chunk is None:
+                self._ended = True
+                raise Empty(
+                    f"{self._call.title} accepted the question and sent nothing back. Ask again; "
+                    "if that does not help, choose another model.",
+                    status=self.status,
+                )
+            start = chunk.lstrip(b"\xef\xbb\xbf \t\r\n")
+        return start
+
+    async def _rest(self, start: bytes) -> Any:
+        parts, size = [start], len(start)
+        while (chunk := await self._chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise TooLarge(f"The answer of {self._call.title} is larger than {LARGEST_BODY >> 20} MiB.")
+        self._ended = True
+        try:
+            return _without_halves(json.loads(b"".join(parts)))
+        except ValueError as error:
+            raise self._malformed("sent an answer that is not JSON, or only a part of it") from error
+
+    def _unreadable(self, start: bytes) -> Fault:
+        if start[:1] == b"<" or self._type in ("text/html", "application/xhtml+xml"):
+            return self._malformed("sent a web page instead of an answer", hint=True)
+        return self._malformed("sent something that is neither a stream nor JSON", hint=True)
+
+    def _malformed(self, what: str, hint: bool = False) -> Malformed:
+        end = f"Is the address right? {self._call.address_hint}" if hint else "Asking again may help."
+        return Malformed(f"{self._call.title} {what}. {end}", status=self.status)
+
+
+@asynccontextmanager
+async def open_wire(manager: Any, call: Call) -> AsyncIterator[Wire]:
+    """Sends the request that an SDK's `with_streaming_response` manager holds, and gives its answer.
+
+    Leaving frees the connection at once. Raises our errors, from the SDK's.
+    """
+    try:
+        response = await manager.__aenter__()
+    except Exception as error:
+        fault = faults.of(error, call)
+        if fault is None:
+            raise
+        raise fault from error
+    wire = Wire(response.http_response, call)
+    try:
+        yield wire
+    finally:
+        try:
+            await wire.aclose()
+        finally:
+            await manager.__aexit__(None, None, None)
+
+
+def _without_halves(value: Any) -> Any:
+    """`value` with every lone surrogate replaced: JSON may hold one, but no UTF-8 text can."""
+    match value:
+        case str():
+            return value if value.isascii() else value.encode(errors="replace").decode()
+        case dict():
+            return {_without_halves(k): _without_halves(v) for k, v in value.items()}
+        case list():
+            return [_without_halves(v) for v in value]
+    return value
