@@ -323,13 +323,13 @@ def _bad_request(
 
 
 def _refused(body: object, text: str, code: str, param: str, call: Call) -> str:
-    """The wire's top-level name of a parameter that we sent and the vendor does not take, or ""."""
+    """The wire's top-level name (or one of `_PARTS`) of what we sent and the vendor does not take, or ""."""
     sent = call.sent - PROTECTED
     named = re.split(r"[.\[]", param)[0]
     if _OUT_OF_RANGE.search(f"{code} {text}") and not _NOT_TAKEN.search(f"{code} {text}"):
         return ""  # the parameter is taken, its value is not: the person should know
     if named:
-        return named if named in sent else ""
+        return (param if param in _PARTS else named) if named in sent else ""
     for place in _places(body):
         return place if place in sent else ""
     if not _NOT_TAKEN.search(f"{code} {text}"):
@@ -346,6 +346,9 @@ def _refused(body: object, text: str, code: str, param: str, call: Call) -> str:
                     return name
     return ""
 
+
+_PARTS = frozenset(("reasoning.summary", "reasoning.effort"))
+"""Left out alone: OpenAI gives summaries to verified organisations only; the effort still holds."""
 
 _OTHER_WORDS = {
     r"\beffort\b": ("output_config", "reasoning_effort", "reasoning"),
