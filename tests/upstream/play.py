@@ -45,6 +45,20 @@ class Recorded:
     def model(self) -> str:
         return str(self.body.get("model", "")) if isinstance(self.body, dict) else ""
 
+    @property
+    def question(self) -> str:
+        """The text of the last message of a person, in any protocol's shape."""
+        if not isinstance(self.body, dict):
+            return ""
+        said = self.body.get("messages") or self.body.get("input") or []
+        for message in reversed([{"role": "user", "content": said}] if isinstance(said, str) else said):
+            if message.get("role") == "user":
+                content = message["content"]
+                parts = [{"text": content}] if isinstance(content, str) else content
+                if text := "".join(part.get("text", "") for part in parts):
+                    return text.strip()
+        return ""
+
     async def over(self) -> None:
         """Waits until it is finished or the client has left."""
         await self.done.wait()

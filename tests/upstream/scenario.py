@@ -15,6 +15,8 @@ unique. N counts, R is tokens per second (0 or left out: as fast as they come), 
     fault-NAME[-after-N]   N tokens of text, then the fault; without N a fault of the stream comes first
     once-STEP       STEP for the first request with this name, five tokens for the next
 
+The model `asked` plays what the last question says, in the same words.
+
 Faults instead of an answer: 400, 401, 403, 404, 429[-S] (S is Retry-After), 500, 503, 529, html,
 html-502, json-error, json (a whole completion), empty-body, echo (the key in the error's text),
 temperature (refused if sent), context (too long), silence (no byte at all).
@@ -87,6 +89,7 @@ _STREAM = re.compile(
     r"error|error-nested|failed|reset|close|cut|broken-json|broken-utf8|silence|pings|huge|nothing"
 )
 FOREVER = 3600.0
+ASKED = "asked"
 
 
 def parse(model: str, seen: int = 0) -> Steps:
@@ -146,6 +149,7 @@ def _stream_fault(name: str) -> Steps:
 
 # What the model list offers: a menu for the page, and names to try by hand.
 EXAMPLES = (
+    ASKED,
     "text-200-50",
     "prose-2000-100",
     "think-60-40+prose-300-60",

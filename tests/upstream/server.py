@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import asdict
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 from tests.upstream import scenario
 from tests.upstream.dialects import DIALECTS
@@ -125,19 +126,18 @@ class Upstream:
         seen = self._seen.get(request.model, 0)
         self._seen[request.model] = seen + 1
         try:
-            steps = scenario.parse(request.model, seen)
+            asked = request.model == scenario.ASKED
+            steps = scenario.parse(request.question if asked else request.model, seen)
         except ValueError as error:
             await wire.whole(404, dialect.fault(str(error), "not_found_error", code="model_not_found"))
             return True
         return await Play(request, dialect, wire).steps(steps)
 
     def _log(self, target: str) -> Any:
-        """What `GET /_log?since=N` answers: the requests from number N on."""
-        since = int(target.partition("since=")[2] or 0)
-        return {
-            "connections": len(self.connections),
-            "requests": [asdict(request) for request in self.requests[since:]],
-        }
+        """What `GET /_log` answers: all requests, or with `?question=TEXT` those that ask just that."""
+        wanted = parse_qs(urlsplit(target).query).get("question", [""])[0]
+        found = (request for request in self.requests if not wanted or request.question == wanted)
+        return {"connections": len(self.connections), "requests": [asdict(request) for request in found]}
 
 
 def _models(anthropic: bool) -> Any:

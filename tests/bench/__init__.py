@@ -1,0 +1,11 @@
+"""`python -m tests.bench`: our page and a bare chat, side by side, with the same provider and browser.
+
+    bare        the page we compare with: a gr.ChatInterface that yields at each token
+    processes   starts the servers, reads their CPU time
+    page        the browser's side: a question, what was seen when, main thread, bytes
+    streams     the same without a browser, over Gradio's queue
+    scenarios   what is measured
+    report      the table and the aims
+
+Nothing here asserts a time, and pytest runs none of it: figures belong to a machine.
+"""

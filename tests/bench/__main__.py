@@ -1,0 +1,42 @@
+"""`python -m tests.bench [--quick] [--json FILE] [--only NAME …]`: measures and prints the table."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.bench import page as pages
+from tests.bench import report
+from tests.bench.processes import provider, running
+from tests.bench.scenarios import Bench, Sizes
+
+ALL = ("first_page", "stream", "first_text", "long_chat", "fast", "at_once", "idle")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer runs and a shorter long chat: 3 minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument("--only", nargs="+", choices=ALL, default=ALL, metavar="NAME", help=", ".join(ALL))
+    args = parser.parse_args()
+    async with (
+        provider() as upstream,
+        running("ours", upstream) as ours,
+        running("bare", upstream) as bare,
+        pages.browser() as chromium,
+    ):
+        bench = Bench(upstream, chromium, {"ours": ours, "bare": bare}, Sizes(args.quick), say)
+        for name in ALL:
+            if name in args.only:
+                await getattr(bench, name)()
+    print(report.table(bench.measures))
+    if args.json:
+        report.write(args.json, bench.measures, args.quick)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
