@@ -1,6 +1,6 @@
 """The demo model: a vendor that needs no key and no network, and says that it is a script.
 
-    words     what is read out of a question, and how things are worded
+    questions what is read out of a question    words   how things are worded
     scripts   the answers, as steps          endings    those that end badly
     player    the steps as a vendor's stream, at a human pace
     texts/    the longer answers, as Markdown

@@ -109,8 +109,8 @@ overloaded = errors.Overloaded(
 ENDINGS: tuple[tuple[str, Script], ...] = (
     (r"rate.?limit.{0,30}(hour|long)|hour.{0,30}rate.?limit", breaks(out_of_quota)),
     (r"rate.?limit|too many requests|(error|status) 429", rate_limited),
-    (r"\bstall.{0,30}before|\bsilence\b", silence),
-    (r"\bstall|fall silent|\bhang\b", stall),
+    (r"\bstall.{0,30}before", silence),
+    (r"\bstall|fall silent", stall),
     (
         r"cut.?off|cut it off|disconnect",
         breaks(cut_off, "The line is cut in the middle of this sentence, and nobody says whether the"),
@@ -120,8 +120,8 @@ ENDINGS: tuple[tuple[str, Script], ...] = (
         breaks(malformed, "So far every word could be read. What comes next is not even"),
     ),
     (r"wrong key|(error|status) 401", breaks(wrong_key)),
-    (r"no connection|unreachable|\boffline\b", breaks(no_connection)),
-    (r"too long|too large|context (window|length)|full context", breaks(too_long)),
+    (r"no connection|unreachable", breaks(no_connection)),
+    (r"^\W*too (long|large)|context (window|length)|full context", breaks(too_long)),
     (r"server error|(error|status) 5\d\d", breaks(server_error)),
     (r"say nothing|empty answer", empty),
     (r"\bfail|overload|mid-?stream|\bbreak (off|down)", breaks(overloaded, text("overloaded"))),

@@ -10,9 +10,9 @@ import json
 import random
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, assert_never
 
@@ -30,9 +30,10 @@ from chat.events import (
     ToolCallStarted,
     Usage,
 )
-from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
+from chat.messages import Request, ToolResults, User
 from chat.models import Model
 from chat.providers.demo import scripts, steps
+from chat.providers.demo.body import body, tokens_in
 from chat.providers.vendors import Vendor
 
 Sleep = Callable[[float], Awaitable[Any]]
@@ -84,27 +85,19 @@ class Demo:
         return [
             Model(name, "tour", "Demo: the tour", **facts),
             Model(name, "fast", "Demo: as fast as it comes", **facts),
-            Model(name, "thinker", "Demo: always thinks first", **{**facts, "thinking": "always"}),
+            Model(
+                name,
+                "thinker",
+                "Demo: always thinks first",
+                **{**facts, "thinking": "always", "efforts": _THINKS[1:]},
+            ),
             Model(name, "strict", "Demo: no temperature, no tools", 32_000, temperature=False, tools=False),
         ]
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         async with aclosing(self._play(request)) as events:
-            if request.stream:
-                async for event in events:
-                    yield event
-                return
-            text = ""
-            async for event in events:
-                match event:
-                    case TextDelta():
-                        text += event.text
-                    case ReplyFinished() | ToolCallStarted() if text:
-                        yield TextDelta(text)
-                        text = ""
-                        yield event
-                    case _:
-                        yield event
+            async for event in events if request.stream else _whole(events):
+                yield event
 
     async def _play(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         dice = random.Random(f"{self._seed} {request.model.name} {len(request.messages)} {_last(request)}")
@@ -118,13 +111,14 @@ class Demo:
         yield RequestSent("demo:", body(request))
         await rest(CONNECT)
         self._check(request)
+        round = sum(isinstance(message, ToolResults) for message in request.messages)
         opened = False
         stop: Stop = "end"
         for step in scripts.choose(steps.Talk.of(request, dice)):
-            if isinstance(step, steps.Fail) and (not step.once or self._first_time(request)):
-                raise step.fault
             if isinstance(step, steps.Fail):
-                continue
+                if step.once and not self._first_time(request):
+                    continue
+                raise step.fault
             if not opened:
                 opened = True
                 yield ResponseOpened(200)
@@ -140,9 +134,7 @@ class Demo:
                         await rest(1 / RATE)
                 case steps.Call(calls):
                     stop = "tool_use"
-                    for event in call_events(
-                        calls, sum(isinstance(m, ToolResults) for m in request.messages)
-                    ):
+                    for event in call_events(calls, round):
                         if isinstance(event, ToolCallDelta) and not budget.take():
                             stop = "length"
                             break
@@ -160,7 +152,7 @@ class Demo:
                     assert_never(step)
             if stop != "end":
                 break
-        usage = Usage(_tokens_in(request), budget.said, thinking=budget.thought)
+        usage = Usage(tokens_in(request), budget.said, thinking=budget.thought)
         yield usage
         yield ReplyFinished(stop, usage)
 
@@ -187,43 +179,18 @@ class Demo:
         return True
 
 
-def body(request: Request) -> dict[str, Any]:
-    """What a vendor would be sent. Unset means not sent."""
-    found: dict[str, Any] = {"model": request.model.id, "messages": [_message(m) for m in request.messages]}
-    for name in ("system", "temperature", "max_tokens", "effort"):
-        value = getattr(request, name)
-        if value is not None and name not in request.omit:
-            found[name] = value
-    if request.tools:
-        found["tools"] = [spec.name for spec in request.tools]
-    return found | {"stream": request.stream}
-
-
-def _message(message: Message) -> dict[str, Any]:
-    match message:
-        case User(text):
-            return {"role": "user", "content": text}
-        case Assistant(parts):
-            return {"role": "assistant", "content": [_part(part) for part in parts]}
-        case ToolResults(results):
-            return {
-                "role": "tool",
-                "content": [{"id": r.id, "name": r.name, "text": r.text, "error": r.error} for r in results],
-            }
-        case _:
-            assert_never(message)
-
-
-def _part(part: Text | ToolCall | Raw) -> dict[str, Any]:
-    match part:
-        case Text(text):
-            return {"type": "text", "text": text}
-        case ToolCall(id, name, arguments):
-            return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
-        case Raw(data):
-            return {"type": "raw", "data": dict(data)}
-        case _:
-            assert_never(part)
+async def _whole(events: AsyncIterator[ReplyEvent]) -> AsyncIterator[ReplyEvent]:
+    """The same reply as it comes when it was not asked for as a stream: each text in one piece."""
+    text: dict[type[TextDelta | ThinkingDelta], str] = {}
+    async for event in events:
+        if isinstance(event, TextDelta | ThinkingDelta):
+            text[type(event)] = text.get(type(event), "") + event.text
+            continue
+        if isinstance(event, ToolCallStarted | Usage):
+            for kind, whole in text.items():
+                yield kind(whole)
+            text.clear()
+        yield event
 
 
 def pieces(text: str) -> list[str]:
@@ -247,8 +214,3 @@ def call_events(
 
 def _last(request: Request) -> str:
     return next((m.text for m in reversed(request.messages) if isinstance(m, User)), "")
-
-
-def _tokens_in(request: Request) -> int:
-    """About four characters a token, as vendors' English goes."""
-    return (len(request.system or "") + len(json.dumps(body(request)["messages"], ensure_ascii=False))) // 4

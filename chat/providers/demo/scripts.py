@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat.messages import ToolResult
-from chat.providers.demo import words
+from chat.providers.demo import questions, words
 from chat.providers.demo.endings import ENDINGS
 from chat.providers.demo.steps import Call, Say, Script, Steps, Talk, Think, page, text
 
@@ -39,7 +39,7 @@ def received(talk: Talk) -> str:
     request = talk.request
     parts: list[str] = []
     if request.system:
-        who = words.persona(request.system)
+        who = questions.persona(request.system)
         parts.append(
             f"a system prompt of {len(request.system)} characters"
             + (f" (it reads like {who})" if who else "")
@@ -73,7 +73,7 @@ def identity(talk: Talk) -> Steps:
 
 def small_talk(talk: Talk) -> Steps:
     """For everything that no script knows."""
-    who = words.persona(talk.request.system or "")
+    who = questions.persona(talk.request.system or "")
     if who in words.PERSONA_TEXTS:
         yield Say(text(words.PERSONA_TEXTS[who]) + received(talk))
         return
@@ -147,7 +147,7 @@ def system(talk: Talk) -> Steps:
             "No system prompt came with your question. You can write one in the sidebar, or choose a persona."
         )
         return
-    who = words.persona(prompt)
+    who = questions.persona(prompt)
     yield Say(
         f"A system prompt of {len(prompt)} characters came with your question"
         + (f". It reads like {who}" if who else "")
@@ -230,8 +230,8 @@ def endless(talk: Talk) -> Steps:
     yield Call((("calculate", {"expression": f"{len(talk.rounds) + 1} + 1"}),))
 
 
-def _wanted(talk: Talk) -> list[words.Wanted]:
-    return words.wanted(talk.question, talk.request.system or "")
+def _wanted(talk: Talk) -> list[questions.Wanted]:
+    return questions.wanted(talk.question, talk.request.system or "")
 
 
 def _arguments(talk: Talk, result: ToolResult) -> Mapping[str, Any]:
@@ -255,10 +255,10 @@ def _switched_off(talk: Talk, wanted: Any) -> str:
 
 
 _TABLE: tuple[tuple[str, Script], ...] = (
-    (r"tool.{0,20}\b(error|fail)|divi\w+ by (0|zero)", tool_error),
+    (r"tool.{0,20}\b(error|fail)|divi\w+.{0,15}by (0|zero)\b", tool_error),
     (r"endless|(again and again|never stop).{0,20}tool", endless),
     (r"step by step|two rounds", step_by_step),
-    (r"search.{0,20}\bdoc|weather (in|for)\b|what time", tools),
+    (r"\bsearch.{0,20}\bdoc|weather (in|for)\b|what time", tools),
     *ENDINGS,
     (r"add a key|api.?key|\bkeys?\b", page("key")),
     (r"markdown", page("markdown")),

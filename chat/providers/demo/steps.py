@@ -98,7 +98,7 @@ class Talk:
 
     @property
     def thinks(self) -> bool:
-        return self.request.effort != "none"
+        return self.request.effort != "none" or self.request.model.thinking == "always"
 
 
 Script = Callable[[Talk], Steps]

@@ -1,18 +1,16 @@
-"""The demo model's ear and tongue: what it reads out of a question, and how it words an answer.
+"""How the demo model words things: its short texts, and what tools found, told in a sentence.
 
-Pure functions and short texts; `scripts` puts them in order. The longer texts are Markdown
-files in `texts/`.
+Pure functions; `scripts` puts them in order. The longer texts are Markdown files in `texts/`.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from chat.messages import ToolResult
-
-Wanted = tuple[str, Mapping[str, Any]]
-"""A tool's name and its arguments."""
+from chat.providers.demo.questions import Wanted
 
 
 class Example(NamedTuple):
@@ -60,12 +58,6 @@ GREETINGS = (
     "Hello, and welcome. Ask me to `think aloud` or to `show me Markdown`, or say `help` for the whole list.",
 )
 
-_PERSONAS = (
-    (r"\bbike|bicycle|cycling", "a bike-shop assistant"),
-    (r"documentation|\bdocs\b", "a documentation assistant"),
-    (r"support|customer", "customer support"),
-)
-
 PERSONA_TEXTS = {"a bike-shop assistant": "bike_shop", "customer support": "support"}
 """The text of a persona that has one."""
 
@@ -80,119 +72,6 @@ _THOUGHTS = (
     "I should also say why 10 is tempting: 110 falls into 100 and 10 so nicely that one forgets to check.",
 )
 
-_ZONES = {
-    "amsterdam": "Europe/Amsterdam",
-    "athens": "Europe/Athens",
-    "auckland": "Pacific/Auckland",
-    "bangkok": "Asia/Bangkok",
-    "beijing": "Asia/Shanghai",
-    "berlin": "Europe/Berlin",
-    "bern": "Europe/Zurich",
-    "cairo": "Africa/Cairo",
-    "chicago": "America/Chicago",
-    "delhi": "Asia/Kolkata",
-    "dublin": "Europe/Dublin",
-    "geneva": "Europe/Zurich",
-    "hong kong": "Asia/Hong_Kong",
-    "istanbul": "Europe/Istanbul",
-    "lagos": "Africa/Lagos",
-    "lima": "America/Lima",
-    "lisbon": "Europe/Lisbon",
-    "london": "Europe/London",
-    "los angeles": "America/Los_Angeles",
-    "madrid": "Europe/Madrid",
-    "mexico city": "America/Mexico_City",
-    "mumbai": "Asia/Kolkata",
-    "nairobi": "Africa/Nairobi",
-    "new york": "America/New_York",
-    "oslo": "Europe/Oslo",
-    "paris": "Europe/Paris",
-    "prague": "Europe/Prague",
-    "rome": "Europe/Rome",
-    "san francisco": "America/Los_Angeles",
-    "seoul": "Asia/Seoul",
-    "shanghai": "Asia/Shanghai",
-    "singapore": "Asia/Singapore",
-    "stockholm": "Europe/Stockholm",
-    "sydney": "Australia/Sydney",
-    "são paulo": "America/Sao_Paulo",
-    "tokyo": "Asia/Tokyo",
-    "toronto": "America/Toronto",
-    "utc": "UTC",
-    "vienna": "Europe/Vienna",
-    "warsaw": "Europe/Warsaw",
-    "zurich": "Europe/Zurich",
-    "zürich": "Europe/Zurich",
-}
-
-MOST_CALLS = 4
-
-
-# -- the ear ---------------------------------------------------------------------------------
-
-
-def wanted(question: str, system: str = "") -> list[Wanted]:
-    """The tool calls that answer `question`, in its order. Empty: it asks for none."""
-    calls: list[Wanted] = []
-    for clause in re.split(r"[?;]|,?\s+and\s+(?=what|the\b|how|tell)", question):
-        lower = clause.lower()
-        if re.search(r"\bsearch|look up|\bdocs\b|documentation", lower):
-            calls.append(("search_docs", {"query": _topic(clause)}))
-        elif re.search(r"weather|forecast|temperature in\b|how (warm|cold|hot) is it", lower):
-            calls += [("get_weather", {"location": place}) for place in _places(clause) or ["Zurich"]]
-        elif re.search(
-            r"what time|\btime is it|\btime in\b|current time|o'clock|what day is|date in\b", lower
-        ):
-            calls += [("current_time", {"timezone": _zone(p)}) for p in _places(clause) or ["UTC"]]
-        elif sum_ := expression(clause):
-            calls.append(("calculate", {"expression": sum_}))
-    if not calls and question.strip() and persona(system) == "a documentation assistant":
-        calls.append(("search_docs", {"query": _topic(question)}))
-    return calls[:MOST_CALLS]
-
-
-def expression(text: str) -> str:
-    """The sum in `text` in the calculator's spelling, or ""."""
-    text = re.sub(r"(?<=\d)[,'’](?=\d{3}\b)", "", text)
-    text = text.translate(str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-"})).replace(
-        "^", "**"
-    )
-    text = re.sub(r"(?<=\d)\s*x\s*(?=\d)", " * ", text)
-    text = re.sub(r"(\d+(?:\.\d+)?)\s*(?:%|percent) of (\d)", r"\1 / 100 * \2", text)
-    text = re.sub(r"(?:square )?root of (\d+(?:\.\d+)?)", r"\1 ** 0.5", text)
-    for found in re.findall(r"[-(]*\d[\d\s.()+\-*/%]*[\d)]", text):
-        if re.search(r"[\d)]\s*[+\-*/%]+\s*[-(]*\d", found):
-            return re.sub(r"\s+", " ", found)
-    return "23 * 19 + 4" if re.search(r"calculat|add up", text.lower()) else ""
-
-
-def persona(system: str) -> str:
-    """Which of the known personas the system prompt reads like, or ""."""
-    return next((who for pattern, who in _PERSONAS if re.search(pattern, system.lower())), "")
-
-
-def _places(clause: str) -> list[str]:
-    known = sorted(
-        (clause.lower().find(city), city) for city in _ZONES if re.search(rf"\b{city}\b", clause.lower())
-    )
-    if known:
-        return [clause[at : at + len(city)].title() for at, city in known]
-    name = r"[^\W\d_a-z][\w/'’-]*(?: [^\W\d_a-z][\w'’-]*)*"
-    found = re.search(rf"\b(?:in|for|at)\s+({name}(?:(?:,\s*|\s+(?:and|or)\s+){name})*)", clause)
-    return re.split(r",\s*|\s+(?:and|or)\s+", found[1]) if found else []
-
-
-def _zone(place: str) -> str:
-    return _ZONES.get(place.lower(), place)
-
-
-def _topic(clause: str) -> str:
-    found = re.search(r"\b(?:for|about|on)\s+(.+)", clause, re.DOTALL)
-    return (found[1] if found else clause).strip(" .!?\"'“”«»")[:200]
-
-
-# -- the tongue --------------------------------------------------------------------------------
-
 
 def listed(parts: Sequence[str]) -> str:
     """`a, b and c`."""
@@ -203,7 +82,11 @@ def quoted(text: str, most: int = 80) -> str:
     """`text` on one line, in quotation marks, shortened, with nothing that Markdown would read."""
     line = " ".join(text.split())
     line = line if len(line) <= most else line[: most - 1].rstrip() + "…"
-    return "“" + re.sub(r"([\\`*_{}\[\]<>#$|~!])", r"\\\1", line) + "”"
+    return f"“{escaped(line)}”"
+
+
+def escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#$|~!])", r"\\\1", text)
 
 
 def thoughts(effort: str | None) -> tuple[str, ...]:
@@ -224,9 +107,7 @@ def plan(calls: Sequence[Wanted]) -> str:
     names = listed([f"{name}({', '.join(map(str, arguments.values()))})" for name, arguments in calls])
     if len(calls) == 1:
         return f"I cannot know this by heart, so I ask a tool: {names}."
-    return (
-        f"These questions do not wait for each other, so I ask them side by side: {names}."
-    )
+    return f"These questions do not wait for each other, so I ask them side by side: {names}."
 
 
 def before_calls(calls: Sequence[Wanted]) -> str:
@@ -239,29 +120,40 @@ def before_calls(calls: Sequence[Wanted]) -> str:
 def answer(result: ToolResult, arguments: Mapping[str, Any]) -> str:
     """What a tool found, in words. Never more than it said."""
     asked = str(next(iter(arguments.values()), ""))
-    about = f" for {quoted(asked)}" if asked else ""
     if result.error:
+        about = f" for {quoted(asked)}" if asked else ""
         return f"`{result.name}`{about} did not work. It says: {quoted(result.text, 300)}"
-    match result.name:
-        case "calculate":
+    data = _data(result)
+    match result.name, data:
+        case "calculate", _:
             return f"`{asked}` makes **{value(result)}**."
-        case "current_time":
-            return f"The clock{about} says: **{value(result)}**."
-        case "get_weather":
-            return f"The weather{about}:\n\n{_lines(result)}"
-        case "search_docs":
-            return f"The documents{about}:\n\n{_lines(result)}"
+        case "current_time", {"time": str(time), "timezone": str(zone)} if at := _clock(time):
+            place = zone.rpartition("/")[2].replace("_", " ")
+            return f"{place}: it is **{at:%H:%M}** on {at:%A}, {at.day} {at:%B %Y} ({zone})."
+        case "get_weather", {"place": str(place), "conditions": str(sky), "temperature": str(warm)}:
+            feels, wind = data.get("feels_like"), data.get("wind")
+            return (
+                f"{_inline(place)}: **{_inline(warm)}**, {_inline(sky)}"
+                + (f", feels like {_inline(feels)}" if feels else "")
+                + (f", wind {_inline(wind)}" if wind else "")
+                + "."
+            )
+        case "search_docs", {"results": []}:
+            return f"The documents say nothing about {quoted(asked)}. Other words may find more."
+        case "search_docs", {"results": [dict(), *_] as found}:
+            hits = "\n".join(
+                f"{n}. **{_inline(hit.get('title'))}** (`{hit.get('source')}`): "
+                + quoted(str(hit.get("text")), 200)
+                for n, hit in enumerate(found[:3], 1)
+            )
+            return f"This is what the documents say about {quoted(asked)}:\n\n{hits}"
         case _:
-            return f"`{result.name}`{about} says:\n\n{_lines(result)}"
+            return f"`{result.name}` says:\n\n> {_inline(data)}"
 
 
 def value(result: ToolResult) -> str:
     """The result as one short text."""
-    data = _data(result)
-    if isinstance(data, dict):
-        named = [data[key] for key in ("result", "value", "time", "local_time", "datetime") if key in data]
-        data = named[0] if named else ", ".join(f"{k} {v}" for k, v in data.items())
-    return str(data)
+    return _inline(_data(result))
 
 
 def _data(result: ToolResult) -> Any:
@@ -271,18 +163,17 @@ def _data(result: ToolResult) -> Any:
         return result.text
 
 
-def _lines(result: ToolResult) -> str:
-    data = _data(result)
-    if isinstance(data, dict):
-        return "\n".join(f"- {k.replace('_', ' ')}: {_inline(v)}" for k, v in data.items())
-    if isinstance(data, list):
-        return "\n".join(f"- {_inline(v)}" for v in data[:5]) or "nothing found."
-    return "\n".join("> " + line for line in str(data)[:1200].splitlines())
+def _clock(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _inline(data: Any) -> str:
+    """`data` on one line, with nothing that Markdown would read."""
     if isinstance(data, dict):
         return ", ".join(f"{k.replace('_', ' ')} {_inline(v)}" for k, v in data.items())
     if isinstance(data, list):
         return "; ".join(_inline(v) for v in data)
-    return " ".join(str(data).split())
+    return escaped(" ".join(str(data).split()))
