@@ -61,6 +61,8 @@ class Settings:
     local: bool = True
     host: str = "127.0.0.1"
     port: int = 7860
+    port_chosen: bool = False
+    """Whether somebody asked for this very port; otherwise the next free one will do."""
     title: str = "Runnel"
     welcome: str = ""
     examples: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class Settings:
             local=_flag(env, "CHAT_LOCAL", not space),
             host=env.get("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
             port=int(_number(env, "GRADIO_SERVER_PORT", 7860, 0, 65535)),
+            port_chosen="GRADIO_SERVER_PORT" in env or space,
             title=env.get("CHAT_TITLE", "Runnel"),
             welcome=env.get("CHAT_WELCOME", ""),
             examples=_list(env.get("CHAT_EXAMPLES", ""), "|"),

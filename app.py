@@ -1,0 +1,55 @@
+"""Starts Runnel: reads the settings, opens the app, mounts the faces on one ASGI app, serves it.
+
+    python app.py
+
+No logic lives here. The page is `chat.ui`, the composition `chat.build`; `serve` is our own
+uvicorn, so that SIGTERM gives every run its end before the process goes.
+"""
+
+import asyncio
+import logging
+import sys
+
+from chat.errors import Config
+from chat.settings import Settings
+
+
+async def serve(settings: Settings) -> None:
+    """Until a signal. Raises `Config` when it cannot start."""
+    from chat.build import open_app, refuse_open_wallet
+    from chat.server import Server, listen
+
+    refuse_open_wallet(settings)
+    with listen(settings) as socket:
+        # Gradio takes two seconds to import: not before it is clear that it will be needed.
+        from fastapi import FastAPI
+        from starlette.middleware.cors import CORSMiddleware
+
+        from chat import ui
+        from chat.api.safety import SafetyHeaders
+
+        async with open_app(settings) as app:
+            parent = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None)
+            # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
+            parent.add_middleware(CORSMiddleware, allow_origins=[])
+            ui.mount(parent, app)
+            parent.add_middleware(SafetyHeaders, framed=settings.space)
+            await Server(parent, app, socket).serve()
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        asyncio.run(serve(Settings.load()))
+    except Config as fault:
+        sys.stderr.write(f"{fault.message}\n")
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

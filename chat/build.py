@@ -1,0 +1,130 @@
+"""Composition: one place that knows how the parts make an app. Used by app.py, cli.py and tests.
+
+    async with open_app(settings) as app: ...
+
+opens clients, catalogue, tools, engine, runs and store, and closes them again in the other order.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from chat.catalogue import Catalogue
+from chat.engine import Engine
+from chat.errors import Config
+from chat.pacing import Budget
+from chat.providers import Provider, Vendor
+from chat.providers.anthropic_messages import AnthropicMessages
+from chat.providers.clients import Clients
+from chat.providers.demo import Demo
+from chat.providers.openai_chat import OpenAIChat
+from chat.providers.openai_responses import OpenAIResponses
+from chat.providers.vendors import VENDORS, Speaks
+from chat.runs import Runs
+from chat.settings import Settings
+from chat.store import Store
+from chat.tools import Tools, load
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What the faces read."""
+
+    settings: Settings
+    catalogue: Catalogue
+    tools: Tools
+    runs: Runs
+    store: Store
+    budget: Budget
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings, *, transport: "httpx2.AsyncBaseTransport | None" = None
+) -> AsyncGenerator[App, None]:
+    """The app made from `settings`. `transport` stands in for the network in tests. Raises `Config`."""
+    clients = Clients(settings.deadlines.connect, transport)
+    providers, missing, hidden = _providers(settings, clients)
+    catalogue = Catalogue(settings, providers, missing, hidden)
+    tools = load(settings)
+    engine = Engine(settings, catalogue, tools)
+    runs = Runs(engine.answer, leaving=settings.leaving, log_text=settings.log_text)
+    try:
+        catalogue.refresh()
+        yield App(settings, catalogue, tools, runs, Store(), Budget())
+    finally:
+        await runs.aclose()
+        await catalogue.aclose()
+        await clients.aclose()
+
+
+def refuse_open_wallet(settings: Settings) -> None:
+    """Raises `Config` when strangers could spend the owner's money without the owner having said so."""
+    variables = {vendor.key for vendor in _vendors(settings) if vendor.key in settings.keys}
+    if settings.public or not variables or (settings.loopback and not settings.space):
+        return
+    where = "On a public Space" if settings.space else f"At {settings.host}, beyond this machine,"
+    names = ", ".join(sorted(variables))
+    raise Config(
+        f"{where} everybody who finds the page could spend your credit: {names} is set. "
+        "Set CHAT_PUBLIC=1 if you want that, or take the key away."
+    )
+
+
+def _vendors(settings: Settings) -> tuple[Vendor, ...]:
+    own = (
+        Vendor(each.name, each.name, ("openai_chat", "openai_responses"), each.url, each.key)
+        for each in settings.endpoints
+    )
+    table = (replace(vendor, url=settings.urls.get(vendor.url_variable, vendor.url)) for vendor in VENDORS)
+    return tuple({vendor.name: vendor for vendor in (*table, *own)}.values())
+
+
+def _providers(
+    settings: Settings, clients: Clients
+) -> tuple[dict[str, Provider], dict[str, str], frozenset[str]]:
+    """Who can be asked; a sentence for who cannot; and which names are second ones.
+
+    A vendor with two protocols gets a second name for the other: `openai-chat`, `xai-responses`.
+    """
+    usable: dict[str, Provider] = {}
+    missing: dict[str, str] = {}
+    second: dict[str, Provider] = {}
+    own = {each.name for each in settings.endpoints}
+    for vendor in _vendors(settings):
+        key = settings.key(vendor.key) if vendor.key else ""
+        free = not vendor.key or vendor.name in own or vendor.url_variable in settings.urls
+        if vendor.local and not settings.local:
+            missing[vendor.name] = f"{vendor.title} is looked for on this machine only with CHAT_LOCAL=1."
+        elif not key and not free:
+            missing[vendor.name] = (
+                f"{vendor.title} needs a key: put {vendor.key}=… into the file .env and start again, "
+                "or choose a demo model."
+            )
+        else:
+            first, *others = vendor.protocols
+            usable[vendor.name] = _provider(first, vendor, key, clients, settings)
+            for protocol in others:
+                name = f"{vendor.name}-{protocol.partition('_')[2]}"
+                second[name] = _provider(protocol, vendor, key, clients, settings)
+    hidden = frozenset(second) - frozenset(usable)
+    return second | usable, missing, hidden
+
+
+def _provider(protocol: Speaks, vendor: Vendor, key: str, clients: Clients, settings: Settings) -> Provider:
+    match protocol:
+        case "openai_responses":
+            return OpenAIResponses(vendor, key, clients)
+        case "openai_chat":
+            return OpenAIChat(vendor, key, clients)
+        case "anthropic_messages":
+            return AnthropicMessages(vendor, key, clients)
+        case "demo":
+            return Demo(vendor, settings.demo_pace)
+
+
+__all__ = ["App", "open_app", "refuse_open_wallet"]

@@ -1,0 +1,91 @@
+"""Our own uvicorn: the port, the address on the terminal, and a graceful end.
+
+Used by app.py alone. uvicorn waits for open streams before it tells the app to end, and a page's
+streams end only with their runs: so the runs are ended first. Then each page is told how its
+answer ended, and the process leaves with exit code 0.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from chat.build import App
+from chat.errors import Config
+from chat.settings import Settings
+
+TRIED = 100
+"""Ports that are tried one after another when none was asked for."""
+GRACE = 2
+"""Seconds for open connections after the runs have ended. Within 5 s all is over."""
+
+
+@contextlib.contextmanager
+def listen(settings: Settings) -> Iterator[socket.socket]:
+    """A listening socket. Raises `Config` when the port, or the address, cannot be had."""
+    ports = [settings.port] if settings.port_chosen else range(settings.port, settings.port + TRIED)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    for port in ports:
+        with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as bound:
+            if sys.platform != "win32":  # there it would let two servers share a port
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                bound.bind((settings.host, port))
+            except OSError as error:
+                if isinstance(error, socket.gaierror) or port == ports[-1]:
+                    raise Config(_no_port(settings, error)) from error
+                continue
+            bound.listen(2048)
+            yield bound
+            return
+
+
+def _no_port(settings: Settings, error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"GRADIO_SERVER_NAME: this machine has no address {settings.host}."
+    if settings.port_chosen:
+        return (
+            f"Port {settings.port} at {settings.host} cannot be had ({error.strerror}). "
+            "Set GRADIO_SERVER_PORT to another one, or leave it away to take the next free one."
+        )
+    return f"No port from {settings.port} on is free at {settings.host} ({error.strerror})."
+
+
+class Server(uvicorn.Server):
+    def __init__(self, asgi: Any, app: App, bound: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                asgi,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=GRACE,
+                timeout_keep_alive=75,
+                # A Space is reached through its host's proxy alone, which says what came by https.
+                proxy_headers=app.settings.space,
+                forwarded_allow_ips="*" if app.settings.space else None,
+                server_header=False,
+                ws="none",
+            )
+        )
+        self._app, self._bound = app, bound
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().serve([self._bound])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = self._bound.getsockname()[:2]
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+        sys.stdout.write(f"{self._app.settings.title} is at http://{shown}:{port}  (Ctrl-C ends it)\n")
+        sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._app.runs.aclose()
+        await asyncio.sleep(0)  # the readers of the runs go on first, and say how it ended
+        # uvicorn (0.54) raises the signal again at the very end, and the exit code would be -15.
+        self._captured_signals.clear()
+        await super().shutdown(sockets)

@@ -1,0 +1,67 @@
+"""Conversations: what was asked and answered, by whom.
+
+The store is the truth; what a page shows, and what a provider is sent, is a view of it. For now
+it lives in memory and ends with the process. It knows no provider and no face.
+"""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from chat.messages import Assistant, Message, Text, User
+from chat.transcript import Transcript
+
+OWNERS = 2000
+"""Owners whose conversations are kept; the one that was away longest makes room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and the run that answers it. The transcript grows while the run goes on."""
+
+    question: str
+    run: str
+    transcript: Transcript
+
+
+@dataclass(slots=True)
+class Conversation:
+    owner: str
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    @property
+    def last(self) -> Exchange | None:
+        return self.exchanges[-1] if self.exchanges else None
+
+    def messages(self) -> tuple[Message, ...]:
+        """What a provider is told of it: roles in turn, answers as they were shown, nothing else.
+
+        A question that got no word of an answer is left out: it would poison what follows.
+        """
+        messages: list[Message] = []
+        for exchange in self.exchanges:
+            if (text := exchange.transcript.text).strip():
+                messages += [User(exchange.question), Assistant((Text(text),))]
+        return tuple(messages)
+
+    def undo(self) -> str | None:
+        """Takes the last exchange back and returns its question."""
+        return self.exchanges.pop().question if self.exchanges else None
+
+
+class Store:
+    def __init__(self) -> None:
+        self._current: OrderedDict[str, Conversation] = OrderedDict()
+
+    def current(self, owner: str) -> Conversation:
+        """The conversation that `owner` is in; a new one at the first time."""
+        conversation = self._current.get(owner) or self.new(owner)
+        self._current.move_to_end(owner)
+        return conversation
+
+    def new(self, owner: str) -> Conversation:
+        self._current[owner] = Conversation(owner)
+        while len(self._current) > OWNERS:
+            self._current.popitem(last=False)
+        return self._current[owner]
