@@ -1,0 +1,171 @@
+"""Settings from a mapping; `.env.example` held against what is really read."""
+
+import ast
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chat.errors import Config
+from chat.providers.vendors import VENDORS
+from chat.settings import Deadlines, Endpoint, Secret, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+LINE = re.compile(r"^#([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+
+OF_THE_PLACE = {"SPACE_ID"}
+"""Read, but set by Hugging Face and never by a person."""
+
+
+def read() -> set[str]:
+    """The variables that chat/settings.py and the table of vendors name."""
+    source = ast.parse((ROOT / "chat/settings.py").read_text(encoding="utf-8"))
+    constants = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant)}
+    named = {text for text in constants if isinstance(text, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", text)}
+    vendors = {name for vendor in VENDORS for name in (vendor.key, vendor.url_variable) if name}
+    return (named | vendors) - OF_THE_PLACE
+
+
+def test_the_example_names_every_variable_and_no_other():
+    listed = [name for name, _ in LINE.findall(EXAMPLE)]
+    assert set(listed) == read()
+    assert len(listed) == len(set(listed))
+
+
+def test_every_variable_of_the_example_is_explained():
+    for block in re.split(r"\n\n+", EXAMPLE):
+        lines = block.splitlines()
+        for before, line in zip(["", *lines], lines, strict=False):
+            if LINE.match(line):
+                assert before.startswith("#"), f"{line} has no explanation"
+
+
+def test_every_line_of_the_example_shows_the_default():
+    shown = dict(LINE.findall(EXAMPLE))
+    defaults = {name: value for name, value in shown.items() if not name.endswith("_BASE_URL")}
+    assert replace(Settings.read(defaults), port_chosen=False) == Settings.read({}) == Settings()
+    urls = {vendor.url_variable: vendor.url for vendor in VENDORS if vendor.url_variable}
+    assert {name: shown[name] for name in urls} == urls
+
+
+def test_a_copied_example_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".env").write_text(EXAMPLE, encoding="utf-8")
+    monkeypatch.delenv("CHAT_LOCAL")
+    assert Settings.load(tmp_path / ".env") == Settings.load(None)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".env").write_text("CHAT_TITLE=File\nCHAT_SYSTEM='from $HOME ${HOME}'\nCHAT_MODEL\n")
+    monkeypatch.setenv("CHAT_TITLE", "Environment")
+    settings = Settings.load(tmp_path / ".env")
+    assert (settings.title, settings.system, settings.model) == ("Environment", "from $HOME ${HOME}", "")
+
+
+def test_a_missing_file_is_no_mistake(tmp_path: Path):
+    assert Settings.load(tmp_path / "none").title == "Runnel"
+
+
+def test_all_at_once():
+    settings = Settings.read(
+        {
+            "OPENAI_API_KEY": " sk-1 ",
+            "HF_TOKEN": "hf",
+            "MY_BOX_API_KEY": "box",
+            "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/",
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:9/v1/",
+            "CHAT_MODEL": "my-box:llama",
+            "CHAT_MODELS": "a:b, c:d:e,,",
+            "CHAT_ENDPOINTS": "my-box=http://box:8000/v1, other=https://o.example/v1/",
+            "CHAT_EXAMPLES": "One, two|Three",
+            "CHAT_LOCAL": "no",
+            "CHAT_PUBLIC": "TRUE",
+            "CHAT_IDLE_TIMEOUT": "0.5",
+            "CHAT_WHEN_LEFT": "stop",
+            "CHAT_TITLE": "",
+            "PATH": "/bin",
+        }
+    )
+    assert settings == Settings(
+        keys={"OPENAI_API_KEY": Secret("sk-1"), "HF_TOKEN": Secret("hf"), "MY_BOX_API_KEY": Secret("box")},
+        urls={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
+        model="my-box:llama",
+        models=("a:b", "c:d:e"),
+        endpoints=(
+            Endpoint("my-box", "http://box:8000/v1", "MY_BOX_API_KEY"),
+            Endpoint("other", "https://o.example/v1", "OTHER_API_KEY"),
+        ),
+        examples=("One, two", "Three"),
+        local=False,
+        public=True,
+        leaving=0.0,
+        deadlines=Deadlines(idle=0.5),
+    )
+
+
+def test_on_a_space_the_defaults_are_others():
+    settings = Settings.read({"SPACE_ID": "me/chat"})
+    assert (settings.space, settings.local, settings.host, settings.loopback) == (
+        True,
+        False,
+        "0.0.0.0",
+        False,
+    )
+
+
+@pytest.mark.parametrize(("value", "leaving"), [("finish", None), ("Stop", 0.0), ("30", 30.0)])
+def test_what_becomes_of_an_answer_nobody_reads(value: str, leaving: float | None):
+    assert Settings.read({"CHAT_WHEN_LEFT": value}).leaving == leaving
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENAI_BASE_URL", "api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "https://api openai.com/v1"),
+        ("OPENAI_BASE_URL", "https://api.openai.com\n/v1"),
+        ("ANTHROPIC_BASE_URL", "ftp://api.anthropic.com"),
+        ("CHAT_WEATHER_URL", "http://[::1"),
+        ("CHAT_WEATHER_URL", "http://host:notaport"),
+        ("CHAT_ENDPOINTS", "http://host/v1"),
+        ("CHAT_ENDPOINTS", "box=nowhere"),
+        ("CHAT_ENDPOINTS", "a b=http://host/v1"),
+        ("CHAT_LOCAL", "maybe"),
+        ("CHAT_PUBLIC", "2"),
+        ("GRADIO_SERVER_PORT", "70000"),
+        ("GRADIO_SERVER_PORT", "seven"),
+        ("CHAT_IDLE_TIMEOUT", "0"),
+        ("CHAT_IDLE_TIMEOUT", "nan"),
+        ("CHAT_TURN_TIMEOUT", "-5"),
+        ("CHAT_WHEN_LEFT", "sometimes"),
+        ("CHAT_DEMO_PACE", "1e9"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(name: str, value: str):
+    with pytest.raises(Config, match=name):
+        Settings.read({name: value})
+
+
+@pytest.mark.parametrize("bad", ["sk-1\nsk-2", "sk 1", "sk-é", "“sk-1”", "sk\t1"])
+def test_a_key_that_cannot_stand_in_a_header_names_its_variable_and_is_not_shown(bad: str):
+    settings = Settings.read({"OPENAI_API_KEY": bad})
+    with pytest.raises(Config, match="OPENAI_API_KEY") as caught:
+        settings.key("OPENAI_API_KEY")
+    assert bad not in str(caught.value)
+
+
+def test_keys_do_not_show_themselves():
+    settings = Settings.read({"OPENAI_API_KEY": "sk-secret"})
+    assert "sk-secret" not in f"{settings} {settings!r} {settings.keys} {settings.keys['OPENAI_API_KEY']}"
+    assert settings.key("OPENAI_API_KEY") == "sk-secret"
+    assert settings.key("GROQ_API_KEY") == ""
+    assert settings.secrets == ("sk-secret",)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.2", False)],
+)
+def test_what_counts_as_this_machine(host: str, loopback: bool):
+    assert Settings.read({"GRADIO_SERVER_NAME": host}).loopback is loopback
