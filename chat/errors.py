@@ -150,7 +150,11 @@ class Shutdown(Fault):
 BUG = Failure("bug", "Something went wrong inside Runnel. The log has the details; asking again may work.")
 
 # What vendors' keys look like, for texts that echo one we do not hold (a visitor's typo, say).
-_KEY = re.compile(r"\b(?:sk|pk|gsk|xai|hf|r8|key|AIza)[-_][A-Za-z0-9_\-*.…]{6,}", re.ASCII)
+# A full stop after one belongs to the sentence.
+_KEY = re.compile(
+    r"\b(?:(?:sk|pk|gsk|xai|hf|r8)[-_]|key[-_](?=[a-z_\-.]*[0-9*…])|AIza)[A-Za-z0-9_\-*.…]{6,}(?<!\.)",
+    re.ASCII,
+)
 
 
 def redact(text: str, keys: Iterable[str] = ()) -> str:

@@ -1,0 +1,81 @@
+"""The closed set of failures, and texts that leave without a key in them."""
+
+import re
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+
+from chat import errors
+from chat.errors import BUG, Failure, Fault, Kind, Refused, redact
+
+
+def kinds(of: type[Fault] = Fault) -> Iterator[type[Fault]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def test_every_kind_has_one_class_and_every_class_a_kind():
+    named = [kind.kind for kind in kinds() if kind is not Refused]
+    assert sorted([*named, "bug"]) == sorted(get_args(Kind))
+    assert Refused.kind == "bad_request"
+
+
+def test_the_drawing_in_the_docstring_is_the_tree():
+    drawn = re.findall(r"──\s+(\w+)\s+(\w+)?", errors.__doc__ or "")
+    assert {name: kind for name, kind in drawn if name != "Refused"} == {
+        kind.__name__: kind.kind for kind in kinds() if kind is not Refused
+    }
+
+
+def test_a_fault_as_a_value():
+    fault = errors.RateLimited("Too many questions.", retry_after=7, status=429)
+    assert fault.failure == Failure("rate_limited", "Too many questions.", 7, 429)
+    assert str(fault) == "Too many questions."
+    assert Refused("No temperature.", parameter="temperature", status=400).failure.kind == "bad_request"
+
+
+def test_a_bug_is_shown_as_a_neutral_sentence():
+    assert BUG.kind == "bug"
+    assert "Traceback" not in BUG.message
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "Incorrect API key provided: sk-proj-abcDEF123456. Find yours",
+            "Incorrect API key provided: [key]. Find yours",
+        ),
+        ("key sk-ant-api03-AbC_dEf-123456789", "key [key]"),
+        ("masked sk-ab***********wxyz here", "masked [key] here"),
+        ("Bearer gsk_aBcDeFgHiJkLmNoP!", "Bearer [key]!"),
+        ("hf_abcdefghijkl and xai-abcdefghijkl", "[key] and [key]"),
+        ("AIzaSyA1234567890_-abc", "[key]"),
+        ("key-0123456789ab, key_abc***def", "[key], [key]"),
+        ("held: hunter2hunter2", "held: [key]"),
+        ("twice hunter2hunter2hunter2hunter2", "twice [key][key]"),
+    ],
+)
+def test_keys_are_taken_out(text: str, left: str):
+    assert redact(text, ["hunter2hunter2"]) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The model gpt-5-mini does not exist.",
+        "max_tokens: 4096 is more than sk allows",
+        "risk-free-of-charge",
+        "monkey-business key: 12",
+        "disk-space is full",
+        "a key-value-store and a key_management service",
+    ],
+)
+def test_ordinary_words_stay(text: str):
+    assert redact(text) == text
+
+
+def test_an_empty_or_tiny_key_does_not_shred_the_text():
+    assert redact("a sentence", ["", "a", "sen"]) == "a sentence"
