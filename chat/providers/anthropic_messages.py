@@ -274,12 +274,10 @@ class Reading:
         kind = delta.get("type")
         if kind == "text_delta":
             return self._say(delta.get("text"))
-        block = self._blocks.get(index)
-        if block is None:
-            return ()
+        block = self._blocks.get(index) or _Block({})
         match kind:
             case "input_json_delta":
-                if text := delta.get("partial_json"):
+                if (text := delta.get("partial_json")) and block.id:
                     block.pieces.append(text)
                     return (ToolCallDelta(block.id, text),)
             case "thinking_delta":
@@ -375,7 +373,7 @@ class AnthropicMessages:
         call = Call(self.vendor, self._key)
         client = await self._clients.anthropic(self.vendor, self._key)
         found: list[Model] = []
-        after: dict[str, str] = {}
+        after: dict[str, Any] = {}
         for _ in range(_PAGES):
             manager = client.models.with_streaming_response.list(limit=1000, **after)
             async with open_wire(manager, call) as wire:
