@@ -1,0 +1,169 @@
+"""The sidebar's settings: what a person chooses for the next turn.
+
+Makes the components and reads their values into `messages.Options`. An empty field means: not
+sent, the provider's default holds. Values come as the browser sends them, unchecked, so nothing
+here trusts them. `page` places them and wires what depends on the model.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, get_args
+
+import gradio as gr
+from gradio.components import Component
+
+from chat.build import App
+from chat.messages import Options
+from chat.pacing import Pace
+from chat.ui.personas import PERSONAS
+
+EFFORTS = {"none": "None", "low": "Low", "medium": "Medium", "high": "High"}
+DEFAULT = "Provider’s default"
+OWN = "Write your own"
+
+
+# What a script returns for the slider and its hidden mark, `warm`. An unset slider shows no number.
+SET = """() => [{__type__: "update", elem_classes: []}, true]"""
+UNSET = """() => [{__type__: "update", value: 1, elem_classes: ["unset"]}, false]"""
+
+
+class Chosen(NamedTuple):
+    options: Options
+    pace: Pace
+
+
+class Controls:
+    """`inputs` are the components whose values `read` takes, in that order."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        name = app.catalogue.default
+        self.model = gr.Dropdown(
+            app.catalogue.names(),
+            value=name,
+            label="Model",
+            allow_custom_value=True,
+            filterable=True,
+            elem_id="model",
+            interactive=True,
+        )
+        with gr.Row(elem_id="temperature-row"):
+            self.temperature = gr.Slider(
+                **self._temperature(name), step=0.1, buttons=[], elem_id="temperature", elem_classes=["unset"]
+            )
+            self.warm = gr.Checkbox(False, visible=False)
+            """Whether a temperature is sent at all. A slider always has a value."""
+            self.reset = gr.Button("↺", elem_id="temperature-reset", size="sm", min_width=32, scale=0)
+        with gr.Accordion("More settings", open=False, elem_id="more"):
+            self.persona = gr.Dropdown(
+                [OWN, *PERSONAS],
+                value=OWN,
+                label="Persona",
+                filterable=False,
+                interactive=True,
+                elem_id="persona",
+            )
+            self.system = gr.Textbox(
+                app.settings.system,
+                label="System prompt",
+                placeholder="Who the assistant is, and how it should answer",
+                lines=3,
+                max_lines=10,
+                elem_id="system",
+            )
+            self.max_tokens = gr.Number(
+                None,
+                label="Longest answer, in tokens",
+                placeholder=DEFAULT,
+                precision=0,
+                elem_id="max-tokens",
+            )
+            self.effort = gr.Dropdown(
+                **self._effort(name), filterable=False, interactive=True, elem_id="effort"
+            )
+            self.stream = gr.Checkbox(True, label="Stream the answer", elem_id="stream")
+            self.pace = gr.Radio(
+                [(pace.capitalize(), pace) for pace in get_args(Pace)],
+                value="as it comes",
+                label="Pace",
+                elem_id="pace",
+            )
+            self.tools = gr.CheckboxGroup(
+                [(switch.title, switch.name) for switch in app.tools.switches],
+                value=list(app.tools.names),
+                label="Tools",
+                elem_id="tools",
+            )
+        self.inputs: list[Component] = [
+            self.model,
+            self.temperature,
+            self.warm,
+            self.system,
+            self.max_tokens,
+            self.effort,
+            self.stream,
+            self.pace,
+            self.tools,
+        ]
+
+    def read(self, values: Sequence[Any]) -> Chosen:
+        """The values of `inputs`, as far as they make sense."""
+        model, temperature, warm, system, max_tokens, effort, stream, pace, tools = values
+        name = _text(model) or self._app.catalogue.default
+        limits = self._app.catalogue.temperature(name)
+        degrees = _number(temperature) if warm is True and not limits.reason else None
+        longest = _number(max_tokens)
+        return Chosen(
+            Options(
+                model=name,
+                temperature=None if degrees is None else min(max(degrees, limits.low), limits.high),
+                max_tokens=int(longest) if longest is not None and longest >= 1 else None,
+                effort=effort if effort in EFFORTS else None,
+                system=_text(system) or None,
+                tools=tuple(
+                    name for name in self._app.tools.names if isinstance(tools, list) and name in tools
+                ),
+                stream=stream is not False,
+            ),
+            pace if pace in get_args(Pace) else "as it comes",
+        )
+
+    # -- what depends on the model -----------------------------------------------------------
+
+    def of_model(self, name: Any, temperature: Any) -> tuple[Any, Any]:
+        """Updates of temperature and effort for the model `name`. A temperature that still fits stays."""
+        name = _text(name) or self._app.catalogue.default
+        properties, value = self._temperature(name), _number(temperature)
+        if value is not None:
+            properties["value"] = min(max(value, properties["minimum"]), properties["maximum"])
+        return gr.update(**properties), gr.update(**self._effort(name))
+
+    def _temperature(self, name: str) -> dict[str, Any]:
+        limits = self._app.catalogue.temperature(name)
+        return {
+            "minimum": limits.low,
+            "maximum": limits.high,
+            "value": 1.0,
+            "interactive": not limits.reason,
+            "label": "Temperature",
+            "info": limits.reason or None,
+        }
+
+    def _effort(self, name: str) -> dict[str, Any]:
+        efforts = [effort for effort in self._app.catalogue.efforts(name) if effort in EFFORTS]
+        return {
+            "choices": [(DEFAULT, ""), *((EFFORTS[effort], effort) for effort in efforts)],
+            "value": "",
+            "label": "Thinking effort",
+            "visible": bool(efforts),
+        }
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -1,0 +1,202 @@
+"""What happens on the page: one coroutine a listener. `page` and `interface.Chat` wire them.
+
+Reads runs and the store; holds no provider, no deadline and no retry. A stream draws a run until it
+is over or the page is closed; the run goes on either way, and a page that loads while it goes on
+draws it from where it is. Nothing here raises: a listener that does kills Gradio's chat until reload.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from chat.build import App
+from chat.errors import BUG, Fault
+from chat.pacing import Pace, frames
+from chat.runs import Run
+from chat.store import Conversation
+from chat.ui import activity, bubbles
+from chat.ui.controls import Controls
+from chat.ui.interface import SEND, STOP
+from chat.ui.owner import token
+
+log = logging.getLogger(__name__)
+
+Screen = tuple[Any, Any]
+"""The chat's messages and the activity view's value; `gr.skip()` where nothing is new."""
+
+STRANGER = (
+    "This page cannot tell you from others, because your browser sent no cookie. "
+    "Allow cookies for this address and load the page again."
+)
+
+
+class Handlers:
+    """Streams yield `(chat, activity)`."""
+
+    def __init__(self, app: App, controls: Controls) -> None:
+        self._app, self.controls = app, controls
+
+    # -- streams -----------------------------------------------------------------------------
+
+    async def ask(self, question: str, request: gr.Request, *values: Any) -> AsyncGenerator[Screen, None]:
+        async with aclosing(self._ask(question, request, values)) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def example(
+        self, event: gr.SelectData, request: gr.Request, *values: Any
+    ) -> AsyncGenerator[Screen, None]:
+        text = event.value.get("text", "") if isinstance(event.value, dict) else str(event.value)
+        async with aclosing(self._ask(text, request, values)) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def option(
+        self, event: gr.SelectData, request: gr.Request, *values: Any
+    ) -> AsyncGenerator[Screen, None]:
+        async with aclosing(self._again(request, values)) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def retry(self, request: gr.Request, *values: Any) -> AsyncGenerator[Screen, None]:
+        async with aclosing(self._again(request, values)) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def attach(self, request: gr.Request) -> AsyncGenerator[Screen, None]:
+        """The conversation as it is, and on with its running answer."""
+        if not (owner := _owner(request)):
+            yield [], activity.EMPTY
+            return
+        async with aclosing(self._draw(owner, self._app.store.current(owner))) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def _again(self, request: gr.Request, values: tuple[Any, ...]) -> AsyncGenerator[Screen, None]:
+        owner = _owner(request)
+        last = self._app.store.current(owner).last if owner else None
+        question = "" if last is None or last.transcript.state == "running" else last.question
+        async with aclosing(self._ask(question, request, values, again=True)) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def _ask(
+        self, question: str, request: gr.Request, values: tuple[Any, ...], *, again: bool = False
+    ) -> AsyncGenerator[Screen, None]:
+        """`again`: the last exchange makes room, unless nothing can take its place."""
+        if not question.strip():
+            yield gr.skip(), gr.skip()
+            return
+        if not (owner := _owner(request)):
+            yield [bubbles.question(question), bubbles.remark(STRANGER)], gr.skip()
+            return
+        conversation = self._app.store.current(owner)
+        before = list(conversation.exchanges)
+        try:
+            options, pace = self.controls.read(values)
+            if again:
+                conversation.undo()
+            self._app.runs.ask(conversation, question, options)
+        except Exception as error:
+            conversation.exchanges[:] = before
+            if not isinstance(error, Fault):
+                log.exception("a question could not be asked")
+            sentence = error.message if isinstance(error, Fault) else BUG.message
+            yield [*bubbles.conversation(before), bubbles.remark(sentence)], gr.skip()
+            return
+        async with aclosing(self._draw(owner, conversation, pace)) as screens:
+            async for screen in screens:
+                yield screen
+
+    async def _draw(
+        self, owner: str, conversation: Conversation, pace: Pace = "as it comes"
+    ) -> AsyncGenerator[Screen, None]:
+        try:
+            if (last := conversation.last) is None:
+                yield [], activity.EMPTY
+                return
+            before = bubbles.conversation(conversation.exchanges[:-1])
+            bubble = bubbles.Bubble(last)
+            run = self._app.runs.get(last.run)
+            if run is None or run.transcript.ended is not None:
+                yield before + bubble.messages(), activity.view(last.transcript, last.transcript.ended or 0)
+                return
+            with run.reading():
+                shown: Any = None
+                async with aclosing(frames(run, self._app.budget, pace)) as moments:
+                    async for frame in moments:
+                        if (
+                            self._app.store.current(owner) is not conversation
+                            or conversation.last is not last
+                        ):
+                            return  # a new chat, or taken back: this screen shows something else now
+                        state = _besides_text(run)
+                        view = gr.skip() if state == shown else activity.view(run.transcript, run.elapsed)
+                        shown = state
+                        yield before + bubble.messages(frame.shown), view
+        except Exception:  # Gradio's chat is dead until reload when a listener raises
+            log.exception("the page could not be drawn")
+            yield [bubbles.remark(BUG.message)], gr.skip()
+
+    # -- the rest ----------------------------------------------------------------------------
+
+    async def settle(self, question: str | None, request: gr.Request) -> tuple[Any, Any]:
+        """The box after a stream: Send or Stop, and the question again if it was turned away."""
+        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        going = last is not None and last.transcript.state == "running"
+        turned_away = bool(question and question.strip()) and (last is None or last.question != question)
+        box = gr.update(submit_btn=False if going else SEND, stop_btn=STOP if going else False)
+        if turned_away:
+            box["value"] = question
+        return box, going
+
+    async def stop(self, request: gr.Request) -> None:
+        if (run := self._run(request)) is not None:
+            run.stop()
+
+    async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any]:
+        """The page as it opens: the models of now, and Stop if an answer is being written."""
+        box, going = await self.settle("", request)
+        return self.names(), box, going
+
+    def names(self) -> Any:
+        return gr.update(choices=self._app.catalogue.names())
+
+    async def of_model(self, name: Any, temperature: Any) -> tuple[Any, Any]:
+        return self.controls.of_model(name, temperature)
+
+    async def undo(self, typed: str, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Takes the last exchange back; its question returns to the box unless something is typed there."""
+        if not (owner := _owner(request)) or self._run(request) is not None:
+            return gr.skip(), gr.skip(), gr.skip()
+        conversation = self._app.store.current(owner)
+        question = conversation.undo() or ""
+        last = conversation.last
+        view = activity.view(last.transcript, last.transcript.ended or 0) if last else activity.EMPTY
+        return bubbles.conversation(conversation.exchanges), view, typed or question
+
+    async def new(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
+        """An empty conversation. A running answer is stopped: nobody could come back to it."""
+        if owner := _owner(request):
+            await self.stop(request)
+            self._app.store.new(owner)
+        return [], activity.EMPTY, gr.update(submit_btn=SEND, stop_btn=False), False
+
+    def _run(self, request: gr.Request) -> Run | None:
+        """The owner's run, while it goes on."""
+        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        run = self._app.runs.get(last.run) if last else None
+        return run if run is not None and run.transcript.ended is None else None
+
+
+def _owner(request: gr.Request) -> str:
+    return token(dict(request.cookies))
+
+
+def _besides_text(run: Run) -> tuple[int, int]:
+    """Changes when there is more to see than more of the answer."""
+    blocks = run.transcript.blocks
+    return run.transcript.turned, sum(b.body.length for b in blocks if not isinstance(b, bubbles.Prose))

@@ -1,0 +1,190 @@
+"""Makes a model's Markdown fit to be shown, while it is still arriving.
+
+What comes out only grows, so that the page can append. Nothing a model writes may pose as the
+page's own: HTML is shown as text (but for a few tags without attributes), an image becomes a link,
+`$x$` becomes `\\(x\\)` where it is maths and stays text where it is a price. Code is left alone.
+What cannot be decided yet (half a formula, half a tag) is held back until it can. `bubbles` calls it.
+"""
+
+import re
+
+DELIMITERS: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "\\[", "right": "\\]", "display": True},
+    {"left": "\\(", "right": "\\)", "display": False},
+]
+"""For gr.Chatbot. No single dollar: Gradio would take all from the first price to the second as a formula."""
+
+LONGEST_HOLD = 2000
+"""Characters held back at most; a formula is shorter."""
+
+_ORDINARY = re.compile(r"[^`\\$<!\n]+")
+_LINE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
+_MAY_BE_LINE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:[-*+]|\d{1,9}[.)]?|`{1,2}|~{1,2})?")
+_TAG = re.compile(r"</?(?:br|sub|sup|kbd|b|i|u|em|strong|mark|details|summary) ?/?>", re.IGNORECASE)
+_LINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]+>", re.IGNORECASE)
+_MAY_BE_TAG = re.compile(
+    r"<(?:/?[a-z]{0,8} ?/?|[a-z]{4,6}:/{0,2}|(?:https?://|mailto:)[^\s<>]*)", re.IGNORECASE
+)
+_PROSE = re.compile(r"(?<![\\{a-z])[a-z]{2,}[.,;:]? +[a-z]{2,}(?![a-z}])", re.IGNORECASE)
+
+_Step = tuple[int, str] | None
+"""Where to go on and what to say; None: wait for more."""
+
+
+class Markup:
+    """`feed` it pieces; read `text`. With `last`, nothing is held back any more."""
+
+    __slots__ = ("_fence", "_line", "_rest", "_start", "_ticks", "text")
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._rest = ""
+        self._start = True
+        self._fence = ""
+        self._line = ""
+        self._ticks = 0
+
+    def feed(self, piece: str, *, last: bool = False) -> None:
+        s, i, out = self._rest + piece, 0, []
+        while i < len(s):
+            step = self._in_fence(s, i) if self._fence else self._step(s, i, last)
+            if step is None:
+                break
+            i, said = step
+            out.append(said)
+        self._rest = s[i:]
+        if out:
+            self.text += "".join(out)
+
+    def _in_fence(self, s: str, i: int) -> _Step:
+        end = s.find("\n", i) + 1
+        said = s[i : end or len(s)]
+        self._line += said
+        if end:
+            line = self._line.strip(" \t>\r\n")
+            if len(line) >= len(self._fence) and line == self._fence[0] * len(line):
+                self._fence = ""
+            self._line, self._start = "", True
+        return i + len(said), said
+
+    def _step(self, s: str, i: int, last: bool) -> _Step:
+        if self._start:
+            if not last and _MAY_BE_LINE.fullmatch(s, i):
+                return None
+            self._start = False
+            if line := _LINE.match(s, i):
+                if line.end() == len(s) and not last:
+                    self._start = True
+                    return None
+                if not (line["fence"][0] == "`" and "`" in line["info"]):
+                    self._fence, self._line, self._ticks = line["fence"], "", 0
+                    # The rest of this line, its end included, belongs to the opening.
+                    end = min(line.end() + 1, len(s))
+                    return end, s[i:end]
+            if s[i] == "\n":
+                self._ticks = 0
+        c = s[i]
+        if c == "\n":
+            self._start = True
+            return i + 1, c
+        if c == "`":
+            return self._code(s, i, last)
+        if ordinary := _ORDINARY.match(s, i):
+            return ordinary.end(), ordinary[0]
+        if self._ticks:
+            return self._maybe_code(s, i, last)
+        if len(s) == i + 1 and not last:
+            return None
+        match c:
+            case "\\":
+                return self._escape(s, i, last)
+            case "$":
+                return self._dollar(s, i, last)
+            case "<":
+                return self._tag(s, i, last)
+            case _:
+                return self._image(s, i, last)
+
+    def _code(self, s: str, i: int, last: bool) -> _Step:
+        end = i
+        while end < len(s) and s[end] == "`":
+            end += 1
+        if end == len(s) and not last:
+            return None
+        length = end - i
+        self._ticks = length if not self._ticks else 0 if self._ticks == length else self._ticks
+        return end, s[i:end]
+
+    def _maybe_code(self, s: str, i: int, last: bool) -> _Step:
+        """Between backticks that may yet turn out to be no code: is there an end to it?"""
+        end = re.compile(rf"(?<!`)`{{{self._ticks}}}(?!`)").search(s, i)
+        blank = s.find("\n\n", i)
+        if end and (blank < 0 or end.start() < blank) and (end.end() < len(s) or last):
+            self._ticks = 0
+            return end.end(), s[i : end.end()]
+        if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
+            return None
+        self._ticks = 0
+        return i, ""
+
+    def _escape(self, s: str, i: int, last: bool) -> _Step:
+        following = s[i + 1 : i + 2]
+        if following in ("(", "["):
+            closing = "\\)" if following == "(" else "\\]"
+            return self._formula(
+                s, i, "\\" + following, closing, "&#40;" if following == "(" else "&#91;", last
+            )
+        if following == "<":
+            return i + 2, "&lt;"
+        return (i + 1, "\\") if following in ("", "\n") else (i + 2, s[i : i + 2])
+
+    def _formula(self, s: str, i: int, opening: str, closing: str, instead: str, last: bool) -> _Step:
+        end = s.find(closing, i + 2)
+        blank = s.find("\n\n", i)
+        if end >= 0 and (blank < 0 or end < blank):
+            return end + 2, s[i : end + 2]
+        if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
+            return None
+        return i + len(opening), instead
+
+    def _dollar(self, s: str, i: int, last: bool) -> _Step:
+        if s.startswith("$$", i):
+            return self._formula(s, i, "$$", "$$", "&#36;&#36;", last)
+        # As pandoc has it: no blank inside the dollars, no digit after them. And no sentence between.
+        newline = s.find("\n", i)
+        end = i + 1
+        while (end := s.find("$", end)) >= 0 and (newline < 0 or end < newline):
+            if end + 1 == len(s) and not last:
+                break
+            inside = s[i + 1 : end]
+            if inside and not inside[0].isspace() and not inside[-1].isspace() and inside[-1] != "\\":
+                if s[end + 1 : end + 2].isdigit() or "`" in inside or _PROSE.search(inside):
+                    return i + 1, "$"
+                return end + 1, f"\\({inside}\\)"
+            end += 1
+        held = s[i + 1 :]
+        if last or newline >= 0 or held[0].isspace() or "`" in held or len(held) > 200 or _PROSE.search(held):
+            return i + 1, "$"
+        return None
+
+    def _tag(self, s: str, i: int, last: bool) -> _Step:
+        if found := _TAG.match(s, i) or _LINK.match(s, i):
+            return found.end(), found[0]
+        if not last and _MAY_BE_TAG.fullmatch(s, i) and len(s) - i < LONGEST_HOLD:
+            return None
+        return i + 1, "&lt;" if s[i + 1 : i + 2].isalpha() or s[i + 1 : i + 2] in ("/", "!", "?") else "<"
+
+    def _image(self, s: str, i: int, last: bool) -> _Step:
+        if s[i + 1 : i + 2] != "[":
+            return i + 1, "!"
+        if len(s) == i + 2 and not last:
+            return None
+        return (i + 3, "[image]") if s[i + 2 : i + 3] == "]" else (i + 2, "[")
+
+
+def safe(text: str) -> str:
+    """`text` as a whole."""
+    markup = Markup()
+    markup.feed(text, last=True)
+    return markup.text

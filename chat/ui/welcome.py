@@ -1,0 +1,46 @@
+"""The empty page: what this is, what to try, and how to add a key when there is none."""
+
+from chat.build import App
+from chat.providers import demo
+
+SENTENCE = (
+    "Ask something, and watch the answer arrive: the words, the thinking behind them and the tools it uses."
+)
+NO_KEY = (
+    "You are talking to the built-in **demo**, a script that runs offline. To talk to a real model, put a "
+    "key into the file `.env`, for instance `OPENAI_API_KEY=…` or `ANTHROPIC_API_KEY=…`, and start again. "
+    "`.env.example` names them all."
+)
+
+EXAMPLES = (
+    (
+        "Markdown, as it streams",
+        "Show me a short Markdown tour: a heading, a table, a code block and a formula.",
+    ),
+    (
+        "Thinking aloud",
+        "A bicycle and a bell cost 110 together, and the bicycle costs 100 more than the bell. "
+        "What does the bell cost?",
+    ),
+    ("Two tools at work", "What is 23 × 19 + 4, and what time is it in Tokyo?"),
+    ("An answer with sources", "Search the documentation: what happens when a stream is cut off?"),
+)
+
+
+def text(app: App) -> str:
+    """Markdown for the empty chat. A welcome from the settings takes the sentence's place."""
+    parts = [app.settings.welcome or f"## {app.settings.title}\n\n{SENTENCE}"]
+    if _demo(app):
+        parts.append(NO_KEY)
+    return "\n\n".join(parts)
+
+
+def examples(app: App) -> tuple[tuple[str, str], ...]:
+    """Label and prompt."""
+    if app.settings.examples:
+        return tuple((prompt, prompt) for prompt in app.settings.examples)
+    return tuple(demo.EXAMPLES) if _demo(app) else EXAMPLES
+
+
+def _demo(app: App) -> bool:
+    return app.catalogue.keyless
