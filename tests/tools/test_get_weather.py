@@ -69,6 +69,12 @@ class Service:
             writer.close()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the tester's environment is not asked."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
 @pytest.fixture
 async def service() -> Service:
     return Service()
