@@ -131,7 +131,8 @@ class Play:
                 case scenario.Say():
                     await self._say(step)
                 case scenario.Call():
-                    await self._calls(step)
+                    if await self._calls(step):
+                        break
                 case scenario.Pause():
                     await self._pause(step)
                 case scenario.End():
@@ -159,7 +160,8 @@ class Play:
                     for _ in range(step.tokens):
                         self._token(step.what)
                 case scenario.Call():
-                    self._written_calls(step)
+                    if self._written_calls(step):
+                        break
                 case scenario.Pause():
                     await asyncio.sleep(step.seconds)
                 case scenario.End():
@@ -198,11 +200,13 @@ class Play:
         pairs = ((f"call_{at}_{name}", name, ARGUMENTS[name]) for at, name in enumerate(chosen, 1))
         return [piece for pair in pairs for piece in self.dialect.call(*pair)]
 
-    async def _calls(self, call: scenario.Call) -> None:
-        for piece in self._written_calls(call):
+    async def _calls(self, call: scenario.Call) -> bool:
+        """True when calls were made: the reply ends with them."""
+        for piece in (pieces := self._written_calls(call)):
             await self.wire.chunk(piece)
             if call.rate:
                 await asyncio.sleep(1 / call.rate)
+        return bool(pieces)
 
     def _answered(self) -> bool:
         """Whether the last message holds results of tools, in any protocol's shape."""

@@ -6,7 +6,8 @@ unique. N counts, R is tokens per second (0 or left out: as fast as they come), 
     text-N[-R]      "tok1 tok2 … tokN ", numbered through the reply
     prose-N[-R]     the same in Markdown: paragraphs, bold words, lists, code
     think-N[-R]     "idea1 … ideaN "
-    tools-N[-R]     N parallel calls of the tools offered, unless their results are here already
+    tools-N[-R]     N parallel calls of the tools offered, which end the reply; nothing when their
+                    results are here already
     loop-N          the same, again and again
     wait-S, ping-S  silence, or pings without content, then what follows
     stop-WORD       how it ends: end, length, filter or refusal
