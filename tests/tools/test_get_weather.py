@@ -156,7 +156,6 @@ async def test_without_a_network_the_model_reads_why(caplog: pytest.LogCaptureFi
     assert not caplog.records
 
 
-@pytest.mark.usefixtures("tasks_left")
 async def test_cancelling_frees_the_connection(service: Service, ask: Callable[..., Any]):
     service.answers["/v1/forecast"] = None
     task = asyncio.create_task(ask("Paris"))

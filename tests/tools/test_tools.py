@@ -162,7 +162,6 @@ async def test_a_tool_that_cancels_itself_is_a_bug_and_not_a_stop(caplog: pytest
     assert caplog.records
 
 
-@pytest.mark.usefixtures("tasks_left")
 async def test_a_timeout_is_a_sentence_and_an_async_tool_is_cancelled():
     cleaned = asyncio.Event()
 
@@ -177,6 +176,7 @@ async def test_a_timeout_is_a_sentence_and_an_async_tool_is_cancelled():
     outcome = await run(slow)
     assert outcome.error == "The tool slow gave no answer within 0.01 seconds."
     assert cleaned.is_set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_thread_that_hangs_is_left_behind():
