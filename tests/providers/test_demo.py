@@ -43,7 +43,7 @@ def demo(**options: Any) -> Demo:
 def asked(*said: str | Message, model: str = "tour", tools: tuple[str, ...] = ALL, **options: Any) -> Request:
     """A request; plain strings are questions."""
     return Request(
-        Model("demo", model, thinking="always" if model == "thinker" else None),
+        Model("demo", model),  # as the catalogue knows it before it has the list
         tuple(User(s) if isinstance(s, str) else s for s in said),
         tools=tuple(ToolSpec(name, "", {}) for name in tools),
         **options,
@@ -532,6 +532,12 @@ async def test_the_strict_model_refuses_a_temperature():
     assert text(events)
     assert isinstance(events[0], RequestSent)
     assert "temperature" not in events[0].body
+
+
+async def test_a_model_that_it_does_not_have():
+    _, fault = await broken(asked("hello", model="gpt"))
+    assert fault.kind == "not_found"
+    assert "tour, fast" in fault.message
 
 
 async def test_offers_its_models_the_tour_first():

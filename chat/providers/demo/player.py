@@ -12,7 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, assert_never
 
@@ -78,21 +78,10 @@ class Demo:
         self._sleep = sleep
         self._seed = seed
         self._turned_away: OrderedDict[str, None] = OrderedDict()
+        self._models = {model.id: model for model in _models(vendor.name)}
 
     async def models(self) -> list[Model]:
-        name = self.vendor.name
-        facts: Mapping[str, Any] = {"context": 32_000, "temperature": True, "tools": True, "efforts": _THINKS}
-        return [
-            Model(name, "tour", "Demo: the tour", **facts),
-            Model(name, "fast", "Demo: as fast as it comes", **facts),
-            Model(
-                name,
-                "thinker",
-                "Demo: always thinks first",
-                **{**facts, "thinking": "always", "efforts": _THINKS[1:]},
-            ),
-            Model(name, "strict", "Demo: no temperature, no tools", 32_000, temperature=False, tools=False),
-        ]
+        return list(self._models.values())
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         async with aclosing(self._play(request)) as events:
@@ -110,7 +99,7 @@ class Demo:
 
         yield RequestSent("demo:", body(request))
         await rest(CONNECT)
-        self._check(request)
+        request = replace(request, model=self._known(request))
         round = sum(isinstance(message, ToolResults) for message in request.messages)
         opened = False
         stop: Stop = "end"
@@ -156,16 +145,15 @@ class Demo:
         yield usage
         yield ReplyFinished(stop, usage)
 
-    def _check(self, request: Request) -> None:
-        """As a strict vendor would: a parameter that the model does not take is an error, and is named."""
-        if (
-            request.model.id == "strict"
-            and request.temperature is not None
-            and "temperature" not in request.omit
-        ):
-            raise errors.Refused(
-                f"{request.model.name} takes no temperature.", parameter="temperature", status=400
+    def _known(self, request: Request) -> Model:
+        """The model that is asked, as it really is. Raises as a strict vendor would."""
+        if (model := self._models.get(request.model.id)) is None:
+            raise errors.NotFound(
+                f"The demo has no model «{request.model.id}». It has {', '.join(self._models)}.", status=404
             )
+        if not model.temperature and request.temperature is not None and "temperature" not in request.omit:
+            raise errors.Refused(f"{model.name} takes no temperature.", parameter="temperature", status=400)
+        return model
 
     def _first_time(self, request: Request) -> bool:
         """Whether this question was not turned away before. The next time it is forgotten again."""
@@ -177,6 +165,17 @@ class Demo:
         if len(self._turned_away) > LONGEST_MEMORY:
             self._turned_away.popitem(last=False)
         return True
+
+
+def _models(vendor: str) -> Iterator[Model]:
+    """The tour first: it is what somebody without a key meets."""
+    able = Model(vendor, "tour", "Demo: the tour", 32_000, temperature=True, tools=True, efforts=_THINKS)
+    yield able
+    yield replace(able, id="fast", title="Demo: as fast as it comes")
+    yield replace(
+        able, id="thinker", title="Demo: always thinks first", thinking="always", efforts=_THINKS[1:]
+    )
+    yield Model(vendor, "strict", "Demo: no temperature, no tools", 32_000, temperature=False, tools=False)
 
 
 async def _whole(events: AsyncIterator[ReplyEvent]) -> AsyncIterator[ReplyEvent]:

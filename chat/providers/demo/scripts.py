@@ -197,7 +197,7 @@ def tool_error(talk: Talk) -> Steps:
     if talk.rounds:
         yield from tools(talk)
     elif talk.has("calculate"):
-        yield Say("I ask the calculator for something that it cannot do.\n\n")
+        yield Say("I ask the calculator for something that it cannot do.")
         yield Call((("calculate", {"expression": "1 / 0"}),))
     else:
         yield Say(_switched_off(talk, [("calculate", {})]))
@@ -207,11 +207,11 @@ def step_by_step(talk: Talk) -> Steps:
     if not talk.has("calculate"):
         yield Say(_switched_off(talk, [("calculate", {})]))
     elif not talk.rounds:
-        yield Say("First, how many seconds does a day have?\n\n")
+        yield Say("First, how many seconds does a day have?")
         yield Call((("calculate", {"expression": "24 * 60 * 60"}),))
     elif len(talk.rounds) == 1:
         first = words.value(talk.rounds[0][0])
-        yield Say(f"A day has {first} seconds. Now, with that result, a year:\n\n")
+        yield Say(f"A day has {first} seconds. Now, with that result, a year:")
         number = re.sub(r"[^\d.]", "", first) or "86400"
         yield Call((("calculate", {"expression": f"{number} * 365"}),))
     else:
@@ -226,7 +226,7 @@ def endless(talk: Talk) -> Steps:
         yield Say(_switched_off(talk, [("calculate", {})]))
         return
     if not talk.rounds:
-        yield Say("I now ask for the calculator again and again, until Runnel says that it is enough.\n\n")
+        yield Say("I now ask for the calculator again and again, until Runnel says that it is enough.")
     yield Call((("calculate", {"expression": f"{len(talk.rounds) + 1} + 1"}),))
 
 

@@ -113,8 +113,8 @@ def plan(calls: Sequence[Wanted]) -> str:
 def before_calls(calls: Sequence[Wanted]) -> str:
     names = listed(list(dict.fromkeys(f"`{name}`" for name, _ in calls)))
     if len(calls) == 1:
-        return f"I ask {names}.\n\n"
-    return f"I ask {names}, side by side.\n\n"
+        return f"I ask {names}."
+    return f"I ask {names}, side by side."
 
 
 def answer(result: ToolResult, arguments: Mapping[str, Any]) -> str:
