@@ -359,11 +359,16 @@ class AnthropicMessages:
         call = Call.to(self.vendor, self._key, made)
         client = await self._clients.anthropic(self.vendor, self._key)
         yield RequestSent(f"{self.vendor.url}/v1/messages", made)
-        sent = dict(made)
-        if "temperature" in sent:
-            sent["extra_body"] = {"temperature": sent.pop("temperature")}
-            sent["extra_headers"] = _OLD_API
-        manager = client.messages.with_streaming_response.create(**sent)
+        # All of it in `extra_body`: the SDK neither changes it, nor walks through a long history, nor
+        # drops the temperature that its API version does not know.
+        manager = client.messages.with_streaming_response.create(
+            model="",
+            max_tokens=made["max_tokens"],
+            messages=[],
+            stream=made["stream"],
+            extra_body=made,
+            extra_headers=_OLD_API if "temperature" in made else None,
+        )
         async with aclosing(reply(manager, call, Reading(call))) as events:
             async for event in events:
                 yield event

@@ -361,7 +361,10 @@ class OpenAIResponses:
         call = Call.to(self.vendor, self._key, made)
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(f"{self.vendor.url}/responses", made)
-        manager = client.responses.with_streaming_response.create(**made)
+        # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.
+        manager = client.responses.with_streaming_response.create(
+            model="", input="", stream=made["stream"], extra_body=made
+        )
         async with aclosing(reply(manager, call, Reading(call))) as events:
             async for event in events:
                 yield event
