@@ -140,7 +140,7 @@ def faults(source: str, name: str, package: bool = False) -> list[str]:
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_only_what_lies_below_it(name: str):
     path = MODULES[name]
-    assert faults(path.read_text(), name, path.name == "__init__.py") == []
+    assert faults(path.read_text(encoding="utf-8"), name, path.name == "__init__.py") == []
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_only_the_settings_read_the_environment():
     readers = {
         name
         for name, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if (isinstance(node, ast.Attribute) and node.attr == "getenv")
         or (
             isinstance(node, ast.Call)
