@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
@@ -118,10 +119,12 @@ class Tab:
 
 @contextlib.asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    """Playwright's own Chromium, else the one on the path."""
     quiet = ("timer-throttling", "networking")
     args = ["--no-sandbox", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows"]
     async with async_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path).exists()
+        path = None if own else shutil.which("chromium") or shutil.which("google-chrome")
         chromium = await playwright.chromium.launch(
             executable_path=path, args=[*args, *(f"--disable-background-{what}" for what in quiet)]
         )

@@ -1,0 +1,36 @@
+"""The bench works; what it measures is nobody's test."""
+
+import json
+import sys
+from asyncio import create_subprocess_exec
+from pathlib import Path
+
+import pytest
+
+from tests.bench.processes import ROOT
+from tests.bench.report import Measure, table
+
+
+def test_the_table_tells_medians_ratios_and_what_was_missed() -> None:
+    kept = Measure("server CPU", "s", 0.35, ours=[1.0, 9.0, 2.0], bare=[8.0, 7.0, 9.0])
+    missed = Measure("longest gap", "ms", 100, against="alone", ours=[150.0])
+    _, _, first, second = table([kept, missed, Measure("not run", "s", 1)]).splitlines()
+    assert [cell.strip() for cell in first.split("|")[1:-1]] == [
+        *("server CPU", "s", "2", "8", "0.25×", "≤ 0.35×", "3", "ok")
+    ]
+    assert [cell.strip() for cell in second.split("|")[1:-1]] == [
+        *("longest gap", "ms", "150", "–", "150 ms", "≤ 100 ms", "1", "missed by 50%")
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+async def test_it_measures_both_pages(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    args = ("-m", "tests.bench", "--quick", "--only", "first_text", "at_once", "--json", str(file))
+    process = await create_subprocess_exec(sys.executable, *args, cwd=ROOT)
+    assert await process.wait() == 0
+    measures = json.loads(file.read_text())["measures"]
+    assert len(measures) == 2
+    for measure in measures:
+        assert all(figure > 0 for page in ("ours", "bare") for figure in measure[page])
