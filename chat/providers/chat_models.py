@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from chat.models import Model
-from chat.providers.openai_responses import known
+from chat.providers.openai_models import known
 
 _CONTEXT = ("context_length", "context_window", "max_context_length", "max_model_len", "context_size")
 _OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_output_length")

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from chat.errors import CutOff, Malformed
@@ -33,29 +32,13 @@ from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, Tool
 from chat.models import Model
 from chat.providers import faults
 from chat.providers.bodies import paired, without
+from chat.providers.chat_models import chats, listed
 from chat.providers.clients import Clients, open_wire
 from chat.providers.faults import Call
 from chat.providers.lists import entries
+from chat.providers.openai_models import known
 from chat.providers.reply import reply
 from chat.providers.vendors import Vendor
-
-_REASONS = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d))(?!.*chat)")
-"""OpenAI's reasoning families (o-series, gpt-5 and later; the `chat` ones do not reason): its list says
-nothing of it, `reasoning` is refused by the others, and these refuse a temperature."""
-
-_NO_CHAT = re.compile(
-    r"embed|whisper|tts|transcribe|realtime|audio|dall-e|image|sora|moderation|babbage|davinci|-instruct"
-)
-"""Models that OpenAI lists beside the others and that answer Responses with 400 or 404."""
-
-
-def known(model: Model) -> Model:
-    """`model` with what its family tells, where it is OpenAI's and its list told nothing."""
-    if model.vendor != "openai" or not _REASONS.match(model.id):
-        return model
-    temperature = False if model.temperature is None else model.temperature
-    return replace(model, thinking=model.thinking or "always", temperature=temperature)
-
 
 # -- what is sent ------------------------------------------------------------------------
 
@@ -370,13 +353,9 @@ class OpenAIResponses:
                 yield event
 
     async def models(self) -> list[Model]:
-        """What the vendor offers now, without what cannot chat, as far as its name tells."""
+        """What the vendor offers now."""
         call = Call(self.vendor, self._key)
         client = await self._clients.openai(self.vendor, self._key)
         async with open_wire(client.models.with_streaming_response.list(), call) as wire:
             page = await wire.json()
-        return [
-            known(Model(self.vendor.name, entry["id"], title=entry.get("name") or ""))
-            for entry in entries(page, call)
-            if not _NO_CHAT.search(entry["id"])
-        ]
+        return [listed(self.vendor.name, entry) for entry in entries(page, call) if chats(entry)]
