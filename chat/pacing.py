@@ -27,7 +27,10 @@ SLOW = 400
 """Characters a second of the slow pace: about 10 ms a token."""
 
 CATCH_UP = 0.35
-"""Seconds in which the smooth pace shows what has arrived in a burst."""
+"""Seconds in which the smooth pace shows most of what has arrived in a burst."""
+
+SMOOTH = 200
+"""Characters a second that the smooth pace does not fall below."""
 
 
 class Source(Protocol):
@@ -92,5 +95,5 @@ async def frames(
 
 
 def _advance(pace: Pace, shown: int, length: int, passed: float) -> int:
-    step = SLOW * passed if pace == "slow" else (length - shown) * passed / CATCH_UP
-    return min(length, shown + max(1, round(step)))
+    rate = SLOW if pace == "slow" else max(SMOOTH, (length - shown) / CATCH_UP)
+    return min(length, shown + max(1, round(rate * passed)))

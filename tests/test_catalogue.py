@@ -1,0 +1,129 @@
+"""Which models there are, under which names, and who serves them."""
+
+import pytest
+
+from chat.catalogue import Catalogue, Range
+from chat.errors import Config, NotFound, Unreachable
+from chat.models import Model
+from chat.providers.vendors import Vendor
+from chat.settings import Settings
+from tests.scripted import Scripted
+
+
+def serves(vendor: str, *ids: str, local: bool = False) -> Scripted:
+    return Scripted(
+        [],
+        Vendor(vendor, vendor.title(), (), f"http://{vendor}/v1", local=local),
+        [Model(vendor, id) for id in ids],
+    )
+
+
+async def catalogue(
+    *providers: Scripted, missing: dict[str, str] | None = None, **settings: str
+) -> Catalogue:
+    found = Catalogue(
+        Settings.read(settings),
+        {each.vendor.name: each for each in providers},
+        missing or {"groq": "Groq needs a key."},
+    )
+    if (task := found.refresh()) is not None:
+        await task
+    return found
+
+
+DEMO = serves("demo", "tour", "fast")
+
+
+async def test_the_menu_is_what_the_vendors_list() -> None:
+    found = await catalogue(DEMO, serves("openai", "gpt-9"))
+    assert found.names() == ["demo:tour", "demo:fast", "openai:gpt-9"]
+
+
+async def test_without_a_key_the_demo_is_the_default() -> None:
+    found = await catalogue(DEMO)
+    assert found.default == "demo:tour"
+    assert found.keyless
+
+
+@pytest.mark.parametrize(
+    ("settings", "default"),
+    [
+        ({}, "openai:gpt-4o-mini"),
+        ({"CHAT_MODEL": "gpt-9"}, "openai:gpt-9"),
+        ({"CHAT_MODEL": "demo:fast"}, "demo:fast"),
+        ({"CHAT_MODELS": "demo:fast, openai:gpt-9"}, "demo:fast"),
+    ],
+)
+async def test_the_default(settings: dict[str, str], default: str) -> None:
+    found = await catalogue(DEMO, serves("openai", "gpt-4o-mini", "gpt-9"), **settings)
+    assert found.default == default
+
+
+async def test_the_default_is_one_that_is_there() -> None:
+    assert (await catalogue(DEMO, serves("openai", "gpt-9"))).default == "openai:gpt-9"
+    assert (await catalogue(DEMO, serves("acme", "one"))).default == "acme:one"
+
+
+@pytest.mark.parametrize(
+    ("name", "vendor", "id"),
+    [
+        ("ollama:llama3:8b", "ollama", "llama3:8b"),
+        ("llama3:8b", "ollama", "llama3:8b"),
+        ("unheard:8b", "openai", "unheard:8b"),
+        ("gpt-4o", "openai", "gpt-4o"),
+        ("acme:not-listed", "acme", "not-listed"),
+        ("openai/gpt-oss", "acme", "openai/gpt-oss"),
+    ],
+)
+async def test_names(name: str, vendor: str, id: str) -> None:
+    found = await catalogue(
+        serves("ollama", "llama3:8b", local=True), serves("openai"), serves("acme", "openai/gpt-oss")
+    )
+    provider, model = found.find(name)
+    assert (provider.vendor.name, model.id) == (vendor, id)
+
+
+async def test_a_vendor_without_its_key_says_so() -> None:
+    with pytest.raises(Config, match="Groq needs a key"):
+        (await catalogue(DEMO)).find("groq:llama")
+
+
+async def test_the_allow_list_holds() -> None:
+    found = await catalogue(DEMO, serves("openai", "gpt-9", "gpt-8"), CHAT_MODELS="gpt-9")
+    assert found.names() == ["openai:gpt-9"]
+    found.find("openai:gpt-9")
+    with pytest.raises(NotFound):
+        found.find("openai:gpt-8")
+
+
+async def test_a_vendor_that_does_not_answer_leaves_the_others_alone() -> None:
+    silent = serves("openai")
+    silent.listed = Unreachable("Nobody there.")
+    found = await catalogue(DEMO, silent)
+    assert found.names() == ["demo:tour", "demo:fast"]
+    assert found.faults == {"openai": "Nobody there."}
+
+
+async def test_a_server_on_this_machine_that_is_not_there_is_no_fault() -> None:
+    silent = serves("ollama", local=True)
+    silent.listed = Unreachable("Nobody there.")
+    found = await catalogue(DEMO, silent)
+    assert found.faults == {}
+
+
+async def test_lists_are_fetched_once_while_they_are_fresh() -> None:
+    found = await catalogue(DEMO)
+    assert found.refresh() is None
+
+
+async def test_temperature_rules() -> None:
+    acme = serves("acme")
+    acme.listed = [Model("acme", "cold", temperature=False), Model("acme", "warm", temperature=True)]
+    found = await catalogue(acme)
+    assert found.temperature("acme:warm") == Range(0, 2)
+    assert "cold" in found.temperature("acme:cold").reason
+    version = found.version
+    found.refuse(Model("acme", "warm"), "temperature")
+    assert found.temperature("acme:warm").reason
+    assert found.version > version
+    assert found.temperature("nobody:knows") == Range(0, 2)

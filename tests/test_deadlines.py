@@ -1,0 +1,66 @@
+"""Silence is found out, whatever keeps the wire alive."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from chat.deadlines import watched
+from chat.errors import Stalled
+from chat.events import KeepAlive, ReplyEvent, ReplyFinished, TextDelta, Usage
+from chat.messages import Request
+from chat.models import Model
+from chat.settings import Deadlines
+from tests.scripted import HANG, Script, Scripted
+
+QUICK = Deadlines(first=0.03, idle=0.02, turn=0.05)
+
+
+async def watch(script: Script, limits: Deadlines, until: float = 60) -> list[ReplyEvent]:
+    vendor = Scripted([script])
+    end = asyncio.get_running_loop().time() + until
+    try:
+        return [e async for e in watched(vendor.stream(Request(Model("a", "b"), ())), limits, end, "Acme")]
+    finally:
+        assert vendor.closed == 1
+
+
+async def test_what_comes_in_time_passes() -> None:
+    script: Script = [KeepAlive(), TextDelta("A"), ReplyFinished("end")]
+    assert await watch(script, QUICK) == script
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "variable"),
+    [
+        ([HANG], QUICK, "CHAT_FIRST_EVENT_TIMEOUT"),
+        ([KeepAlive(), Usage(1), HANG], QUICK, "CHAT_FIRST_EVENT_TIMEOUT"),
+        ([TextDelta("A"), HANG], QUICK, "CHAT_IDLE_TIMEOUT"),
+        ([TextDelta("A"), KeepAlive(), HANG], QUICK, "CHAT_IDLE_TIMEOUT"),
+    ],
+)
+async def test_silence_names_its_setting(script: Script, limits: Deadlines, variable: str) -> None:
+    with pytest.raises(Stalled, match=variable):
+        await watch(script, limits)
+
+
+async def test_the_whole_turn_has_an_end() -> None:
+    with pytest.raises(Stalled, match="CHAT_TURN_TIMEOUT"):
+        await watch([TextDelta("A"), HANG], Deadlines(), until=0.02)
+
+
+async def test_pings_without_end_do_not_help() -> None:
+    async def pings() -> AsyncGenerator[ReplyEvent, None]:
+        while True:
+            yield KeepAlive()
+            await asyncio.sleep(0)
+
+    end = asyncio.get_running_loop().time() + 60
+    with pytest.raises(Stalled):
+        async for _ in watched(pings(), QUICK, end, "Acme"):
+            pass
+
+
+async def test_a_timeout_of_the_provider_itself_is_not_ours() -> None:
+    with pytest.raises(TimeoutError):
+        await watch([TimeoutError("theirs")], QUICK)

@@ -1,0 +1,272 @@
+"""Given what a vendor says and what tools do, these are the events of the turn."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from chat.errors import CutOff, Overloaded
+from chat.events import (
+    Citation,
+    Event,
+    Notice,
+    Opaque,
+    ReplyFinished,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    ToolFinished,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
+from chat.messages import Assistant, Options, Raw, Text, ToolCall, ToolResults, Turn, User
+from chat.models import Model
+from chat.providers.vendors import Vendor
+from chat.settings import Deadlines
+from chat.tools import Context, tool
+from tests.scripted import HANG, Scripted, answer, engine, says, text, turn, types
+
+
+@tool
+def double(number: int, context: Context) -> int:
+    """Doubles a number."""
+    context.cite("Doubling", "https://example.org/double")
+    return number * 2
+
+
+def calls(*names: str) -> list[ToolCallStarted | ToolCallDelta | ReplyFinished | TextDelta]:
+    made: list[ToolCallStarted | ToolCallDelta | ReplyFinished | TextDelta] = [TextDelta("Let me see.")]
+    for place, name in enumerate(names):
+        made += [
+            ToolCallStarted(f"c{place}", name),
+            ToolCallDelta(f"c{place}", '{"number":'),
+            ToolCallDelta(f"c{place}", "21}"),
+        ]
+    return [*made, ReplyFinished("tool_use")]
+
+
+def last(events: list[Event]) -> Event:
+    """The terminal event, after making sure that there is one."""
+    assert [isinstance(event, TurnFinished | TurnFailed) for event in events] == [False] * (
+        len(events) - 1
+    ) + [True]
+    return events[-1]
+
+
+async def test_an_answer() -> None:
+    vendor = Scripted([says("Hi.")])
+    events = await answer(vendor, temperature=0.5)
+    assert events == [
+        TurnStarted("acme:one", {"temperature": 0.5}),
+        TextDelta("Hi."),
+        TurnFinished("end"),
+    ]
+    assert vendor.asked[0].temperature == 0.5
+    assert vendor.closed == 1
+
+
+async def test_what_is_unset_is_not_asked_for() -> None:
+    vendor = Scripted([says("Hi.")])
+    await answer(vendor)
+    request = vendor.asked[0]
+    assert (request.temperature, request.max_tokens, request.effort, request.system, request.tools) == (
+        None,
+    ) * 4 + ((),)
+
+
+async def test_history_then_question_with_the_system_prompt_apart() -> None:
+    vendor = Scripted([says("Hi.")])
+    history = (User("Who?"), Assistant((Text("Me."),)))
+    asked = engine(vendor, system="Be brief.")
+    async for _ in asked.answer(Turn("And?", Options(model="acme:one"), history)):
+        pass
+    assert vendor.asked[0].messages == (*history, User("And?"))
+    assert vendor.asked[0].system == "Be brief."
+
+
+async def test_a_tool_round() -> None:
+    vendor = Scripted([[Opaque({"signed": 1}), *calls("double")], says("It is 42.")])
+    events = await answer(vendor, double, tools=("double",))
+    started, finished = (
+        next(e for e in events if isinstance(e, kind)) for kind in (ToolStarted, ToolFinished)
+    )
+    assert started == ToolStarted("c0", "double", {"number": 21})
+    assert isinstance(finished, ToolFinished)
+    assert (finished.result, finished.error) == (42, None)
+    assert Citation("Doubling", "https://example.org/double") in events
+    assert text(events) == "Let me see.\n\nIt is 42."
+    assert last(events) == TurnFinished("end")
+    said = vendor.asked[1].messages[1:]
+    assert said[0] == Assistant(
+        (Raw({"signed": 1}), Text("Let me see."), ToolCall("c0", "double", '{"number":21}'))
+    )
+    assert isinstance(said[1], ToolResults)
+    assert [(r.id, r.text, r.error) for r in said[1].results] == [("c0", "42", False)]
+
+
+async def test_the_tools_of_a_round_run_side_by_side_and_answer_in_order() -> None:
+    both = asyncio.Barrier(2)
+
+    @tool
+    async def first(number: int) -> str:
+        """Meets the second."""
+        await both.wait()
+        return "first"
+
+    @tool
+    async def second(number: int) -> str:
+        """Meets the first."""
+        await both.wait()
+        return "second"
+
+    vendor = Scripted([calls("first", "second"), says("Done.")])
+    events = await answer(vendor, first, second, tools=("first", "second"))
+    assert last(events) == TurnFinished("end")
+    results = vendor.asked[1].messages[-1]
+    assert isinstance(results, ToolResults)
+    assert [result.text for result in results.results] == ["first", "second"]
+
+
+async def test_a_tool_that_is_switched_off_does_not_run() -> None:
+    vendor = Scripted([calls("double"), says("I could not.")])
+    events = await answer(vendor, double)
+    finished = next(e for e in events if isinstance(e, ToolFinished))
+    assert finished.error is not None
+    assert "switched off" in finished.error
+
+
+async def test_usage_adds_up_over_the_replies() -> None:
+    vendor = Scripted(
+        [
+            [Usage(5, 1), Usage(10, 2), *calls("double")],
+            [TextDelta("42"), ReplyFinished("end", Usage(20, 4, cached=10))],
+        ]
+    )
+    assert last(await answer(vendor, double, tools=("double",))) == TurnFinished(
+        "end", Usage(30, 6, cached=10)
+    )
+
+
+async def test_a_pause_is_taken_up() -> None:
+    vendor = Scripted([[TextDelta("One"), Opaque({"search": 1}), ReplyFinished("pause")], says("two.")])
+    events = await answer(vendor)
+    assert last(events) == TurnFinished("end")
+    assert vendor.asked[1].messages[1:] == (Assistant((Text("One"), Raw({"search": 1}))),)
+
+
+@pytest.mark.parametrize("stop", ["length", "filter", "refusal"])
+async def test_stops_are_not_failures(stop: str) -> None:
+    vendor = Scripted([[TextDelta("So"), ReplyFinished(stop)]])  # pyright: ignore[reportArgumentType]
+    ended = last(await answer(vendor))
+    assert isinstance(ended, TurnFinished)
+    assert ended.stop == stop
+
+
+async def test_an_answer_without_anything_is_empty() -> None:
+    ended = last(await answer(Scripted([[ReplyFinished("end")]])))
+    assert isinstance(ended, TurnFailed)
+    assert ended.failure.kind == "empty"
+
+
+async def test_no_words_after_a_tool_are_fine_when_there_were_some_before() -> None:
+    vendor = Scripted([calls("double"), [ReplyFinished("end")]])
+    assert last(await answer(vendor, double, tools=("double",))) == TurnFinished("end")
+
+
+async def test_a_model_that_asks_for_tools_for_ever() -> None:
+    vendor = Scripted([calls("double")] * 20)
+    ended = last(await answer(vendor, double, tools=("double",)))
+    assert isinstance(ended, TurnFailed)
+    assert ended.failure.kind == "too_many_rounds"
+    assert len(vendor.asked) == 8
+
+
+async def test_a_fault_comes_last_after_the_wire_is_closed() -> None:
+    vendor = Scripted([[TextDelta("Half an"), CutOff("It was cut off.")]])
+    events = engine(vendor).answer(turn())
+    seen: list[Event] = []
+    async for event in events:
+        if isinstance(event, TurnFailed):
+            assert vendor.closed == 1
+        seen.append(event)
+    assert types(seen) == ["turn_started", "text_delta", "turn_failed"]
+
+
+async def test_closing_the_turn_closes_the_wire() -> None:
+    vendor = Scripted([[TextDelta("One"), HANG]])
+    async with aclosing(engine(vendor).answer(turn())) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+    assert vendor.closed == 1
+
+
+async def test_cancelling_in_a_tool_cancels_the_tool() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def wait(number: int) -> str:
+        """Waits for ever."""
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return ""
+
+    async def consume() -> None:
+        await answer(Scripted([calls("wait")]), wait, tools=("wait",))
+
+    task = asyncio.create_task(consume())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cancelled.is_set()
+
+
+async def test_the_turn_has_a_deadline_that_tools_count_for() -> None:
+    @tool
+    async def wait(number: int) -> str:
+        """Waits for ever."""
+        await asyncio.Event().wait()
+        return ""
+
+    vendor = Scripted([calls("wait")])
+    ended = last(await answer(vendor, wait, tools=("wait",), settings={"deadlines": Deadlines(turn=0.05)}))
+    assert isinstance(ended, TurnFailed)
+    assert ended.failure.kind == "stalled"
+    assert "CHAT_TURN_TIMEOUT" in ended.failure.message
+
+
+async def test_a_temperature_that_the_model_does_not_take_is_left_out_with_a_notice() -> None:
+    vendor = Scripted([says("Hi.")])
+    asked = engine(vendor)
+    asked._catalogue.refuse(Model("acme", "one"), "temperature")
+    events = [event async for event in asked.answer(turn(temperature=0.4))]
+    notice = next(e for e in events if isinstance(e, Notice))
+    assert "temperature" in notice.text
+    assert vendor.asked[0].temperature is None
+
+
+async def test_a_temperature_beyond_the_vendors_range_is_lowered_with_a_notice() -> None:
+    vendor = Scripted([says("Hi.")], Vendor("acme", "Acme", (), "", max_temperature=1))
+    events = await answer(vendor, temperature=1.8)
+    assert "temperature_lowered" in [e.code for e in events if isinstance(e, Notice)]
+    assert vendor.asked[0].temperature == 1
+
+
+async def test_an_unknown_vendor_says_which_variable_is_missing() -> None:
+    asked = engine(Scripted([]))
+    events = [event async for event in asked.answer(Turn("Hi", Options(model="groq:llama")))]
+    ended = last(events)
+    assert isinstance(ended, TurnFailed)
+    assert ended.failure.kind == "config"
+
+
+async def test_retries_are_seen() -> None:
+    vendor = Scripted([[Overloaded("Busy.", retry_after=0)], says("Hi.")])
+    assert types(await answer(vendor)) == ["turn_started", "retrying", "text_delta", "turn_finished"]

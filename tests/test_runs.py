@@ -1,0 +1,304 @@
+"""A run lives its own life: readers come late, leave and return, and it ends exactly once."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import pytest
+
+from chat.errors import BadRequest
+from chat.events import Event, TextDelta, TurnFailed, TurnFinished, TurnStarted
+from chat.messages import Options, Turn, User
+from chat.runs import Entry, Run, Runs
+from chat.store import Store
+
+Answer = Callable[[Turn], AsyncGenerator[Event, None]]
+
+
+class Teller:
+    """An engine that says what it is told to, when it is told to."""
+
+    def __init__(self) -> None:
+        self.says: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+        self.closed = False
+
+    async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
+        try:
+            yield TurnStarted("acme:one", {})
+            while True:
+                said = await self.says.get()
+                if isinstance(said, BaseException):
+                    raise said
+                yield said
+                if isinstance(said, TurnFinished | TurnFailed):
+                    return
+        finally:
+            self.closed = True
+
+    def say(self, *events: Event | BaseException) -> None:
+        for event in events:
+            self.says.put_nowait(event)
+
+
+async def read(run: Run, after: int = 0) -> list[Entry]:
+    return [entry async for batch in run.follow(after) for entry in batch]
+
+
+def terminal(run: Run) -> list[Event]:
+    return [entry.event for entry in run.entries if isinstance(entry.event, TurnFinished | TurnFailed)]
+
+
+DONE = TurnFinished("end")
+
+
+async def test_entries_are_numbered_from_one_and_timed() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    teller.say(TextDelta("A"), TextDelta("B"), DONE)
+    entries = await read(run)
+    assert [entry.seq for entry in entries] == [1, 2, 3, 4]
+    assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
+    assert run.state == "complete"
+    assert run.transcript.text == "AB"
+
+
+async def test_late_readers_and_those_who_return_miss_nothing() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    async with aclosing(run.follow()) as early:
+        teller.say(TextDelta("A"))
+        seen: list[Entry] = []
+        async for batch in early:
+            seen += batch
+            if any(entry.event == TextDelta("A") for entry in batch):
+                break
+    teller.say(TextDelta("B"), DONE)
+    seen += await read(run, seen[-1].seq)
+    assert seen == run.entries == await read(run)
+
+
+async def test_a_reader_that_leaves_stops_nothing() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    async with aclosing(run.follow()) as entries:
+        await anext(entries)
+    teller.say(TextDelta("A"), DONE)
+    await run.finished()
+    assert run.state == "complete"
+
+
+async def test_stop_keeps_the_text_and_frees_the_provider() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    teller.say(TextDelta("A"))
+    await run.wait(1)
+    run.stop()
+    run.stop()
+    await run.finished()
+    assert teller.closed
+    assert run.state == "stopped"
+    assert run.transcript.text == "A"
+    assert len(terminal(run)) == 1
+
+
+async def test_stop_before_the_first_step() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    run.stop()
+    assert [entry.event for entry in await read(run)] == terminal(run)
+    assert run.state == "stopped"
+
+
+async def test_stop_after_the_end_changes_nothing() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    teller.say(DONE)
+    await run.finished()
+    run.stop()
+    await asyncio.sleep(0)
+    assert terminal(run) == [DONE]
+
+
+async def test_a_bug_is_logged_and_shown_neutrally(caplog: pytest.LogCaptureFixture) -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    teller.say(ZeroDivisionError("secret detail"))
+    await run.finished()
+    assert run.state == "failed"
+    assert run.transcript.failure is not None
+    assert run.transcript.failure.kind == "bug"
+    assert "secret" not in run.transcript.failure.message
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_an_engine_that_says_no_end_is_a_bug(caplog: pytest.LogCaptureFixture) -> None:
+    async def nothing(turn: Turn) -> AsyncGenerator[Event, None]:
+        yield TextDelta("A")
+
+    run = Runs(nothing).start(Turn("?"))
+    await run.finished()
+    assert run.transcript.failure is not None
+    assert run.transcript.failure.kind == "bug"
+
+
+async def test_shutdown_gives_every_run_its_end() -> None:
+    tellers = [Teller() for _ in range(5)]
+    runs = Runs(lambda turn: tellers[int(turn.question)].answer(turn))
+    started = [runs.start(Turn(str(place))) for place in range(5)]
+    readers = [asyncio.create_task(read(run)) for run in started]
+    await asyncio.sleep(0)
+    await runs.aclose()
+    assert [run.state for run in started] == ["interrupted"] * 5
+    assert all(len(terminal(run)) == 1 for run in started)
+    await asyncio.gather(*readers)
+    with pytest.raises(BadRequest):
+        runs.start(Turn("0"))
+
+
+async def test_when_left_it_may_stop_at_once() -> None:
+    teller = Teller()
+    run = Runs(teller.answer, leaving=0).start(Turn("?"))
+    async with aclosing(run.follow()) as entries:
+        await anext(entries)
+    await run.finished()
+    assert run.state == "stopped"
+
+
+async def test_who_returns_in_time_keeps_it_going() -> None:
+    teller = Teller()
+    run = Runs(teller.answer, leaving=0.01).start(Turn("?"))
+    with run.reading():
+        pass
+    with run.reading():
+        teller.say(TextDelta("A"), DONE)
+        await run.finished()
+    assert run.state == "complete"
+
+
+async def test_finished_runs_are_forgotten_after_the_last_reader() -> None:
+    teller = Teller()
+    runs = Runs(teller.answer, kept=0)
+    run = runs.start(Turn("?"))
+    with run.reading():
+        teller.say(DONE)
+        await run.finished()
+        await asyncio.sleep(0)
+        assert runs.get(run.id) is run
+    await until(lambda: runs.get(run.id) is None)
+    assert len(runs) == 0
+
+
+async def test_running_runs_are_not_forgotten() -> None:
+    teller = Teller()
+    runs = Runs(teller.answer, kept=0)
+    run = runs.start(Turn("?"))
+    with run.reading():
+        pass
+    await asyncio.sleep(0)
+    assert runs.get(run.id) is run
+    await runs.aclose()
+
+
+async def test_waiting_for_more_than_deltas() -> None:
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    teller.say(TextDelta("A"))
+    await run.wait(1)
+    turned = asyncio.create_task(run.wait(run.seq, deltas=False))
+    teller.say(TextDelta("B"))
+    await run.wait(2)
+    assert not turned.done()
+    teller.say(DONE)
+    await turned
+
+
+async def test_waiting_has_an_end() -> None:
+    teller = Teller()
+    runs = Runs(teller.answer)
+    run = runs.start(Turn("?"))
+    await run.wait(0)
+    await run.wait(run.seq, within=0.001)
+    await runs.aclose()
+
+
+async def test_one_line_a_turn_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chat.turns")
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("what is secret?"))
+    teller.say(TextDelta("the \x1b[31msecret"), DONE)
+    await run.finished()
+    (record,) = caplog.records
+    line = json.loads(record.getMessage())
+    assert line["run"] == run.id
+    assert (line["model"], line["outcome"], line["kind"], line["characters"]) == (
+        "acme:one",
+        "complete",
+        None,
+        15,
+    )
+    assert "secret" not in record.getMessage()
+
+
+async def test_the_text_is_logged_when_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chat.turns")
+    teller = Teller()
+    run = Runs(teller.answer, log_text=True).start(Turn("what?"))
+    teller.say(TextDelta("\x1b[31mred\n"), DONE)
+    await run.finished()
+    message = caplog.records[0].getMessage()
+    assert json.loads(message)["answer"] == "\x1b[31mred\n"
+    assert message.isprintable()
+
+
+# -- in a conversation --------------------------------------------------------------------------
+
+
+async def test_what_was_said_before_is_told() -> None:
+    tellers: list[Teller] = []
+
+    def tell(turn: Turn) -> AsyncGenerator[Event, None]:
+        tellers.append(Teller())
+        asked.append(turn)
+        return tellers[-1].answer(turn)
+
+    asked: list[Turn] = []
+    runs, conversation = Runs(tell), Store().current("me")
+    for question, answer in (("One?", "1"), ("Two?", "2")):
+        run = runs.ask(conversation, question, Options())
+        tellers[-1].say(TextDelta(answer), DONE)
+        await run.finished()
+    assert [message.text for message in asked[1].history if isinstance(message, User)] == ["One?"]
+    assert len(asked[1].history) == 2
+
+
+async def test_a_question_without_a_word_of_answer_poisons_nothing() -> None:
+    teller = Teller()
+    runs, conversation = Runs(teller.answer), Store().current("me")
+    run = runs.ask(conversation, "Lost?", Options())
+    run.stop()
+    await run.finished()
+    assert conversation.messages() == ()
+
+
+@pytest.mark.parametrize("question", ["", "  \n\t "])
+async def test_an_empty_question_is_refused(question: str) -> None:
+    runs, conversation = Runs(Teller().answer), Store().current("me")
+    with pytest.raises(BadRequest):
+        runs.ask(conversation, question, Options())
+    assert conversation.exchanges == []
+
+
+async def test_a_second_question_waits_for_the_first_answer() -> None:
+    runs, conversation = Runs(Teller().answer), Store().current("me")
+    runs.ask(conversation, "One?", Options())
+    with pytest.raises(BadRequest):
+        runs.ask(conversation, "Two?", Options())
+    await runs.aclose()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0)
