@@ -2,23 +2,29 @@
 since which version; tests/ui/test_gradio_fixes.py holds one contract test each, so that an upgrade
 that moves something says so there and not on the page.
 
-1. `_setup_events` of gr.ChatInterface is overridden (`interface.Chat`). Expected: a public way to
-   choose the chain from Enter to the function. Actual: three round trips that each post the whole
-   history, 61 ms (128 ms in the 30th turn) against 17 ms. 6.31.
+1. `_setup_events` and `_render_header` of gr.ChatInterface are overridden (`interface.Chat`).
+   Expected: a public way to choose the chain from Enter to the function. Actual: three round trips
+   that each post the whole history, 61 ms (128 ms in the 30th turn) against 17 ms. 6.31.
 2. `heartbeat_off`. Expected: a switch. Actual: each tab holds one of the browser's six connections
    to a host for ever, so with a few tabs open Stop cannot be sent. 6.31.
-3. `slots`. Expected: a parameter of mount_gradio_app, as `launch(max_threads=…)`. Actual: mounting
-   leaves 40 slots, which cap async streams too. 6.31.
+3. `calm_queue`. Expected: a parameter of mount_gradio_app, as `launch(max_threads=…)`, and a queue
+   that wakes when something comes. Actual: mounting leaves 40 slots, which cap async streams too,
+   and the queue looks a thousand times a second whether something came. 6.31.
 4. `steady_browser_state`. Expected: a key that lasts. Actual: ChatInterface's hidden BrowserState
    draws a new secret at each start, and a browser that has seen the old one logs an error. 6.31.
 5. A `{"__type__": "update"}` from a script-only listener changes a component's properties, as from
-   Python (`interface.SEND`). Not documented. 6.31.
-6. A function with `postprocess=False` is sent as it is: messages in the shape of Chatbot's own data
-   (`bubbles.message`), the dict of gr.HTML. Saves its conversion at each frame. 6.31.
+   Python (`interface`, `controls`). Not documented. 6.31.
+6. A listener with `postprocess=False` is sent as it is: messages in the shape of Chatbot's own data
+   (`bubbles.message`), the dict of gr.HTML. It saves their conversion at each frame. 6.31.
 7. The listeners of one event run one after another, those of `.then` side by side. 6.31.
+8. A string that grew travels as “append”; gr.skip() within a stream travels as a new value, so
+   the value before it is sent whole again after it (`handlers`). 6.31.
 """
 
 import gradio as gr
+
+LOOK = 0.005
+"""Seconds between two looks into the queue: half of it is added to the way from Enter to the answer."""
 
 
 def heartbeat_off(page: gr.Blocks) -> None:
@@ -27,10 +33,15 @@ def heartbeat_off(page: gr.Blocks) -> None:
     page.config["connect_heartbeat"] = False
 
 
-def slots(page: gr.Blocks, count: int) -> None:
-    """Room for `count` streams at once. Call before mounting, and before any queue() of one's own."""
-    page.max_threads = count
-    page.queue(default_concurrency_limit=None)
+def calm_queue(page: gr.Blocks, streams: int) -> None:
+    """Room for `streams` at once, and fewer looks at an empty queue. Call after mounting."""
+    queue = page._queue
+    assert queue.max_thread_count == 40
+    assert queue.sleep_when_free <= 0.05
+    assert queue.progress_update_sleep_when_free <= 0.1
+    queue.max_thread_count = streams
+    queue.sleep_when_free = LOOK
+    queue.progress_update_sleep_when_free = 1.0  # nothing here reports progress that way
 
 
 def steady_browser_state(chat: gr.ChatInterface) -> None:

@@ -1,4 +1,4 @@
-"""What happens on the page: one coroutine a listener. `page` and `interface.Chat` wire them.
+"""What happens on the page: one coroutine a listener. `interface.Chat` wires them.
 
 Reads runs and the store; holds no provider, no deadline and no retry. A stream draws a run until it
 is over or the page is closed; the run goes on either way, and a page that loads while it goes on
@@ -17,15 +17,16 @@ from chat.errors import BUG, Fault
 from chat.pacing import Pace, frames
 from chat.runs import Run
 from chat.store import Conversation
-from chat.ui import activity, bubbles
+from chat.ui import activity, bubbles, welcome
 from chat.ui.controls import Controls
-from chat.ui.interface import SEND, STOP
 from chat.ui.owner import token
 
 log = logging.getLogger(__name__)
 
 Screen = tuple[Any, Any]
 """The chat's messages and the activity view's value; `gr.skip()` where nothing is new."""
+
+SEND, STOP = "Send", "Stop"
 
 STRANGER = (
     "This page cannot tell you from others, because your browser sent no cookie. "
@@ -36,8 +37,11 @@ STRANGER = (
 class Handlers:
     """Streams yield `(chat, activity)`."""
 
-    def __init__(self, app: App, controls: Controls) -> None:
-        self._app, self.controls = app, controls
+    controls: Controls
+    """Set when the sidebar is there."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
 
     # -- streams -----------------------------------------------------------------------------
 
@@ -125,7 +129,8 @@ class Handlers:
                 yield before + bubble.messages(), activity.view(last.transcript, last.transcript.ended or 0)
                 return
             with run.reading():
-                shown: Any = None
+                seen: Any = None
+                view: Any = activity.EMPTY
                 async with aclosing(frames(run, self._app.budget, pace)) as moments:
                     async for frame in moments:
                         if (
@@ -133,9 +138,10 @@ class Handlers:
                             or conversation.last is not last
                         ):
                             return  # a new chat, or taken back: this screen shows something else now
-                        state = _besides_text(run)
-                        view = gr.skip() if state == shown else activity.view(run.transcript, run.elapsed)
-                        shown = state
+                        if (now := _besides_text(run)) != seen:
+                            seen, view = now, activity.view(run.transcript, run.elapsed)
+                        # The same view again costs nothing: no more than “nothing new” is sent. A
+                        # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).
                         yield before + bubble.messages(frame.shown), view
         except Exception:  # Gradio's chat is dead until reload when a listener raises
             log.exception("the page could not be drawn")
@@ -157,12 +163,17 @@ class Handlers:
         if (run := self._run(request)) is not None:
             run.stop()
 
-    async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any]:
-        """The page as it opens: the models of now, and Stop if an answer is being written."""
-        box, going = await self.settle("", request)
-        return self.names(), box, going
+    async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
+        """The page as it opens: the models of now, the one last asked, and Stop if it is still writing."""
+        box, running = await self.settle("", request)
+        self._app.catalogue.refresh()
+        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        model = last.transcript.model if last and last.transcript.model else self._app.catalogue.default
+        empty = gr.update(placeholder=welcome.text(self._app))
+        return gr.update(choices=self._app.catalogue.names(), value=model), empty, box, running
 
-    def names(self) -> Any:
+    async def names(self) -> Any:
+        """The menu of now. What is chosen in it stays."""
         return gr.update(choices=self._app.catalogue.names())
 
     async def of_model(self, name: Any, temperature: Any) -> tuple[Any, Any]:
