@@ -76,6 +76,8 @@ class Settings:
     leaving: float | None = None
     """Seconds that a run goes on when nobody reads it. None: until it is finished."""
     deadlines: Deadlines = field(default_factory=Deadlines)
+    no_color: bool = False
+    """`NO_COLOR` is set, to whatever (https://no-color.org), or the terminal is `dumb`."""
 
     @classmethod
     def load(cls, dotenv: Path | None = Path(".env")) -> "Settings":
@@ -124,6 +126,7 @@ class Settings:
                 idle=_number(env, "CHAT_IDLE_TIMEOUT", 60, 0.01, 86400),
                 turn=_number(env, "CHAT_TURN_TIMEOUT", 600, 0.01, 86400),
             ),
+            no_color="NO_COLOR" in env or env.get("TERM") == "dumb",
         )
 
     def key(self, name: str) -> str:

@@ -1,8 +1,7 @@
 """Shared by all tests: no network but loopback, and a fresh environment for each test."""
 
-import asyncio
+import os
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,22 +31,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key and no setting of the person who runs the tests reaches them."""
-    import os
-
     for name in list(os.environ):
         if name.endswith("_API_KEY") or name.startswith(("CHAT_", "GRADIO_", "OPENAI_", "ANTHROPIC_")):
             monkeypatch.delenv(name)
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.setenv("CHAT_LOCAL", "0")
-
-
-@pytest.fixture
-def tasks_left() -> Iterator[None]:
-    """Fails when the test leaves a task behind."""
-    yield
-    try:
-        loop = asyncio.get_event_loop()
-    except RuntimeError:
-        return
-    assert not [task for task in asyncio.all_tasks(loop) if not task.done()]

@@ -55,7 +55,7 @@ async def test_without_a_key_the_demo_is_the_default() -> None:
     ],
 )
 async def test_the_default(settings: dict[str, str], default: str) -> None:
-    found = await catalogue(DEMO, serves("openai", "gpt-4o-mini", "gpt-9"), **settings)
+    found = await catalogue(DEMO, serves("openai", "gpt-4o-mini", "gpt-9"), missing=None, **settings)
     assert found.default == default
 
 

@@ -1,0 +1,104 @@
+"""`python app.py` as a person or a host starts it: it serves, it ends, and it says why it does not start."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@contextmanager
+def started(folder: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """app.py in a folder of its own, with nothing of this environment but the path."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "app.py"],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "CHAT_LOCAL": "0",
+            "GRADIO_SERVER_PORT": "0",
+            **environ,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "http://" in line, process.communicate(timeout=10)
+    return line[line.index("http://") :].split()[0]
+
+
+def refusal(folder: Path, **environ: str) -> str:
+    """What it says when it does not start."""
+    with started(folder, **environ) as process:
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert out == ""
+    assert "Traceback" not in err
+    return err
+
+
+def test_it_serves_and_ends_when_told_to(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CHAT_TITLE=Acme chat\nGROQ_API_KEY=gsk_sentinel_000\n")
+    with started(tmp_path) as process:
+        url = address(process)
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            page = answer.read().decode()
+            assert "Acme chat" in page
+            assert "sentinel" not in page
+            assert "default-src 'self'" in answer.headers["content-security-policy"]
+        with urllib.request.urlopen(f"{url}/config", timeout=10) as answer:
+            assert "sentinel" not in answer.read().decode()
+        foreign = urllib.request.Request(f"{url}/config", headers={"Origin": "https://evil.example"})
+        with urllib.request.urlopen(foreign, timeout=10) as answer:
+            assert "access-control-allow-origin" not in answer.headers
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=5)
+        assert process.returncode == 0, err
+        assert "sentinel" not in out + err
+
+
+def test_an_open_wallet_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, GRADIO_SERVER_NAME="0.0.0.0", OPENAI_API_KEY="sk-sentinel")
+    assert "CHAT_PUBLIC=1" in said
+    assert "OPENAI_API_KEY" in said
+    assert "sentinel" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENAI_API_KEY", "sk-sentinel with a blank"),
+        ("OPENAI_BASE_URL", "api.example.org"),
+        ("CHAT_IDLE_TIMEOUT", "soon"),
+        ("GRADIO_SERVER_NAME", "no.such.host.invalid"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
+    said = refusal(tmp_path, **{name: value})
+    assert name in said
+    assert "sentinel" not in said
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with started(tmp_path) as first:
+        port = address(first).rpartition(":")[2]
+        assert "GRADIO_SERVER_PORT" in refusal(tmp_path, GRADIO_SERVER_PORT=port)
