@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 KEPT_OPEN: Final = 60.0
 """Seconds that an idle connection is kept: the SDKs' 5 s make nearly each turn pay a TLS handshake."""
 
+DRAIN: Final = 0.05
+"""Seconds to wait for the end of a body behind the end of the answer."""
+
 LARGEST_BODY: Final = 32 * 1024 * 1024
 """Bytes of an answer that is one JSON text. OpenRouter's list of models has about 1 MB."""
 
@@ -181,6 +184,19 @@ class Wire:
     async def aclose(self) -> None:
         self._ended = True
         await self._chunks.aclose()
+
+    async def drain(self) -> None:
+        """Reads what is left behind the end of an answer, so that the connection can serve again.
+
+        Leaving earlier closes it and costs the next request a TLS handshake. Mostly the rest has come
+        already; else it is given up after `DRAIN` seconds.
+        """
+        try:
+            async with asyncio.timeout(DRAIN):
+                while not self._ended:
+                    self._ended = await anext(self._chunks, None) is None
+        except Exception:  # the answer is complete, whatever happens behind it
+            self._ended = True
 
     async def _fill(self) -> None:
         if self._streams:

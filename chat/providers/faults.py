@@ -1,12 +1,11 @@
-"""What a vendor's refusal means: every SDK, transport and in-stream error becomes one of `chat.errors`.
+"""What went wrong, in a sentence: every SDK, transport and in-stream error becomes one of `chat.errors`.
 
 `of` reads an exception, `said` an error object inside an answer with status 200. Both give an error with
 a sentence for a person: the cause and the next step. A vendor's own words are quoted only when they are
-plain text, shortened and without keys. Used by `clients` and by the protocols; SDKs are told apart by
-shape (`response`, `__cause__`), so nothing is imported here before something failed.
+plain text, shortened and without keys. Used by `clients` and by the protocols. What vendors write is read
+in `error_bodies`; SDKs are told apart by shape, so nothing is imported before something failed.
 """
 
-import json
 import math
 import re
 import socket
@@ -20,13 +19,11 @@ from urllib.parse import urlsplit
 
 from chat import errors
 from chat.errors import Fault
+from chat.providers.error_bodies import ErrorBody
 from chat.providers.vendors import Vendor
 
 QUOTED = 300
 """Characters of a vendor's own words in a sentence of ours."""
-
-PROTECTED = frozenset(("model", "messages", "input", "tools", "system", "instructions"))
-"""Parameters that are never left out on a vendor's word: without them it is another question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +51,13 @@ class Call:
     @property
     def address_hint(self) -> str:
         name = self.vendor.url_variable
-        return f"{name} is set to {self.host}." if name else f"It was asked at {self.host}."
+        return f"It was asked at {self.host}{f' ({name})' if name else ''}."
 
     def quote(self, text: object) -> str:
         """` X says: «text»`, or "" when there is nothing that a person could read."""
         if not isinstance(text, str) or re.search(r"<\s*(!doctype|html|head|body|/\w)", text, re.IGNORECASE):
             return ""
+        text = text[: 10 * QUOTED]
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         text = errors.redact(text, [self.key] if self.key else [])
         if len(text) > QUOTED:
@@ -83,8 +81,15 @@ def of(error: BaseException, call: Call, *, opened: bool = False) -> Fault | Non
     if not any(
         isinstance(e, httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError | OSError) for e in chain
     ):
-        if any(isinstance(e, UnicodeEncodeError) for e in chain):
-            return errors.Config(f"{_key(call)} holds a character that cannot be sent. Copy the key again.")
+        for e in chain:
+            if isinstance(e, UnicodeEncodeError) and e.encoding == "ascii":  # a header, and only one is ours
+                return errors.Config(
+                    f"{_key(call)} holds a character that cannot be sent. Copy the key again."
+                )
+            if isinstance(e, UnicodeEncodeError):
+                return errors.BadRequest(
+                    "The question holds half a character. Write it again, then ask again."
+                )
         if type(error).__module__.partition(".")[0] in ("openai", "anthropic"):
             return errors.Unreachable(f"{call.title} could not be asked.{call.quote(str(error))}")
         return None
@@ -125,7 +130,8 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
         return errors.Unreachable(f"The proxy on the way to {at} refused. Check HTTPS_PROXY and NO_PROXY.")
     if opened:
         return errors.CutOff(
-            f"The connection to {call.title} broke before the answer was complete. Ask again to get all of it."
+            f"The connection to {call.title} broke before the answer was complete. "
+            "Ask again to get all of it."
         )
     if has(socket.gaierror):
         return errors.Unreachable(
@@ -151,141 +157,96 @@ def said(data: Any, call: Call) -> Fault | None:
         return None
     if not data.get("error") and "error" not in (data.get("type"), data.get("object")):
         return None
-    text, code, kind, _ = _parts(data)
-    status = _status(data)
-    known = _fault(status, {}, data, call)
-    if status or type(known) is not errors.Server:
-        known.status = None  # HTTP said 200
-        return known
-    words = f" ({kind or code})" if (kind or code) and not text else ""
-    return errors.Server(f"{call.title} broke off with an error{words}.{call.quote(text)} Ask again.")
+    body = ErrorBody.read(data)
+    fault = _fault(body.status, None, body, call)
+    if not body.status and type(fault) is errors.Server:
+        name = body.kind if body.kind not in ("", "error") else body.code
+        words = f" ({name})" if name.isidentifier() and not body.text else ""
+        return errors.Server(
+            f"{call.title} broke off with an error{words}. Ask again.{call.quote(body.text)}"
+        )
+    fault.status = None  # HTTP said 200
+    return fault
 
 
 def answered(status: int, headers: Mapping[str, str], body: object, call: Call) -> Fault:
-    """The error that an HTTP answer means. `body` is JSON or text; never shown unless it is plain text."""
-    return _fault(status, headers, body, call)
+    """The error that an HTTP answer means. `body` is JSON or text."""
+    return _fault(status, retry_after(headers), ErrorBody.read(body), call)
 
 
-def _status(data: Mapping[str, Any]) -> int:
-    """The HTTP status that an error object stands for, 0 when it does not say."""
-    inner = data.get("error")
-    for part in (inner, data) if isinstance(inner, dict) else (data,):
-        for name in ("status_code", "status", "code", "http_status"):
-            code = part.get(name)
-            if isinstance(code, str) and code.isdecimal():
-                code = int(code)
-            if isinstance(code, int) and 400 <= code <= 599:
-                return code
-    _, code, kind, _ = _parts(data)
-    names = f"{kind} {code}".lower()
-    return next((number for pattern, number in _NAMED if re.search(pattern, names)), 0)
-
-
-_NAMED = (
-    (r"rate_?limit|too_many_requests|resource_exhausted", 429),
-    (r"insufficient_quota|billing|payment", 402),
-    (r"overloaded|unavailable|capacity", 529),
-    (r"authentication|invalid_api_key|unauthorized", 401),
-    (r"permission", 403),
-    (r"model_not_found|not_found", 404),
-    (r"request_too_large|context_length", 413),
-    (r"invalid_request|bad_request|invalid_prompt", 400),
-    (r"api_error|server_error|internal", 500),
-)
-
-_TOO_LONG = re.compile(
-    r"context[_ ]length|context[_ ]window|maximum context|context size|(prompt|input|messages|request) (is |are )?too (long|large)"
-    r"|is too long|too_many_prompt_tokens|token limit|tokens? > \d+|reduce (the|your) (length|prompt|message)"
-    r"|exceeds? the (maximum|limit|available) .*tokens|string_above_max_length",
-    re.IGNORECASE,
-)
-_NO_CREDIT = re.compile(
-    r"insufficient[_ ](quota|funds|credit|balance)|out of credit|more credits|credit balance|billing|payment"
-    r"|exceeded your current quota|spending limit|run out of",
-    re.IGNORECASE,
-)
-_KEY_REFUSED = re.compile(
-    r"(incorrect|invalid|missing|wrong|no).{0,12} api[_ -]?key|api[_ -]?key.{0,30}(invalid|not valid)", re.I
-)
-_NO_MODEL = re.compile(
-    r"model_not_found|no such model|unknown model|invalid model|not a valid model|model .{0,120}(not (exist|found)|does not exist|is not available|deprecated|decommissioned)",
-    re.I | re.S,
-)
-_OUT_OF_RANGE = re.compile(
-    r"(below|above)_m(in|ax)|too (large|small|high|low)|at most|at least|(less|greater) than|must be between|range|maximum|minimum|\d+ > \d+",
-    re.I,
-)
-_NOT_TAKEN = re.compile(
-    r"not (be )?(supported|permitted|allowed|accepted|available|compatible)|(n't|not) (support|allow|accept)|unsupported|deprecated"
-    r"|unknown|unrecogni[sz]ed|unexpected|extra (inputs|fields?)|cannot be (set|used)|may only be|only .{1,20} (is|are) (allowed|supported)"
-    r"|cannot find field|no such (field|parameter)|removed",
-    re.I,
-)  # fmt: skip
-
-
-def _fault(status: int, headers: Mapping[str, str], body: object, call: Call) -> Fault:
-    body = _json(body)
-    text, code, kind, param = _parts(body)
-    quote = call.quote(text)
-    everything = f"{text} {code} {kind}"
-    wait = retry_after(headers)
+def _fault(status: int, wait: float | None, body: ErrorBody, call: Call) -> Fault:
+    number, quote = status or None, call.quote(body.text)
+    model = call.model or "this model"
+    asked = status in (0, 400, 403, 422)  # some say with 400 what others say with a status of its own
     if 300 <= status < 400:
         return errors.Config(
-            f"{call.title} sends us on to another address, and a key is sent to no other. {call.address_hint}",
+            f"{call.title} sends us on to another address, and a key is sent to no other. "
+            f"{call.address_hint}",
             status=status,
         )
-    if status == 401 or (status in (0, 400, 403) and _KEY_REFUSED.search(everything)):
-        return errors.Auth(_auth(call), status=status or None)
-    if status == 402 or (status in (0, 400, 403, 429) and _NO_CREDIT.search(everything)):
+    if status == 401 or (asked and body.key_refused):
+        return errors.Auth(_auth(call), status=number)
+    if status == 402 or ((asked or status == 429) and body.no_credit):
         return errors.RateLimited(
             f"The account at {call.title} is out of credit, or at its spending limit. "
             f"Add credit there, or choose a model of another provider.{quote}",
             retry_after=wait,
-            status=status or None,
+            status=number,
         )
-    if status == 413 or (status in (0, 400, 422, 500) and _TOO_LONG.search(everything)):
+    if status == 413 or ((asked or status == 500) and body.too_long):
         return errors.TooLarge(
-            f"The conversation is too long for {call.model or 'this model'}. "
+            f"The conversation is too long for {model}. "
             f"Begin a new conversation, or choose a model that takes more.{quote}",
-            status=status or None,
+            status=number,
         )
-    if status in (400, 404) and (_NO_MODEL.search(everything) or param == "model"):
-        return errors.NotFound(
-            f"{call.title} has no model named {call.model or 'this'}, or this key may not use it. "
-            f"Choose another one.{quote}",
-            status=status,
-        )
-    if status in (400, 422):
-        return _bad_request(status, body, text, code, param, everything, call)
-    if status == 404:
-        return errors.NotFound(
-            f"{call.title} knows no such address. {call.address_hint}{quote}", status=status
-        )
-    if status == 403:
-        return errors.Auth(
-            f"{call.title} does not allow this. Check what {_key(call)} may do, or choose another model.{quote}",
-            status=status,
-        )
-    if status == 429:
-        when = "Wait a little, then ask again." if wait is None else f"It asks to wait {_span(wait)}."
-        return errors.RateLimited(
-            f"Too many requests to {call.title}. {when}{quote}", retry_after=wait, status=status
-        )
-    if status in (498, 503, 529) or "overloaded" in everything.lower():
-        return errors.Overloaded(
-            f"{call.title} is too busy now. Ask again in a moment, or choose another model.{quote}",
-            retry_after=wait,
-            status=status or None,
-        )
-    if 400 <= status < 500 and status not in (408, 409, 425):
+    if "tools" in call.sent and (asked or status == 404) and body.no_tools:
         return errors.BadRequest(
-            f"{call.title} does not accept this question ({status}).{quote}", status=status
+            f"{call.title} gives no tools to {model}. Switch them off, or choose another model.{quote}",
+            status=number,
         )
-    number = f" ({status})" if status else ""
+    no_model = body.no_model or bool(call.model and call.model in body.text)
+    if status == 404 and no_model:
+        return _no_model(status, quote, call)
+    if status in (400, 404, 422) and (parameter := body.refused(call.sent)):
+        return errors.Refused(
+            f"{model} does not take «{parameter}».{quote}", parameter=parameter, status=status
+        )
+    if status == 400 and body.no_model:
+        return _no_model(status, quote, call)
+    match status:
+        case 404 | 405:
+            return errors.NotFound(
+                f"{call.title} knows no such address. Is it right? {call.address_hint}{quote}", status=status
+            )
+        case 403:
+            return errors.Auth(
+                f"{call.title} does not allow this. Check what {_key(call)} may do, "
+                f"or choose another model.{quote}",
+                status=status,
+            )
+        case 429:
+            when = "Wait a little, then ask again." if wait is None else f"It asks to wait {_span(wait)}."
+            return errors.RateLimited(
+                f"Too many requests to {call.title}. {when}{quote}", retry_after=wait, status=status
+            )
+        case _ if status in (498, 503, 529) or body.busy:  # 498: Groq's flex tier, 529: Anthropic
+            return errors.Overloaded(
+                f"{call.title} is too busy now. Ask again in a moment, or choose another model.{quote}",
+                retry_after=wait,
+                status=number,
+            )
+        case _ if 400 <= status < 500 and status not in (408, 409, 425):
+            return errors.BadRequest(f"{call.title} does not accept this question.{quote}", status=status)
     return errors.Server(
-        f"{call.title} has a fault of its own{number}. Ask again in a moment.{quote}",
-        retry_after=wait,
-        status=status or None,
+        f"{call.title} has a fault of its own. Ask again in a moment.{quote}", retry_after=wait, status=number
+    )
+
+
+def _no_model(status: int, quote: str, call: Call) -> Fault:
+    return errors.NotFound(
+        f"{call.title} has no model named {call.model or 'this'}, or this key may not use it. "
+        f"Choose another one.{quote}",
+        status=status,
     )
 
 
@@ -301,116 +262,6 @@ def _key(call: Call) -> str:
     return call.vendor.key or "the key"
 
 
-def _bad_request(
-    status: int, body: object, text: str, code: str, param: str, everything: str, call: Call
-) -> Fault:
-    quote = call.quote(text)
-    parameter = _refused(body, text, code, param, call)
-    if parameter:
-        return errors.Refused(
-            f"{call.model or call.title} does not take «{parameter}».{quote}",
-            parameter=parameter,
-            status=status,
-        )
-    if "tools" in call.sent and re.search(
-        r"not support(ed)? (tool|function)|tool(s| use| calling).{0,20} not supported", text, re.I
-    ):
-        return errors.BadRequest(
-            f"{call.model or 'This model'} takes no tools. Switch them off, or choose another model.{quote}",
-            status=status,
-        )
-    return errors.BadRequest(f"{call.title} does not accept this question.{quote}", status=status)
-
-
-def _refused(body: object, text: str, code: str, param: str, call: Call) -> str:
-    """The wire's top-level name (or one of `_PARTS`) of what we sent and the vendor does not take, or ""."""
-    sent = call.sent - PROTECTED
-    named = re.split(r"[.\[]", param)[0]
-    if _OUT_OF_RANGE.search(f"{code} {text}") and not _NOT_TAKEN.search(f"{code} {text}"):
-        return ""  # the parameter is taken, its value is not: the person should know
-    if named:
-        return (param if param in _PARTS else named) if named in sent else ""
-    for place in _places(body):
-        return place if place in sent else ""
-    if not _NOT_TAKEN.search(f"{code} {text}"):
-        return ""
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()  # xAI says reasoningEffort
-    for form in (r"[`'\"]{}\b", r"(?<![\w.]){}(?!\w)"):
-        found = [(m.start(), name) for name in sent if (m := re.search(form.format(re.escape(name)), plain))]
-        if found:
-            return min(found)[1]
-    for word, names in _OTHER_WORDS.items():
-        if re.search(word, plain):
-            for name in names:
-                if name in sent:
-                    return name
-    return ""
-
-
-_PARTS = frozenset(("reasoning.summary", "reasoning.effort"))
-"""Left out alone: OpenAI gives summaries to verified organisations only; the effort still holds."""
-
-_OTHER_WORDS = {
-    r"\beffort\b": ("output_config", "reasoning_effort", "reasoning"),
-    r"\b(reasoning|thinking)\b": ("reasoning_effort", "reasoning", "thinking"),
-}
-
-
-def _places(body: object) -> Iterable[str]:
-    """The first parts of every `loc: ["body", name, …]` (FastAPI, Mistral), wherever it is nested."""
-    if isinstance(body, dict):
-        loc = body.get("loc")
-        if isinstance(loc, list) and len(loc) > 1 and loc[0] == "body":
-            yield str(loc[1])
-        for value in body.values():
-            yield from _places(value)
-    elif isinstance(body, list):
-        for value in body:
-            yield from _places(value)
-
-
-def _json(body: object) -> object:
-    if isinstance(body, str | bytes):
-        try:
-            return json.loads(body)
-        except ValueError:
-            return body
-    return body
-
-
-def _parts(body: object) -> tuple[str, str, str, str]:
-    """Message, code, type and parameter of an error body, in any of the forms that vendors use."""
-    if isinstance(body, list) and body:
-        body = body[0]
-    if isinstance(body, str):
-        return body, "", "", ""
-    if not isinstance(body, dict):
-        return "", "", "", ""
-    inner = body.get("error")
-    outer = body
-    if isinstance(inner, dict):
-        body = inner
-    text = inner if isinstance(inner, str) else body.get("message") or body.get("detail") or body.get("msg")
-    if isinstance(text, dict):
-        text = text.get("detail") or text.get("message")
-    if isinstance(text, list):
-        parts = [p for p in text if isinstance(p, dict)]
-        text = "; ".join(
-            f"{'.'.join(str(x) for x in p['loc'][1:])}: {p.get('msg', '')}"
-            if isinstance(p.get("loc"), list)
-            else str(p.get("msg", ""))
-            for p in parts
-        )
-    raw = body.get("metadata")
-    if isinstance(raw, dict) and isinstance(
-        raw.get("raw"), str
-    ):  # OpenRouter: what the vendor behind it said
-        inner_text = _parts(_json(raw["raw"]))[0]
-        text = f"{text or ''} {inner_text}".strip()
-    code, kind, param = body.get("code") or outer.get("code"), body.get("type"), body.get("param")
-    return tuple(str(x) if isinstance(x, str | int) else "" for x in (text, code, kind, param))  # type: ignore[return-value]
-
-
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds to wait, from `Retry-After` (seconds or a date) or `retry-after-ms`; None when not said.
 
@@ -419,11 +270,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     lower = {name.lower(): value for name, value in headers.items()}
     value = lower.get("retry-after", "").strip()
     try:
-        if not value:
-            value, scale = lower.get("retry-after-ms", ""), 1000
-        else:
-            scale = 1
-        seconds = float(value) / scale
+        seconds = float(value) if value else float(lower.get("retry-after-ms", "")) / 1000
         return max(seconds, 0.0) if math.isfinite(seconds) else None
     except ValueError:
         pass

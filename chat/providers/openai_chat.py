@@ -436,6 +436,7 @@ class OpenAIChat:
                     raise chunks.fault
             for event in chunks.end():
                 yield event
+            await wire.drain()
         yield ReplyFinished(chunks.stop, chunks.usage)
 
     async def models(self) -> list[Model]:
