@@ -1,5 +1,6 @@
 """What the protocols' pure body functions share. Nothing here knows a vendor's format."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,15 @@ def without(body: dict[str, Any], omit: Iterable[str]) -> dict[str, Any]:
         if not part or body.get(name) == {}:
             body.pop(name, None)
     return body
+
+
+def parsed(arguments: str) -> dict[str, Any]:
+    """A call's arguments as an object. What the model wrote amiss is told to it by the call's result."""
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def paired(messages: Sequence[Message]) -> list[Message]:

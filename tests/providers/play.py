@@ -21,17 +21,18 @@ WIRE = Path(__file__).parent.parent / "wire"
 
 
 class Body(httpx2.AsyncByteStream):
-    """Pieces of a body. Counts how many were taken, and knows whether it was closed."""
+    """Pieces of a body, then its end, or with `held` nothing for ever. Knows whether it was closed."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes], held: bool) -> None:
         self.pieces = list(pieces)
-        self.taken = 0
+        self.held = held
         self.closed = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
-            self.taken += 1
             yield piece
+        if self.held:
+            await asyncio.Event().wait()
 
     async def aclose(self) -> None:
         self.closed.set()
@@ -46,6 +47,7 @@ class Stage:
     pieces: Sequence[bytes] = ()
     status: int = 200
     type: str = "text/event-stream"
+    held: bool = False
     asked: list[httpx2.Request] = field(default_factory=list)
     body: Body | None = None
 
@@ -53,7 +55,7 @@ class Stage:
     def of(cls, build: Callable[[Clients], Provider]) -> "Stage":
         async def answer(request: httpx2.Request) -> httpx2.Response:
             stage.asked.append(request)
-            stage.body = Body(stage.pieces)
+            stage.body = Body(stage.pieces, stage.held)
             return httpx2.Response(stage.status, headers={"content-type": stage.type}, stream=stage.body)
 
         clients = Clients(transport=httpx2.MockTransport(answer))
@@ -61,11 +63,17 @@ class Stage:
         return stage
 
     async def play(
-        self, pieces: bytes | Sequence[bytes], request: Request, *, status: int = 200, type: str | None = None
+        self,
+        pieces: bytes | Sequence[bytes],
+        request: Request,
+        *,
+        status: int = 200,
+        type: str = "text/event-stream",
+        held: bool = False,
     ) -> tuple[list[ReplyEvent], Fault | None]:
         """The events of the reply without its opening and without keep-alives, and how it failed."""
         self.pieces = [pieces] if isinstance(pieces, bytes) else pieces
-        self.status, self.type = status, type or "text/event-stream"
+        self.status, self.type, self.held = status, type, held
         self.asked.clear()
         events: list[ReplyEvent] = []
         try:

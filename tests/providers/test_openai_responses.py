@@ -90,6 +90,11 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
         [*call(1, '{"location": "Rome"}'), *call(2, "{}"), *finished("tool_use", None)],
         None,
     ),
+    "responses_arguments_only_when_done": (
+        [*call(1, '{"location": "Rome"}'), *finished("tool_use", None)],
+        None,
+    ),
+    "responses_items_never_closed": ([TextDelta("Four"), *finished("end", Usage(3, 1, 0, 0, 0.5))], None),
     "responses_reused_call_ids": (
         [*call(1, "{}", id="call_0"), *call(2, "{}", id="call_0_1"), *finished("tool_use", None)],
         None,
@@ -225,7 +230,7 @@ def test_every_fixture_is_played() -> None:
 
 
 async def test_opening_and_keepalives_are_told() -> None:
-    STAGE.pieces = [wire("responses_comments_no_event_lines_then_done")]
+    STAGE.pieces, STAGE.held = [wire("responses_comments_no_event_lines_then_done")], False
     async with aclosing(STAGE.provider.stream(ASK)) as stream:
         events = [event async for event in stream]
     assert events[:3] == [
@@ -235,17 +240,15 @@ async def test_opening_and_keepalives_are_told() -> None:
     ]
 
 
-async def test_nothing_is_read_after_the_end_and_the_wire_is_freed() -> None:
-    text = wire("responses_goes_on_after_the_end")
-    end = text.index(b"\n\n", text.index(b"response.completed")) + 2
-    await STAGE.play([text[:end], text[end:]], ASK)
+async def test_a_server_that_holds_the_socket_does_not_hold_the_answer() -> None:
+    events, fault = await STAGE.play(wire("responses_text"), ASK, held=True)
+    assert (events, fault) == TOLD["responses_text"]
     assert STAGE.body is not None
-    assert STAGE.body.taken == 1
     assert STAGE.body.closed.is_set()
 
 
 async def test_closing_midway_frees_the_wire() -> None:
-    STAGE.pieces = [wire("responses_text")]
+    STAGE.pieces, STAGE.held = [wire("responses_cut_off")], True
     async with aclosing(STAGE.provider.stream(ASK)) as stream:
         async for event in stream:
             if isinstance(event, TextDelta):
@@ -281,7 +284,7 @@ WHOLE = {
             "arguments": '{"location": "Rome"}',
         },
     ],
-    "usage": {"input_tokens": 2, "output_tokens": 3, "total_tokens": 5, "cost": 0.25},
+    "usage": {"input_tokens": 2, "output_tokens": 3, "total_tokens": 5, "cost_in_usd_ticks": 2_500_000_000},
 }
 
 
