@@ -22,7 +22,7 @@ ENGINE = {
 }
 FACE = {
     *("chat.build", "chat.runs", "chat.store", "chat.transcript", "chat.pacing", "chat.sse", "chat.settings"),
-    *("chat.catalogue", "chat.tools"),
+    *("chat.catalogue", "chat.tools", "chat.extract"),
     *VALUES,
 }
 
@@ -34,6 +34,7 @@ TABLE: dict[str, set[str]] = {
     "chat.events": VALUES,
     "chat.errors": set(),
     "chat.sse": VALUES,
+    "chat.extract": set(),
     "chat.settings": VALUES,
     "chat.transcript": VALUES,
     "chat.pacing": {"chat.transcript", *VALUES},  # what it times are the transcript's frames
