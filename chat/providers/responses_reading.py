@@ -39,7 +39,8 @@ class Reading:
         """Parts that came in deltas, so that their `done` says nothing new: (output index, part…)."""
         self._calls: dict[Any, str] = {}
         """Call ids by output index."""
-        self._ids: set[str] = set()
+        self._ids: dict[str, str] = {}
+        """The vendor's id behind each of them, which need not be unique."""
         self._cited: dict[tuple[Any, Any], int] = {}
         self._thought: tuple[Any, ...] | None = None
         """The thinking part that was said last, with nothing else after it."""
@@ -103,13 +104,16 @@ class Reading:
         """The call begins, if the item is one and has not begun."""
         kind = item.get("type", "")
         here = kind == "function_call"
-        if index in self._calls or not (here or _is_call(kind)):
+        given = item.get("call_id") or item.get("id") or ""
+        begun = self._calls.get(index)
+        if not (here or _is_call(kind)) or (begun is not None and self._ids[begun] == given):
             return ()
-        id = item.get("call_id") or item.get("id") or f"call_{len(self._ids)}"
-        if id in self._ids:
+        id = given or "call"
+        if not given or id in self._ids:
             id = f"{id}_{len(self._ids)}"
-        self._ids.add(id)
+        self._ids[id] = given
         self._calls[index] = id
+        self._heard.discard((index,))  # of another call, where a server gives all of them one index
         self._thought = None
         self._here = self._here or here
         name = item.get("name") or kind.removesuffix("_call")
@@ -152,7 +156,9 @@ class Reading:
                 events.append(Opaque(item))
             case "function_call":
                 if (index,) not in self._heard:
-                    events.append(ToolCallDelta(self._calls[index], item.get("arguments") or "{}"))
+                    arguments = item.get("arguments") or "{}"
+                    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+                    events.append(ToolCallDelta(self._calls[index], text))
             case _:
                 if (id := self._calls.get(index)) and (index,) not in self._heard and (shown := _input(item)):
                     events.append(ToolCallDelta(id, shown))

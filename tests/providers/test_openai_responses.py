@@ -94,6 +94,14 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
         [*call(1, '{"location": "Rome"}'), *finished("tool_use", None)],
         None,
     ),
+    "responses_no_output_index": (
+        [
+            *call(1, '{"location": "Rome"}'),
+            *call(2, '{"timezone": "UTC"}'),
+            *finished("tool_use", None),
+        ],
+        None,
+    ),
     "responses_items_never_closed": ([TextDelta("Four"), *finished("end", Usage(3, 1, 0, 0, 0.5))], None),
     "responses_reused_call_ids": (
         [*call(1, "{}", id="call_0"), *call(2, "{}", id="call_0_1"), *finished("tool_use", None)],
