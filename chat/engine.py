@@ -10,43 +10,27 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, replace
-from typing import Any, assert_never
+from typing import Any
 
 from chat.attempts import attempts
 from chat.catalogue import Catalogue
 from chat.deadlines import turn_too_long
 from chat.errors import Empty, Fault, TooManyRounds
 from chat.events import (
-    Citation,
     Event,
-    KeepAlive,
     Notice,
-    Opaque,
     Progress,
-    ReplyEvent,
     ReplyFinished,
-    RequestSent,
-    ResponseOpened,
-    Retrying,
-    Stop,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallDelta,
-    ToolCallStarted,
     ToolFinished,
     ToolStarted,
     TurnFailed,
     TurnFinished,
     TurnStarted,
-    Usage,
 )
 from chat.messages import (
-    Assistant,
     Message,
     Options,
-    Raw,
     Request,
-    Text,
     ToolCall,
     ToolResult,
     ToolResults,
@@ -54,6 +38,7 @@ from chat.messages import (
     User,
 )
 from chat.models import Model
+from chat.reply import Reply
 from chat.settings import Settings
 from chat.tools import Outcome, Tools
 
@@ -90,7 +75,7 @@ class Engine:
         enabled = {spec.name for spec in request.tools}
         usage, written, separate = None, False, False
         for _ in range(ROUNDS):
-            reply = _Reply(separate)
+            reply = Reply(separate)
             async with aclosing(attempts(provider, request, limits, until, self._catalogue)) as events:
                 async for event in events:
                     if isinstance(event, ReplyFinished):
@@ -197,91 +182,6 @@ class Engine:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Reply:
-    """What the engine keeps of one reply, to send it back in the tool loop."""
-
-    def __init__(self, separate: bool) -> None:
-        self.stop: Stop = "end"
-        self.usage: Usage | None = None
-        self.written = False
-        self.unfinished = False
-        """Whether its text stops within a line."""
-        self._tail = ""
-        self._separate = separate
-        self._parts: list[Text | ToolCall | Raw] = []
-        self._text: list[str] = []
-        self._arguments: dict[str, list[str]] = {}
-        self._elsewhere = False
-
-    def take(self, event: ReplyEvent | Retrying) -> tuple[Event, ...]:
-        """Keeps what is needed of `event`; what is to be shown for it."""
-        match event:
-            case TextDelta(text):
-                self._text.append(text)
-                self._tail = text or self._tail
-                if self.written or not text:
-                    return (event,)
-                self.written = True
-                # The text of a later round begins a new paragraph, for every face alike.
-                return (TextDelta("\n\n"), event) if self._separate else (event,)
-            case ToolCallStarted(id, name, "here"):
-                self._flush()
-                self._arguments[id] = []
-                self._parts.append(ToolCall(id, name, ""))
-            case ToolCallStarted():
-                self._elsewhere = True
-            case ToolCallDelta(id, text):
-                if id in self._arguments:
-                    self._arguments[id].append(text)
-            case Opaque(data):
-                self._flush()
-                self._parts.append(Raw(data))
-            case Usage():
-                self.usage = event
-            case ReplyFinished():
-                raise AssertionError("the end is taken by `finish`")
-            case (
-                RequestSent()
-                | ResponseOpened()
-                | ThinkingDelta()
-                | Citation()
-                | Notice()
-                | KeepAlive()
-                | Retrying()
-            ):
-                pass
-            case _:
-                assert_never(event)
-        return (event,)
-
-    def finish(self, event: ReplyFinished) -> None:
-        self._flush()
-        self.unfinished = self.written and not self._tail.endswith("\n")
-        self._parts = [
-            replace(part, arguments="".join(self._arguments[part.id])) if isinstance(part, ToolCall) else part
-            for part in self._parts
-        ]
-        self.stop = event.stop
-        self.usage = event.usage or self.usage
-
-    @property
-    def calls(self) -> list[ToolCall]:
-        return [part for part in self._parts if isinstance(part, ToolCall)]
-
-    @property
-    def anything(self) -> bool:
-        return self.written or self._elsewhere or bool(self._arguments)
-
-    @property
-    def message(self) -> Assistant:
-        return Assistant(tuple(self._parts))
-
-    def _flush(self) -> None:
-        if self._text:
-            self._parts.append(Text("".join(self._text)))
-            self._text = []
 
 
 def _shown(options: Options) -> dict[str, Any]:

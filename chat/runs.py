@@ -7,15 +7,14 @@ the log. How events come about is the engine's business, how they look a face's.
 """
 
 import asyncio
-import json
 import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import pairwise
 
+from chat import turn_log
 from chat.errors import BUG, BadRequest, Failure
 from chat.events import Event, TurnFailed
 from chat.messages import Options, Turn
@@ -171,7 +170,8 @@ class Run:
                 log.error("run %s: the engine said no end", self.id)
         self._append(TurnFailed(failure))
         self._settled.set()
-        self._log()
+        question = self.turn.question if self._log_text else None
+        log.info(turn_log.line(self.id, self.transcript, [entry.at for entry in self.entries], question))
         self._announce()
 
     def _announce(self) -> None:
@@ -193,28 +193,6 @@ class Run:
         if self._leaving is not None and not self._task.done():
             self._left = asyncio.get_running_loop().call_later(self._leaving, self.stop)
         self._announce()
-
-    def _log(self) -> None:
-        """One line a turn, as JSON: control characters are escaped by construction."""
-        script, at = self.transcript, [entry.at for entry in self.entries]
-        failure, usage = script.failure, script.usage
-        line = {
-            "run": self.id,
-            "model": script.model,
-            "outcome": script.state,
-            "kind": failure.kind if failure else None,
-            "stop": script.stop,
-            "first_text": _round(script.first_text),
-            "seconds": _round(script.ended),
-            "longest_gap": _round(max((b - a for a, b in pairwise(at)), default=0)),
-            "characters": script.length,
-            "input": usage.input,
-            "output": usage.output,
-            "tools": [call.name for call in script.calls],
-        }
-        if self._log_text:
-            line |= {"question": self.turn.question, "answer": script.text}
-        log.info(json.dumps(line))
 
 
 class _Reading:
@@ -295,7 +273,3 @@ class Runs:
         if old := self._expiring.pop(run.id, None):
             old.cancel()
         self._expiring[run.id] = asyncio.get_running_loop().call_later(self._kept, drop)
-
-
-def _round(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
