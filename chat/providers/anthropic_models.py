@@ -10,18 +10,16 @@ from typing import Any
 
 from chat.models import Model, Thinking
 
-_FAMILY = re.compile(r"claude-(?:(opus|sonnet|haiku)-)?(\d+)(?:[-.](\d{1,2}))?(?=[-@]|$)")
+_FAMILY = re.compile(r"claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2}))?(?=[-@]|$)")
 _LAST_WITH_TEMPERATURE = {"opus": (4, 6), "sonnet": (4, 6), "haiku": (4, 5)}
 
 
 def _temperature(id: str) -> bool | None:
-    """Models up to Opus 4.6, Sonnet 4.6 and Haiku 4.5 take one; the list does not say so."""
+    """Models up to Opus 4.6, Sonnet 4.6 and Haiku 4.5 take one, later ones none; the list does not say so."""
     if (found := _FAMILY.match(id)) is None:
         return None
     family, major, minor = found.groups()
-    if family is None:  # claude-3-5-sonnet and older
-        return int(major) <= 3
-    return (int(major), int(minor or 0)) <= _LAST_WITH_TEMPERATURE[family]
+    return (int(major), int(minor or 0)) <= _LAST_WITH_TEMPERATURE.get(family, (4, 0))
 
 
 def capable(vendor: str, wire: Mapping[str, Any]) -> Model:
@@ -34,7 +32,6 @@ def capable(vendor: str, wire: Mapping[str, Any]) -> Model:
         context=wire.get("max_input_tokens"),
         max_output=wire.get("max_tokens"),
         temperature=_temperature(wire["id"]),
-        tools=True if can else None,
         thinking=_thinking(can),
         efforts=_efforts(can),
     )
