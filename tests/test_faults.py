@@ -62,7 +62,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 @pytest.fixture
 async def app(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
-    async with open_app(settings(upstream, first=0.4, idle=0.3)) as app:
+    async with open_app(settings(upstream)) as app:
         yield app
 
 
@@ -130,9 +130,12 @@ CASES = (
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.scenario)
 async def test_every_failure_ends_the_turn_once_and_in_words(
-    case: Case, protocol: str, app: App, upstream: Upstream
+    case: Case, protocol: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = await ask(app, protocol, case.scenario)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
+    limits = {"first": 0.4, "idle": 0.3} if case.kind == "stalled" else {}
+    async with open_app(settings(upstream, **limits)) as app:
+        run = await ask(app, protocol, case.scenario)
     *events, last = (entry.event for entry in run.entries)
     assert isinstance(last, TurnFailed)
     assert not any(isinstance(event, TurnFailed | TurnFinished) for event in events)
