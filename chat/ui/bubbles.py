@@ -50,7 +50,7 @@ class Bubble:
     """The messages of one exchange. Reads its transcript anew at each call, and only what came since."""
 
     def __init__(self, exchange: Exchange) -> None:
-        self._transcript = exchange.transcript
+        self._transcript, self._run = exchange.transcript, exchange.run
         self._question = question(exchange.question)
         self._markups: list[Markup] = []
         self._read: list[int] = []
@@ -64,9 +64,12 @@ class Bubble:
         over = transcript.ended is not None and (shown is None or shown >= transcript.length)
         blocks = [text for text in self._texts(shown, over) if text.strip()]
         if not over:
-            return [self._question, message("assistant", *blocks, now(transcript.phase, transcript.model))]
+            return [self._question, message("assistant", *blocks, now(transcript, self._run))]
         options = [{"label": "Try again", "value": RETRY}] if _retryable(transcript) else None
-        self._over = [self._question, message("assistant", *blocks, fate(transcript), options=options)]
+        self._over = [
+            self._question,
+            message("assistant", *blocks, fate(transcript, self._run), options=options),
+        ]
         return self._over
 
     def _texts(self, shown: int | None, over: bool) -> Iterable[str]:
@@ -85,9 +88,10 @@ class Bubble:
             yield self._markups[i].text
 
 
-def now(step: Step, model: str) -> str:
+def now(transcript: Transcript, run: str) -> str:
     """What happens at this moment, as one line of HTML."""
-    return f'<div class="now {step.phase}">{_plain(_doing(step, model))}</div>'
+    step = transcript.phase
+    return f'<div class="now {step.phase} run-{run}">{_plain(_doing(step, transcript.model))}</div>'
 
 
 def _doing(step: Step, model: str) -> str:
@@ -110,7 +114,7 @@ def _doing(step: Step, model: str) -> str:
             return f"Trying again: {step.detail}" if step.detail else "Trying again"
 
 
-def fate(transcript: Transcript) -> str:
+def fate(transcript: Transcript, run: str) -> str:
     """How it ended, as one line of HTML: remarks, sources, failure, footer."""
     parts = [f'<p class="notice">{_plain(notice.text)}</p>' for notice in transcript.notices]
     if links := [link for source in transcript.sources if (link := _link(source.title, source.url))]:
@@ -121,7 +125,7 @@ def fate(transcript: Transcript) -> str:
         f"<span>{_plain(each)}</span>" for each in footer(transcript)
     )
     parts.append(f'<p class="footer">{figures}</p>')
-    return f'<div class="fate {transcript.state}">{"".join(parts)}</div>'
+    return f'<div class="fate {transcript.state} run-{run}">{"".join(parts)}</div>'
 
 
 def footer(transcript: Transcript) -> list[str]:

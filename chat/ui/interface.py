@@ -99,7 +99,9 @@ class Chat(gr.ChatInterface):
             None, box, [self.textbox, self.question, self.running], js=_SEND, show_progress="hidden"
         ).then(self.handlers.ask, [self.question, *controls.inputs], **stream)
 
-        streams = [drawing, asking, self.follow.click(self.handlers.attach, None, **stream)]
+        self.follow.click(self.handlers.settle, [self.question], [self.textbox, self.running], **_QUIET)
+        following = self.follow.click(self.handlers.attach, None, **stream)
+        streams = [drawing, asking, following]
         for trigger, listener in (
             (self.chatbot.example_select, self.handlers.example),
             (self.chatbot.option_select, self.handlers.option),

@@ -3,6 +3,8 @@
 What happens on it is in `handlers`, what is wired to what in `interface`.
 """
 
+from pathlib import Path
+
 import gradio as gr
 from fastapi import FastAPI
 
@@ -14,6 +16,7 @@ from chat.ui.interface import Chat, Side
 from chat.ui.markup import DELIMITERS
 from chat.ui.owner import Owner
 
+FOLLOW = Path(__file__).parent / "static" / "follow.js"
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
@@ -85,7 +88,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         server_port=app.settings.port,
         theme=look.theme,
         css=look.css,
-        head=look.head,
+        head=f"{look.head}<script>{FOLLOW.read_text(encoding='utf-8')}</script>",
     )
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)

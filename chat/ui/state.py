@@ -1,7 +1,7 @@
 """`GET /state`: what an open page asks now and then, to learn what went on without it.
 
 An answer may have begun in another tab, or the models' lists may have arrived. The answer is
-small and costs no Gradio event; `static/page.js` asks and clicks the page's hidden buttons.
+small and costs no Gradio event; `static/follow.js` asks and clicks the page's hidden buttons.
 """
 
 from fastapi import FastAPI, Request
@@ -13,15 +13,12 @@ from chat.ui.owner import token
 def route(parent: FastAPI, app: App) -> None:
     @parent.get("/state", include_in_schema=False)
     async def state(request: Request) -> dict[str, object]:
-        """`conversation` changes with every question, retry, undo and new chat; `seq` is its last run's."""
+        """`run`: the last one's id; `length`: characters of its answer so far."""
         owner = token(request.cookies)
-        conversation = app.store.current(owner) if owner else None
-        last = conversation.last if conversation else None
+        last = app.store.current(owner).last if owner else None
         return {
-            "conversation": f"{conversation.id}/{len(conversation.exchanges)}/{last.run if last else ''}"
-            if conversation
-            else "",
+            "run": last.run if last else "",
             "running": last is not None and last.transcript.ended is None,
-            "seq": last.transcript.seq if last else 0,
+            "length": last.transcript.length if last else 0,
             "models": app.catalogue.version,
         }
