@@ -324,7 +324,11 @@ def _without_halves(value: Any) -> Any:
     """`value` with every lone surrogate replaced: JSON may hold one, but no UTF-8 text can."""
     match value:
         case str():
-            return value if value.isascii() else value.encode(errors="replace").decode()
+            return (
+                value
+                if value.isascii()
+                else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            )
         case dict():
             return {_without_halves(k): _without_halves(v) for k, v in value.items()}
         case list():

@@ -34,6 +34,7 @@ from chat.providers import faults
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.clients import DONE, KEEP_ALIVE, WHOLE, Clients, Wire, open_wire
+from chat.providers.error_bodies import PROTECTED
 from chat.providers.faults import Call
 from chat.providers.lists import entries
 from chat.providers.think_tags import ThinkTags
@@ -86,7 +87,7 @@ def body(request: Request, vendor: Vendor) -> dict[str, Any]:
             }
             for t in request.tools
         ]
-    return without(made, request.omit)
+    return without(made, request.omit - PROTECTED - {"stream"})
 
 
 def _messages(request: Request, vendor: Vendor) -> Iterator[dict[str, Any]]:
@@ -165,7 +166,7 @@ class Chunks:
 
     def read(self, chunk: Mapping[str, Any]) -> list[ReplyEvent]:
         """The events of one chunk, or of a whole completion."""
-        if "error" in chunk or chunk.get("object") == "error":
+        if "error" in chunk or "error" in (chunk.get("type"), chunk.get("object")):
             self.fault = faults.said(chunk, self._call)
         events: list[ReplyEvent] = []
         choices = chunk.get("choices")
