@@ -118,7 +118,7 @@ class Controls:
                 model=name,
                 temperature=None if degrees is None else min(max(degrees, limits.low), limits.high),
                 max_tokens=int(longest) if longest is not None and longest >= 1 else None,
-                effort=effort if effort in EFFORTS else None,
+                effort=effort if isinstance(effort, str) and effort in EFFORTS else None,
                 system=_text(system) if isinstance(system, str) else None,
                 tools=tuple(
                     name for name in self._app.tools.names if isinstance(tools, list) and name in tools

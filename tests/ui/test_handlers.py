@@ -1,0 +1,256 @@
+"""Given this conversation and this click, the page shows this. The demo answers, without pauses."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from chat.build import App, open_app
+from chat.settings import Settings
+from chat.ui.handlers import Handlers, Screen
+from chat.ui.interface import Chat
+from chat.ui.owner import COOKIE
+from chat.ui.page import build_page
+
+ME, OTHER = "m" * 32, "o" * 32
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[App]:
+    async with open_app(Settings.read({"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0"})) as app:
+        if (fetching := app.catalogue.refresh()) is not None:
+            await fetching
+        yield app
+
+
+@pytest.fixture
+async def page(app: App) -> Chat:
+    """Made inside the loop: outside of it Gradio makes a loop of its own, and leaves it open."""
+    return cast(Chat, build_page(app))
+
+
+def request(owner: str = ME) -> gr.Request:
+    return gr.Request(cookies={COOKIE: owner} if owner else {})
+
+
+def values(page: Chat, **chosen: Any) -> list[Any]:
+    """What the sidebar sends as it opens, but for `chosen`."""
+    controls = page.side.controls
+    names = [name for each in controls.inputs for name, found in vars(controls).items() if found is each]
+    return [chosen.get(name, each.value) for name, each in zip(names, controls.inputs, strict=True)]
+
+
+async def ask(page: Chat, question: str, owner: str = ME, **chosen: Any) -> list[Screen]:
+    return await screens(page.handlers.ask(question, request(owner), *values(page, **chosen)))
+
+
+async def screens(stream: AsyncGenerator[Screen, None]) -> list[Screen]:
+    return [screen async for screen in stream]
+
+
+def text(screen: Screen) -> str:
+    """All that the chat says."""
+    return "\n".join(block["text"] for message in screen[0] for block in message["content"])
+
+
+def roles(screen: Screen) -> list[str]:
+    return [message["role"] for message in screen[0]]
+
+
+@pytest.fixture
+def handlers(page: Chat) -> Handlers:
+    return page.handlers
+
+
+async def test_a_question_is_answered_in_growing_text(page: Chat) -> None:
+    seen = await ask(page, "hello")
+    assert roles(seen[0]) == ["user", "assistant"]
+    assert "hello" in text(seen[0])
+    assert 'class="fate complete' in text(seen[-1])
+
+
+async def test_the_next_question_follows_the_first(page: Chat) -> None:
+    await ask(page, "hello")
+    assert roles((await ask(page, "thanks"))[-1]) == ["user", "assistant"] * 2
+
+
+async def test_an_empty_question_changes_nothing(page: Chat, app: App) -> None:
+    for nothing in ("", "  \n"):
+        assert await ask(page, nothing) == [(gr.skip(), gr.skip())]
+    assert app.store.current(ME).exchanges == []
+
+
+async def test_without_a_cookie_nothing_runs(page: Chat, app: App) -> None:
+    [screen] = await ask(page, "hello", owner="")
+    assert "cookie" in text(screen)
+    assert len(app.runs) == 0
+
+
+async def test_another_browser_sees_nothing_of_it(page: Chat, handlers: Handlers) -> None:
+    await ask(page, "hello")
+    assert (await screens(handlers.attach(request(OTHER))))[-1][0] == []
+
+
+async def test_a_second_send_is_refused_and_comes_back(page: Chat, handlers: Handlers, app: App) -> None:
+    async with aclosing(handlers.ask("stall, please", request(), *values(page))) as first:
+        await anext(first)
+        [screen] = await ask(page, "another")
+        assert "still being written" in text(screen)
+        box, running = await handlers.settle("another", request())
+        assert (box["value"], running) == ("another", True)
+        assert box["stop_btn"] == "Stop"
+    assert [exchange.question for exchange in app.store.current(ME).exchanges] == ["stall, please"]
+
+
+async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: Handlers) -> None:
+    reading = handlers.ask("stall, please", request(), *values(page))
+    async with aclosing(reading), aclosing(handlers.attach(request())) as second:
+        await anext(reading)
+        await anext(second)
+        await handlers.stop(request())
+        for reader in (reading, second):
+            last = [screen async for screen in reader][-1]
+            assert "<span>stopped</span>" in text(last)
+    box, running = await handlers.settle("stall, please", request())
+    assert (box["submit_btn"], box["stop_btn"], running) == ("Send", False, False)
+    assert "value" not in box
+    assert "complete" in text((await ask(page, "hello"))[-1])
+
+
+async def test_a_reader_that_leaves_stops_nothing(page: Chat, handlers: Handlers, app: App) -> None:
+    async with aclosing(handlers.ask("write a long answer", request(), *values(page))) as reading:
+        await anext(reading)
+    run = app.runs.get(app.store.current(ME).exchanges[0].run)
+    assert run is not None
+    await run.finished()
+    [screen] = await screens(handlers.attach(request()))
+    assert 'class="fate complete' in text(screen)
+
+
+@pytest.mark.parametrize("question", ["fail in mid-stream", "an answer that is cut off", "rate limit twice"])
+async def test_after_a_failure_the_chat_goes_on(page: Chat, question: str) -> None:
+    await ask(page, question)
+    assert 'class="fate complete' in text((await ask(page, "hello"))[-1])
+
+
+async def test_try_again_takes_the_place_of_the_failure(page: Chat, handlers: Handlers, app: App) -> None:
+    await ask(page, "hello")
+    await ask(page, "fail in mid-stream")
+    again = await screens(handlers.retry(request(), *values(page)))
+    assert roles(again[-1]) == ["user", "assistant"] * 2
+    assert [exchange.question for exchange in app.store.current(ME).exchanges] == [
+        "hello",
+        "fail in mid-stream",
+    ]
+
+
+async def test_try_again_with_nothing_to_try(page: Chat, handlers: Handlers) -> None:
+    assert await screens(handlers.retry(request(), *values(page))) == [(gr.skip(), gr.skip())]
+
+
+async def test_a_retry_that_is_turned_away_loses_nothing(page: Chat, handlers: Handlers, app: App) -> None:
+    await ask(page, "hello")
+    await app.runs.aclose()
+    [screen] = await screens(handlers.retry(request(), *values(page)))
+    assert "shutting down" in text(screen)
+    assert len(app.store.current(ME).exchanges) == 1
+
+
+async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> None:
+    await ask(page, "hello")
+    await ask(page, "thanks")
+    chat, _, box = await handlers.undo("", request())
+    assert len(chat) == 2
+    assert box == "thanks"
+    assert (await handlers.undo("half typed", request()))[2] == "half typed"
+
+
+async def test_a_new_chat_leaves_the_running_one(page: Chat, handlers: Handlers, app: App) -> None:
+    async with aclosing(handlers.ask("stall, please", request(), *values(page))) as reading:
+        await anext(reading)
+        run = app.runs.get(app.store.current(ME).exchanges[0].run)
+        chat, *_ = await handlers.new(request())
+        assert chat == []
+        assert [screen async for screen in reading] == []  # it does not draw over the new one
+    assert run is not None
+    await run.finished()
+    assert run.state == "stopped"
+
+
+async def test_nothing_a_listener_meets_makes_it_raise(
+    page: Chat, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("chat.ui.activity.view", broken)
+    assert "inside Runnel" in text((await ask(page, "hello"))[-1])
+    monkeypatch.setattr(type(handlers.controls), "read", broken)
+    assert "inside Runnel" in text((await ask(page, "hello"))[-1])
+
+
+async def test_what_is_chosen_reaches_the_run(page: Chat, app: App) -> None:
+    await ask(
+        page,
+        "hello",
+        model=" demo:fast ",
+        temperature=0.3,
+        warm=True,
+        max_tokens=50.0,
+        effort="low",
+        tools=["x"],
+    )
+    run = app.runs.get(app.store.current(ME).exchanges[0].run)
+    assert run is not None
+    options = run.turn.options
+    assert (options.model, options.temperature, options.max_tokens) == ("demo:fast", 0.3, 50)
+    assert (options.effort, options.tools, options.stream) == ("low", (), True)
+
+
+async def test_what_is_not_chosen_is_not_sent(page: Chat, app: App) -> None:
+    await ask(page, "hello", max_tokens=None, temperature=1.0, warm=False, system="")
+    run = app.runs.get(app.store.current(ME).exchanges[0].run)
+    assert run is not None
+    expected = replace(run.turn.options, temperature=None, max_tokens=None, effort=None, system="")
+    assert run.turn.options == expected
+
+
+@pytest.mark.parametrize("nonsense", [None, "x", [], {}, True, float("nan"), float("inf"), -5, 1e400])
+async def test_nonsense_from_the_browser_is_not_sent(page: Chat, nonsense: Any) -> None:
+    names = ("temperature", "warm", "system", "max_tokens", "effort", "stream", "pace", "tools", "model")
+    for name in names:
+        chosen = page.side.controls.read(values(page, **{"warm": True, name: nonsense}))
+        options = chosen.options
+        assert options.temperature is None or 0 <= options.temperature <= 2
+        assert options.max_tokens is None or options.max_tokens >= 1
+        assert options.effort in (None, "none", "low", "medium", "high")
+        assert chosen.pace in ("as it comes", "smooth", "slow")
+
+
+async def test_the_page_opens_with_the_model_last_asked(page: Chat, handlers: Handlers) -> None:
+    await ask(page, "hello", model="demo:fast")
+    model, _, box, running = await handlers.arrive(request())
+    assert model["value"] == "demo:fast"
+    assert "demo:tour" in model["choices"]
+    assert (box["submit_btn"], running) == ("Send", False)
+
+
+async def test_a_model_without_temperature_is_greyed_with_its_reason(
+    page: Chat, handlers: Handlers, app: App
+) -> None:
+    _, known = app.catalogue.find("demo:tour")
+    app.catalogue.refuse(known, "temperature")
+    temperature, _ = await handlers.of_model("demo:tour", 0.7)
+    assert temperature["interactive"] is False
+    assert "temperature" in temperature["info"]
+    read = page.side.controls.read(values(page, model="demo:tour", temperature=0.7, warm=True))
+    assert read.options.temperature is None
+
+
+async def test_drawing_ends_with_the_run(page: Chat, handlers: Handlers) -> None:
+    async with asyncio.timeout(5):
+        await ask(page, "write a long answer", pace="smooth")

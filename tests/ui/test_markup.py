@@ -1,0 +1,102 @@
+"""Given what a model writes, this is what the page is given."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.ui.markup import Markup, safe
+
+SAID = {
+    # prices stay prices, maths becomes maths
+    "It costs $5 and $10 a month.": "It costs $5 and $10 a month.",
+    "US$5, CA$6, $5-$10, $20 (or $30).": "US$5, CA$6, $5-$10, $20 (or $30).",
+    "$HOME and $PATH, then $x$.": "$HOME and $PATH, then \\(x\\).",
+    "A wheel rolls $2\\pi r$ in $n = \\frac{d}{2\\pi r}$ turns.": (
+        "A wheel rolls \\(2\\pi r\\) in \\(n = \\frac{d}{2\\pi r}\\) turns."
+    ),
+    "\\(a<b\\) and \\[c\\] and $$\nd\n$$": "\\(a<b\\) and \\[c\\] and $$\nd\n$$",
+    "echo $$ and no more": "echo &#36;&#36; and no more",
+    "an open \\( alone": "an open &#40; alone",
+    "\\$5 and \\$6": "\\$5 and \\$6",
+    # HTML is text
+    "<div style='position:fixed'>x</div>": "&lt;div style='position:fixed'>x&lt;/div>",
+    "<script>alert(1)</script>": "&lt;script>alert(1)&lt;/script>",
+    "<img src=x onerror=y>": "&lt;img src=x onerror=y>",
+    "\\<p class=footer>": "&lt;p class=footer>",
+    "<!-- hidden -->": "&lt;!-- hidden -->",
+    "H<sub>2</sub>O<br>x<BR/>": "H<sub>2</sub>O<br>x<BR/>",
+    '<b onclick="x">': '&lt;b onclick="x">',
+    "a < b, 1<2, <3 and <": "a < b, 1<2, <3 and <",
+    "<https://host/a?b> <mailto:a@b.c>": "<https://host/a?b> <mailto:a@b.c>",
+    # no image is fetched
+    "![alt](https://host/x.png) ![](y) wow!": "[alt](https://host/x.png) [image](y) wow!",
+    # code is left alone
+    "```html\n<div>$x$ ![](y)\n```\n<div>": "```html\n<div>$x$ ![](y)\n```\n&lt;div>",
+    "~~~~\n<a>\n~~~\n<b>\n~~~~\n<a>": "~~~~\n<a>\n~~~\n<b>\n~~~~\n&lt;a>",
+    "- ```py\n  <x>\n  ```\n<x>": "- ```py\n  <x>\n  ```\n&lt;x>",
+    "`<div>` and ``a ` <b c>`` <div>": "`<div>` and ``a ` <b c>`` &lt;div>",
+    "an `open tick <div>\n\n<div>": "an `open tick &lt;div>\n\n&lt;div>",
+    "an `open tick <div> to the end": "an `open tick &lt;div> to the end",
+    "``` <div> ``` in a line": "``` <div> ``` in a line",
+    "\tindented\n\n  - list": "\tindented\n\n  - list",
+}
+
+
+@pytest.mark.parametrize(("said", "shown"), SAID.items(), ids=range(len(SAID)))
+def test_what_is_said_and_shown(said: str, shown: str) -> None:
+    assert safe(said) == shown
+
+
+PIECES = [
+    *SAID,
+    "`",
+    "```",
+    "\n",
+    "\n\n",
+    "$",
+    "$$",
+    "\\",
+    "\\(",
+    "\\)",
+    "<",
+    "</",
+    "<b",
+    ">",
+    "!",
+    "![",
+    " ",
+    "a",
+    "5",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8), st.randoms(use_true_random=False))
+def test_it_only_grows_and_does_not_depend_on_the_pieces(parts: list[str], dice: Random) -> None:
+    said = "".join(parts)
+    markup, at, before = Markup(), 0, ""
+    while at < len(said):
+        step = dice.choice((1, 1, 2, 5, 20))
+        markup.feed(said[at : at + step])
+        assert markup.text.startswith(before)
+        before, at = markup.text, at + step
+    markup.feed("", last=True)
+    assert markup.text.startswith(before)
+    assert markup.text == safe(said)
+
+
+@pytest.mark.parametrize("start", ["a price of $5", "a `tick", "x < y", "\\( open"])
+def test_little_is_held_back(start: str) -> None:
+    markup = Markup()
+    markup.feed(start + " and then the sentence goes on for a good while, as prose does. " * 60)
+    markup.feed("The end")
+    assert len(markup.text) > 3000
+
+
+@given(st.text(alphabet="<>a/ =!$\\`[]()\n'\"bdiv", max_size=60))
+def test_no_tag_with_an_attribute_outside_of_code(said: str) -> None:
+    shown = safe(said)
+    if "`" not in said and "$" not in said and "\\" not in said:
+        assert "<div" not in shown
+        assert "<b " not in shown.replace("<b />", "").replace("<b >", "")
