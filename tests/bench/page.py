@@ -27,14 +27,18 @@ WATCH = """
   const bench = window.__bench = {entered: 0, before: 0, last: 0, seen: []};
   const painted = new MessageChannel();
   painted.port1.onmessage = ({data}) => bench.seen.push([Date.now(), data]);
+  const number = (text) => {
+    for (let at = text.length; (at = text.lastIndexOf('tok', at - 1)) > 0;)
+      if (text[at + 3] >= '0' && text[at + 3] <= '9') return parseInt(text.slice(at + 3, at + 10));
+    return text.startsWith('tok') ? parseInt(text.slice(3, 10)) || 0 : 0;
+  };
   let waiting = false;
   const look = () => {
     waiting = false;
     const bots = document.querySelectorAll('[data-testid="bot"]');
-    if (bots.length <= bench.before) return;
-    const text = bots[bots.length - 1].textContent;
-    const number = parseInt(text.slice(text.lastIndexOf('tok') + 3)) || 0;
-    if (number !== bench.last) { bench.last = number; painted.port2.postMessage(number); }
+    let last = 0;
+    for (let at = bots.length; !last && --at >= bench.before;) last = number(bots[at].textContent);
+    if (last && last !== bench.last) { bench.last = last; painted.port2.postMessage(last); }
   };
   new MutationObserver(() => {
     if (!waiting) { waiting = true; requestAnimationFrame(look); }

@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -70,16 +71,19 @@ async def running(name: str, upstream: str) -> AsyncIterator[Server]:
     """`ours` or `bare` in a process of its own, from its start until the end of the block."""
     port = free_port()
     args, env = command(name, upstream, port)
-    begun = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        *args, env=env, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=None
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        await _first_page(url, process, begun)
-        yield Server(name, url, process.pid, time.perf_counter() - begun)
-    finally:
-        await _end(process)
+    with tempfile.TemporaryFile() as said:
+        begun = time.perf_counter()
+        process = await asyncio.create_subprocess_exec(*args, env=env, cwd=ROOT, stdout=said, stderr=said)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await _first_page(url, process, begun)
+            yield Server(name, url, process.pid, time.perf_counter() - begun)
+        except Exception as error:
+            said.seek(0)
+            error.add_note(said.read()[-3000:].decode(errors="replace"))
+            raise
+        finally:
+            await _end(process)
 
 
 async def _first_page(url: str, process: asyncio.subprocess.Process, begun: float) -> None:
