@@ -172,9 +172,10 @@ class Handlers:
         empty = gr.update(placeholder=welcome.text(self._app))
         return gr.update(choices=self._app.catalogue.names(), value=model), empty, box, running
 
-    async def names(self) -> Any:
-        """The menu of now. What is chosen in it stays."""
-        return gr.update(choices=self._app.catalogue.names())
+    async def refresh(self, name: Any, temperature: Any) -> tuple[Any, Any, Any]:
+        """The menu of now, and what is known by now of the model chosen in it."""
+        menu = gr.update(choices=self._app.catalogue.names())
+        return menu, *self.controls.of_model(name, temperature)
 
     async def of_model(self, name: Any, temperature: Any) -> tuple[Any, Any]:
         return self.controls.of_model(name, temperature)

@@ -128,16 +128,12 @@ class Chat(gr.ChatInterface):
     def _wire_sidebar(self, screen: list[Any]) -> None:
         controls, handlers = self.side.controls, self.handlers
         self.load(handlers.arrive, None, [controls.model, self.chatbot, self.textbox, self.running], **_QUIET)
-        self.refresh.click(handlers.names, None, controls.model, **_QUIET)
+        of_model = [controls.temperature, controls.effort]
+        chosen = [controls.model, controls.temperature]
+        self.refresh.click(handlers.refresh, chosen, [controls.model, *of_model], preprocess=False, **_QUIET)
+        controls.model.change(handlers.of_model, chosen, of_model, preprocess=False, **_QUIET)
         for event in (self.side.new.click, self.chatbot.clear):
             event(handlers.new, None, [*screen, self.textbox, self.running], postprocess=False, **_QUIET)
-        controls.model.change(
-            handlers.of_model,
-            [controls.model, controls.temperature],
-            [controls.temperature, controls.effort],
-            preprocess=False,
-            **_QUIET,
-        )
         # Script only: no round trip for a click that the server need not know of.
         temperature = [controls.temperature, controls.warm]
         controls.temperature.input(None, None, temperature, js=SET, show_progress="hidden")

@@ -1,0 +1,103 @@
+"""One contract test for each reliance on Gradio's insides, by its number in chat/ui/gradio_fixes.
+
+What needs a browser to be seen (5 and 7) is held by tests/browser/test_gradio.py.
+"""
+
+from typing import Any
+
+import gradio as gr
+import pytest
+from fastapi import FastAPI
+from gradio.utils import diff
+
+from chat.ui import gradio_fixes
+from chat.ui.bubbles import message
+
+
+async def answer(text: str, history: list[Any]) -> Any:
+    yield text
+
+
+def listener(page: gr.Blocks, name: str) -> Any:
+    return next(fn for fn in page.fns.values() if fn.api_name == name)
+
+
+async def test_1_the_chat_interface_sets_its_header_and_its_events_in_methods_of_their_own() -> None:
+    called: list[str] = []
+
+    class Chat(gr.ChatInterface):
+        def _render_header(self) -> None:
+            called.append("header")
+            assert not hasattr(self, "chatbot")
+
+        def _setup_events(self) -> None:
+            called.append("events")
+            assert isinstance(self.chatbot, gr.Chatbot)
+            assert isinstance(self.textbox, gr.Textbox)
+
+    chat = Chat(answer, title="Title", analytics_enabled=False)
+    assert called == ["header", "events"]
+    assert list(chat.fns) == []  # nothing else listens
+
+
+async def test_2_the_heartbeat_is_a_word_in_the_configuration() -> None:
+    chat = gr.ChatInterface(answer, analytics_enabled=False)
+    gr.mount_gradio_app(FastAPI(), chat, path="/", ssr_mode=False)
+    assert chat.config["connect_heartbeat"] is True  # because of its State
+    gradio_fixes.heartbeat_off(chat)
+    assert chat.config["connect_heartbeat"] is False
+
+
+async def test_3_the_queue_has_forty_slots_and_looks_often() -> None:
+    chat = gr.ChatInterface(answer, analytics_enabled=False)
+    gr.mount_gradio_app(FastAPI(), chat, path="/", ssr_mode=False)
+    assert chat._queue.active_jobs == []  # made when it starts, of the length that it has then
+    gradio_fixes.calm_queue(chat, 500)
+    chat._queue.start()
+    assert len(chat._queue.active_jobs) == 500
+    chat._queue.close()
+
+
+async def test_4_the_browser_state_is_new_each_time_unless_it_is_given_a_key() -> None:
+    first, second = (gr.ChatInterface(answer, analytics_enabled=False) for _ in range(2))
+    assert first.saved_conversations.secret != second.saved_conversations.secret
+    for chat in (first, second):
+        gradio_fixes.steady_browser_state(chat)
+    configs = [chat.saved_conversations.get_config() for chat in (first, second)]
+    assert configs[0]["secret"] == configs[1]["secret"]
+    assert configs[0]["storage_key"] == configs[1]["storage_key"]
+
+
+@pytest.mark.parametrize("convert", [True, False])
+async def test_6_without_postprocess_a_value_is_sent_as_it_is(convert: bool) -> None:
+    shown = [message("assistant", "    indented\n", options=[{"label": "Try again", "value": "retry"}])]
+    view = {"items": [{"text": "<b>"}]}
+
+    async def show() -> Any:
+        return shown, view
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        outputs = [gr.Chatbot(), gr.HTML()]
+        page.load(show, None, outputs, postprocess=convert)
+    result = await page.process_api(listener(page, "show"), [])
+    # With Chatbot's own conversion it is the same: ours is the shape that the front end expects.
+    assert result["data"] == [shown, view]
+
+
+async def test_6_bare_strings_are_not_what_they_were() -> None:
+    data = gr.Chatbot().postprocess([{"role": "assistant", "content": "    indented\n"}])
+    assert data.model_dump()[0]["content"][0]["text"] == "indented"
+
+
+def test_8_a_text_that_grew_is_sent_as_what_is_new() -> None:
+    before = [message("user", "a"), message("assistant", "One", "now")]
+    after = [message("user", "a"), message("assistant", "One two", "now")]
+    assert diff(before, after) == [["append", [1, "content", 0, "text"], " two"]]
+    assert diff(after, after) == []
+
+
+def test_8_nothing_new_in_a_stream_is_sent_as_another_value() -> None:
+    view = {"words": "Writing", "items": ["long"]}
+    there, back = diff(view, gr.skip()), diff(gr.skip(), view)
+    assert ["add", ["items"], ["long"]] in back
+    assert there
