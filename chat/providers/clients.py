@@ -74,17 +74,19 @@ class Clients:
             await http.aclose()
 
     async def _client(self, sdk: str, vendor: Vendor, key: str) -> Any:
-        known = self._known.get((sdk, vendor.url, key))
-        if known is not None:
-            return known
+        which = (sdk, vendor.url, key)
+        if which in self._known:
+            return self._known[which]
         async with self._loading:
+            if which in self._known:  # built while this one waited
+                return self._known[which]
             if self._http is None:
                 self._http = await asyncio.to_thread(_http_client, self._connect, self._transport)
             build = _openai if sdk == "openai" else _anthropic
             client = await asyncio.to_thread(build, vendor, key, self._http)
             while len(self._known) >= _CLIENTS:
                 del self._known[next(iter(self._known))]
-            self._known[sdk, vendor.url, key] = client
+            self._known[which] = client
             return client
 
 

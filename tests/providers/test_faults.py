@@ -1,0 +1,296 @@
+"""Given what a vendor or the network says, this error and a sentence that helps."""
+
+import json
+import socket
+import ssl
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+
+from chat import errors
+from chat.errors import Fault, Refused
+from chat.providers import faults
+from chat.providers.faults import Call, retry_after
+from chat.providers.vendors import Vendor
+from tests.providers import corpus
+
+KEY = "sk-live-abcdefghijklmnop"
+VENDOR = Vendor(
+    "any", "Any", ("openai_chat",), "https://me:pw@api.any.test/v1", "ANY_API_KEY", "ANY_BASE_URL"
+)
+LOCAL = Vendor("ollama", "Ollama", ("openai_chat",), "http://127.0.0.1:11434/v1", local=True)
+SENT = frozenset(
+    (
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "temperature",
+        "max_tokens",
+        "reasoning_effort",
+        "tools",
+    )
+)
+CALL = Call(VENDOR, KEY, SENT, "m-1")
+
+
+def answered(status: int, body: object = "", call: Call = CALL, **headers: str) -> Fault:
+    said = body if isinstance(body, str) else json.dumps(body)
+    return faults.answered(status, {k.replace("_", "-"): v for k, v in headers.items()}, said, call)
+
+
+def error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (307, "", errors.Config, "api.any.test"),
+        (400, error("Incorrect API key provided"), errors.Auth, "ANY_API_KEY"),
+        (400, {"code": "x", "error": "Missing API key"}, errors.Auth, "ANY_API_KEY"),
+        (400, error("API key not valid. Please pass a valid API key."), errors.Auth, "ANY_API_KEY"),
+        (401, "", errors.Auth, "ANY_API_KEY"),
+        (402, error("Payment required"), errors.RateLimited, "credit"),
+        (429, error("Current quota exceeded", code="insufficient_quota"), errors.RateLimited, "credit"),
+        (400, error("Your credit balance is too low"), errors.RateLimited, "credit"),
+        (403, error("Country not supported"), errors.Auth, "ANY_API_KEY"),
+        (403, "<html>Blocked</html>", errors.Auth, "does not allow"),
+        (404, error("The model `m-1` does not exist"), errors.NotFound, "no model named m-1"),
+        (404, error("No", code="model_not_found"), errors.NotFound, "no model named m-1"),
+        (404, error("model: m-1", type="not_found_error"), errors.NotFound, "no model named m-1"),
+        (400, error("Bad", param="model"), errors.NotFound, "no model named m-1"),
+        (404, error("No endpoints found for m-1."), errors.NotFound, "no model named m-1"),
+        (404, "<html>nginx</html>", errors.NotFound, "ANY_BASE_URL"),
+        (405, {"detail": "Method Not Allowed"}, errors.NotFound, "ANY_BASE_URL"),
+        (413, "<html>Too large</html>", errors.TooLarge, "new conversation"),
+        (400, error("x", code="context_length_exceeded"), errors.TooLarge, "new conversation"),
+        (400, error("prompt is too long: 9 tokens > 8 maximum"), errors.TooLarge, "m-1"),
+        (500, error("the request exceeds the available context size"), errors.TooLarge, "m-1"),
+        (429, error("Slow down"), errors.RateLimited, "Wait a little"),
+        (400, error("registry/gemma:2b does not support tools"), errors.BadRequest, "Switch them off"),
+        (404, error("No endpoints found that support tool use"), errors.BadRequest, "Switch them"),
+        (422, {"detail": [{"loc": ["body", "input", 0], "msg": "x"}]}, errors.BadRequest, "input.0: x"),
+        (418, error("A teapot"), errors.BadRequest, "A teapot"),
+        (500, "", errors.Server, "Ask again"),
+        (502, "<html>Bad gateway</html>", errors.Server, "Ask again"),
+        (503, error("x"), errors.Overloaded, "too busy"),
+        (529, error("Overloaded", type="overloaded_error"), errors.Overloaded, "too busy"),
+        (500, error("Overloaded"), errors.Overloaded, "too busy"),
+    ],
+)  # fmt: skip
+def test_status_and_words(status: int, body: object, kind: type[Fault], words: str) -> None:
+    fault = answered(status, body)
+    assert type(fault) is kind
+    assert words in fault.message
+    assert fault.status == status
+    assert "<" not in fault.message
+    assert "pw" not in fault.message
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter"),
+    [
+        (error("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+               param="max_tokens", code="unsupported_parameter"), "max_tokens"),
+        (error("Unsupported value: 'temperature' does not support 0.2 with this model.",
+               param="temperature", code="unsupported_value"), "temperature"),
+        (error("Your organization must be verified to stream this model.", param="stream"), "stream"),
+        (error("`temperature` is deprecated for this model."), "temperature"),
+        (error("temperature: Extra inputs are not permitted"), "temperature"),
+        (error("Invalid temperature: only 1 is allowed for this model"), "temperature"),
+        (error("Unrecognized request argument supplied: stream_options"), "stream_options"),
+        (error("Model m-1 does not support parameter reasoningEffort."), "reasoning_effort"),
+        (error("\"m-1\" does not support thinking"), "reasoning_effort"),
+        (error("`reasoning_effort` must be one of `none` or `default`"), "reasoning_effort"),
+        ({"detail": [{"type": "extra", "loc": ["body", "stream_options", "include_usage"], "msg": "no"}]},
+         "stream_options"),
+        ({"object": "error", "message": {"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra"}]}},
+         "reasoning_effort"),
+        (error("stream_options.include_usage", param="stream_options.include_usage"), "stream_options"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_parameter_that_is_refused(status: int, body: object, parameter: str) -> None:
+    fault = answered(status, body)
+    assert isinstance(fault, Refused)
+    assert fault.parameter == parameter
+    assert parameter in fault.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("top_p is not supported", param="top_p"),
+        error("Unsupported parameter: 'top_k'"),
+        error("messages[0].role does not support 'system'", param="messages[0].role"),
+        error("tools is not supported", param="tools"),
+        error("Invalid", param="temperature", code="decimal_below_min_value"),
+        error("max_tokens is too large: 100000. This model supports at most 4096.", param="max_tokens"),
+        error("Something about temperature"),
+        {"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Extra inputs are not permitted"}]},
+    ],
+)  # fmt: skip
+def test_what_was_not_sent_or_makes_the_question_is_not_refused(body: object) -> None:
+    assert type(answered(400, body)) is errors.BadRequest
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500])
+def test_only_a_refusal_of_the_request_refuses_a_parameter(status: int) -> None:
+    assert (
+        not isinstance(answered(status, error("'temperature' is not supported in your region")), Refused)
+        or status == 404
+    )
+
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "3600"}, 3600),
+        ({"retry-after": "-3"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "2", "retry-after-ms": "1500"}, 2),
+        ({"retry-after": "Sat, 21 Nov 2026 12:01:00 GMT"}, 60),
+        ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, 0),
+        ({"retry-after": "Sat, 21 Nov 2026 12:01:00 GMT", "date": "Sat, 21 Nov 2026 12:00:50 GMT"}, 10),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(("seconds", "words"), [("12", "12 s"), ("200", "3 minutes"), ("7200", "2 hours")])
+def test_the_wait_is_told(seconds: str, words: str) -> None:
+    fault = answered(429, error("Slow down"), retry_after=seconds)
+    assert fault.retry_after == float(seconds)
+    assert words in fault.message
+    assert answered(503, retry_after=seconds).retry_after == float(seconds)
+
+
+def test_a_missing_key_is_not_a_wrong_one() -> None:
+    assert "Set ANY_API_KEY" in answered(401, call=Call(VENDOR)).message
+    assert "none is set" in answered(401, call=Call(LOCAL)).message
+
+
+def test_a_vendors_words_are_quoted_short_and_clean() -> None:
+    said = f"Key {KEY}\x1b[31m and sk-proj-another1234 of\n  org\u202e " + "x" * 1000
+    message = answered(400, error(said)).message
+    assert "Key [key]" in message
+    assert "another" not in message
+    assert message.isprintable()
+    assert len(message) < 400
+    assert answered(400, "a plain text").message.endswith("«a plain text»")
+    assert "«" not in answered(400, "<p>no text</p>").message
+    assert KEY not in repr(CALL)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        ({"choices": []}, None, ""),
+        ({"error": None, "choices": []}, None, ""),
+        ([], None, ""),
+        ({"error": "it broke"}, errors.Server, "it broke"),
+        ({"error": {"type": "strange_thing"}}, errors.Server, "(strange_thing)"),
+        ({"error": {"message": "x", "code": 429}}, errors.RateLimited, "x"),
+        ({"error": {"message": "x", "code": "503"}}, errors.Overloaded, "x"),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}, errors.Overloaded, "x"),
+        ({"error": {"type": "invalid_request_error", "message": "x"}}, errors.BadRequest, "x"),
+        ({"error": {"message": "maximum context length is 8"}}, errors.TooLarge, "too long"),
+        ({"object": "error", "message": "x", "code": 401}, errors.Auth, "ANY_API_KEY"),
+        (error("Up", code=502, metadata={"raw": '{"error": {"message": "gone"}}'}), errors.Server, "Up gone"),
+    ],
+)  # fmt: skip
+def test_an_error_inside_an_answer(data: Any, kind: type[Fault] | None, words: str) -> None:
+    fault = faults.said(data, CALL)
+    assert (type(fault) if fault else None) is kind
+    assert fault is None or (words in fault.message and fault.status is None)
+
+
+def caused(error: Exception, by: Exception) -> Exception:
+    error.__cause__ = by
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "opened", "kind", "words"),
+    [
+        (caused(httpx2.ConnectError("x"), socket.gaierror()), False, errors.Unreachable, "no host named api"),
+        (caused(httpx2.ConnectError("x"), ssl.SSLError()), False, errors.Unreachable, "certificate"),
+        (caused(httpx2.ConnectError("x"), ConnectionRefusedError()), False, errors.Unreachable, "Nothing"),
+        (httpx2.ConnectError("x"), False, errors.Unreachable, "network"),
+        (httpx2.ConnectTimeout("x"), False, errors.Unreachable, "in time"),
+        (httpx2.ProxyError("x"), False, errors.Unreachable, "HTTPS_PROXY"),
+        (httpx2.ReadError("x"), False, errors.Unreachable, "before an answer"),
+        (httpx2.RemoteProtocolError("x"), False, errors.Unreachable, "before an answer"),
+        (httpx2.ReadTimeout("x"), False, errors.Stalled, "silent"),
+        (httpx2.ReadTimeout("x"), True, errors.Stalled, "silent"),
+        (httpx2.ReadError("x"), True, errors.CutOff, "broke"),
+        (httpx2.RemoteProtocolError("x"), True, errors.CutOff, "broke"),
+        (httpx2.StreamClosed(), True, errors.CutOff, "broke"),
+        (httpx2.DecodingError("x"), True, errors.Malformed, "compressed"),
+        (httpx2.UnsupportedProtocol("x"), False, errors.Config, "ANY_BASE_URL"),
+        (httpx2.LocalProtocolError("x"), False, errors.Config, "ANY_API_KEY"),
+        (UnicodeEncodeError("ascii", "ü", 0, 1, "x"), False, errors.Config, "ANY_API_KEY"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), False, errors.BadRequest, "half a character"),
+    ],
+)  # fmt: skip
+def test_the_network(error: Exception, opened: bool, kind: type[Fault], words: str) -> None:
+    fault = faults.of(caused(RuntimeError("of an SDK"), error) if not opened else error, CALL, opened=opened)
+    assert fault is not None
+    assert type(fault) is kind
+    assert words in fault.message
+
+
+def test_a_server_of_this_machine_may_not_be_running() -> None:
+    fault = faults.of(caused(httpx2.ConnectError("x"), ConnectionRefusedError()), Call(LOCAL))
+    assert fault is not None
+    assert "Is Ollama running?" in fault.message
+
+
+def test_a_mistake_of_ours_stays_one() -> None:
+    assert faults.of(TypeError("create() got an unexpected argument"), CALL) is None
+    assert faults.of(own := errors.CutOff("x"), CALL) is own
+
+
+# -- recorded answers -------------------------------------------------------------------------------
+
+KINDS = {
+    "model_not_found": errors.NotFound,
+    "not_found_error": errors.NotFound,
+    "DeploymentNotFound": errors.NotFound,
+    "context_length_exceeded": errors.TooLarge,
+    "too_many_prompt_tokens": errors.TooLarge,
+    "prompt is too long": errors.TooLarge,
+    "maximum context length": errors.TooLarge,
+    "effort level": Refused,
+    "web_search_options": Refused,
+    "RateLimitReached": errors.RateLimited,
+    "API key": errors.Auth,
+    "authorized": errors.Auth,
+    "Authentication": errors.Auth,
+}
+"""By what their bodies hold, what the recorded answers mean; any other is `BadRequest`."""
+
+
+@pytest.mark.skipif(corpus.FOLDER is None, reason="WIRE_CORPUS is not set")
+def test_recorded_answers() -> None:
+    recorded = corpus.lines("http_errors.jsonl")
+    assert len(recorded) == 29
+    for entry in recorded:
+        vendor = Vendor(entry["vendor"], entry["vendor"], ("openai_chat",), entry["url"], "SOME_API_KEY")
+        call = Call(vendor, KEY, frozenset(entry["request_keys"]), entry["model"] or "")
+        fault = faults.answered(entry["status"], entry["headers"], entry["body"], call)
+        wanted = next((kind for words, kind in KINDS.items() if words in entry["body"]), errors.BadRequest)
+        assert type(fault) is wanted, (entry["body"], fault.message)
+        assert type(fault) is not errors.RateLimited or fault.retry_after == 1
