@@ -10,7 +10,7 @@ items keep their place in the list and their texts are only appended to.
 """
 
 import json
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -223,10 +223,8 @@ def _short(call: Call) -> str:
             arguments = json.loads(call.text)
         except (ValueError, RecursionError):
             return _one_line(call.text)
-    if isinstance(arguments, dict):
-        if len(arguments) == 1:
-            return _line(next(iter(arguments.values())))
-        return _one_line(", ".join(f"{name}: {_line(value)}" for name, value in arguments.items()))
+    if isinstance(arguments, dict) and len(arguments) == 1:
+        return _line(next(iter(arguments.values())))
     return _line(arguments)
 
 
@@ -234,6 +232,11 @@ def _short(call: Call) -> str:
 
 
 def _line(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, dict):
+        return _one_line(", ".join(f"{name}: {_line(each)}" for name, each in islice(value.items(), 20)))
+    if isinstance(value, list | tuple):
+        return _one_line(", ".join(map(_line, islice(value, 20))))
     return _one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 

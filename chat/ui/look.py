@@ -35,14 +35,16 @@ ON_ACCENT = Shade("#ffffff", "#10181b")
 RADIUS = "8px"
 SMALL, NORMAL, LARGE = "14px", "16px", "20px"
 
-_SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
-_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono", "monospace")
+_SANS = ("Plex", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+_MONO = ("Plex Mono", "ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 def _theme() -> Base:
     radius = sizes.Size("radius_runnel", *[RADIUS] * 7)
     text = sizes.Size("text_runnel", SMALL, SMALL, SMALL, SMALL, NORMAL, LARGE, LARGE)
-    theme = Base(font=_SANS, font_mono=_MONO, radius_size=radius, text_size=text, spacing_size=sizes.spacing_md)
+    theme = Base(
+        font=_SANS, font_mono=_MONO, radius_size=radius, text_size=text, spacing_size=sizes.spacing_md
+    )
     values: dict[str, Shade | str] = {
         "body_background_fill": PAGE,
         "body_text_color": TEXT,

@@ -281,7 +281,7 @@ const fold = (kind, title) => {
 };
 const sources = fold("sources", "Sources");
 const found = fold("json", "JSON in the answer");
-const request = fold("request", "Asked");
+const request = fold("request", "Request");
 const usage = make("p", "usage");
 root.append(empty, phase, list, failure, notices, sources, found, request, usage);
 

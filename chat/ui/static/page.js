@@ -1,0 +1,141 @@
+// What the page needs and Gradio does not do: follow the newest text without fighting the reader,
+// Esc, a sidebar that starts closed on small screens, names for what has only an icon.
+// Runs from `head`, before Gradio has drawn anything. Costs nothing while nothing moves.
+(() => {
+  const html = document.documentElement;
+  const small = matchMedia("(width <= 900px)"); // as in style.css
+  const over = matchMedia("(width <= 768px)"); // the sidebar lies over the page
+  const find = (selector) => document.querySelector(selector);
+
+  // Calls `then` with the element as soon as there is one.
+  const once = (selector, then) => {
+    const now = find(selector);
+    if (now) return then(now);
+    const watcher = new MutationObserver(() => {
+      const element = find(selector);
+      if (!element) return;
+      watcher.disconnect();
+      then(element);
+    });
+    watcher.observe(document, { childList: true, subtree: true });
+  };
+
+  // -- the newest text ---------------------------------------------------------------------------
+
+  const NEAR = 24; // pixels from the end that count as the end
+  const FAR = 120; // pixels from the end at which the button appears
+
+  const follow = (chat) => {
+    let following = true;
+    let touching = false;
+    let top = 0;
+    const button = document.createElement("button");
+    button.id = "newest";
+    button.type = "button";
+    button.textContent = "Newest text";
+    button.hidden = true;
+    chat.parentElement.append(button);
+
+    const rest = () => chat.scrollHeight - chat.scrollTop - chat.clientHeight;
+    const settle = () => {
+      if (following && !touching) chat.scrollTop = chat.scrollHeight;
+      const hidden = following || rest() < FAR;
+      if (button.hidden !== hidden) button.hidden = hidden;
+    };
+    const leave = () => {
+      if (chat.scrollTop > 0) following = false;
+    };
+    const join = () => {
+      following = true;
+      settle();
+    };
+    // Any way up leaves; only the way down to the end comes back.
+    chat.addEventListener("scroll", () => {
+      const now = chat.scrollTop;
+      if (now < top - 1) following = false;
+      if (now >= top && rest() <= NEAR) following = true;
+      top = now;
+      button.hidden = following || rest() < FAR;
+    }, { passive: true });
+    chat.addEventListener("wheel", (event) => event.deltaY < 0 && leave(), { passive: true });
+    chat.addEventListener("touchstart", () => (touching = true), { passive: true });
+    for (const end of ["touchend", "touchcancel"]) {
+      chat.addEventListener(end, () => (touching = false), { passive: true });
+    }
+    chat.addEventListener("click", (event) => event.target.closest("summary") && leave());
+    button.addEventListener("click", () => {
+      join();
+      find("#question textarea")?.focus({ preventScroll: true });
+    });
+
+    const sizes = new ResizeObserver(settle); // after layout, before paint: nothing is laid out twice
+    sizes.observe(chat);
+    const rows = new MutationObserver((changes) => {
+      const asked = changes.some((c) => [...c.addedNodes].some((n) => n.classList?.contains("user-row")));
+      if (asked) join();
+    });
+    const adopt = () => {
+      const list = chat.querySelector(".message-wrap");
+      if (!list || list.followed) return;
+      list.followed = true;
+      sizes.observe(list);
+      rows.observe(list, { childList: true });
+      join();
+    };
+    new MutationObserver(adopt).observe(chat, { childList: true });
+    adopt();
+  };
+
+  // -- keys ------------------------------------------------------------------------------------------
+
+  // An Enter that ends a composition sends nothing.
+  for (const kind of ["keydown", "keypress"]) {
+    addEventListener(kind, (event) => {
+      if (event.key === "Enter" && (event.isComposing || event.keyCode === 229)) event.stopPropagation();
+    }, true);
+  }
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+    if (find('[aria-expanded="true"][role="combobox"]')) return; // closes its list
+    if (over.matches && find("#sidebar.open")) return void toggle();
+    find("#question .stop-button")?.click();
+  });
+
+  // -- the sidebar -------------------------------------------------------------------------------------
+
+  const toggle = () => find("#sidebar .toggle-button")?.click();
+  once("#sidebar.open .toggle-button", (button) => {
+    const sidebar = find("#sidebar");
+    const tell = () => button.setAttribute("aria-expanded", String(sidebar.classList.contains("open")));
+    new MutationObserver(tell).observe(sidebar, { attributeFilter: ["class"] });
+    tell();
+    // Gradio opens it once it is in place, so not before the next frame.
+    requestAnimationFrame(() => {
+      if (small.matches) button.click();
+      requestAnimationFrame(() => (html.dataset.settled = ""));
+    });
+    addEventListener("pointerdown", (event) => {
+      const outside = over.matches && sidebar.classList.contains("open") && !sidebar.contains(event.target);
+      if (outside) toggle();
+    });
+  });
+
+  // -- names and the first focus -----------------------------------------------------------------------
+
+  const NAMES = {
+    "#question textarea": "Your question",
+    "#temperature-reset": "Back to the provider’s default temperature",
+    "#new": "New chat",
+  };
+  for (const [selector, name] of Object.entries(NAMES)) {
+    once(selector, (element) => element.setAttribute("aria-label", name));
+  }
+  once("#question textarea", (box) => {
+    if (matchMedia("(pointer: coarse)").matches) box.blur();
+    else if (document.activeElement === document.body) box.focus({ preventScroll: true });
+  });
+  once("#chat .bubble-wrap", (chat) => {
+    chat.setAttribute("aria-live", "off"); // the activity view says what happens; not each word
+    follow(chat);
+  });
+})();
