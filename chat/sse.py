@@ -2,7 +2,7 @@
 
 `Decoder` takes bytes cut anywhere and accepts all that the WHATWG rules allow: LF, CR and CRLF, a
 byte order mark, comments, `data:` with or without a space, several data lines, fields without a
-colon, unknown fields. What a payload means is not known here. `providers.clients` reads vendors'
+colon, unknown fields. What a payload means is not known here. `providers.wire` reads vendors'
 streams with it; the HTTP face and the tests write with `encode` and `comment`.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation

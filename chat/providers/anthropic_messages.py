@@ -17,12 +17,13 @@ from chat.messages import Assistant, Raw, Request, Text, ToolCall, ToolResults, 
 from chat.models import Model
 from chat.providers.anthropic_models import capable
 from chat.providers.bodies import paired, parsed, without
-from chat.providers.clients import Clients, open_wire
+from chat.providers.clients import Clients
 from chat.providers.faults import Call
 from chat.providers.lists import entries
 from chat.providers.messages_reading import Reading
 from chat.providers.reply import reply
 from chat.providers.vendors import Vendor
+from chat.providers.wire import open_wire
 
 MAX_TOKENS = 16_384
 """Tokens asked for when nobody set a limit (the protocol demands one) and the model can write that many.

@@ -6,7 +6,6 @@ known: None, never a guess. The shapes of the list itself are read in `lists`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from chat.models import Model
@@ -71,7 +70,7 @@ def listed(vendor: str, entry: Mapping[str, Any]) -> Model:
         thinking="always" if reasoning.get("mandatory") is True else None,
         efforts=tuple(effort for effort in efforts if isinstance(effort, str)),
     )
-    return known(replace(model))
+    return known(model)
 
 
 def _of(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:

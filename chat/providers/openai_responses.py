@@ -17,13 +17,14 @@ from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, Tool
 from chat.models import Model
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
-from chat.providers.clients import Clients, open_wire
+from chat.providers.clients import Clients
 from chat.providers.faults import Call
 from chat.providers.lists import entries
 from chat.providers.openai_models import known
 from chat.providers.reply import reply
 from chat.providers.responses_reading import Reading
 from chat.providers.vendors import Vendor
+from chat.providers.wire import open_wire
 
 # -- what is sent ------------------------------------------------------------------------
 

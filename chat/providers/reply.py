@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from chat.errors import CutOff, Malformed
 from chat.events import KeepAlive, ReplyEvent, ResponseOpened
 from chat.providers import faults
-from chat.providers.clients import DONE, KEEP_ALIVE, WHOLE, open_wire
 from chat.providers.faults import Call
+from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
 
 
 class Reading(Protocol):

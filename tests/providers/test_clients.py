@@ -12,9 +12,10 @@ import httpx2
 import pytest
 
 from chat import errors
-from chat.providers.clients import DONE, KEEP_ALIVE, WHOLE, Clients, open_wire
+from chat.providers.clients import Clients
 from chat.providers.faults import Call
 from chat.providers.vendors import Vendor
+from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
 
 ONE = Vendor("one", "One", ("openai_chat",), "https://api.one.test/v1", "ONE_API_KEY", "ONE_BASE_URL")
 TWO = Vendor("two", "Two", ("openai_chat",), "https://api.two.test/v1", "TWO_API_KEY")
@@ -179,7 +180,7 @@ async def test_what_came_before_a_broken_event_is_given() -> None:
 
 
 async def test_a_large_json_body_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.providers.clients.LARGEST_BODY", 1000)
+    monkeypatch.setattr("chat.providers.wire.LARGEST_BODY", 1000)
     async with vendor(stream(b"[", *[b"1," * 300] * 9)) as (clients, _):
         with pytest.raises(errors.TooLarge):
             await read(clients)

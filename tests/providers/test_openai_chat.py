@@ -32,8 +32,9 @@ from chat.events import (
 from chat.messages import Assistant, Raw, Request, Text, ToolCall, ToolResult, ToolResults, ToolSpec, User
 from chat.models import Model
 from chat.providers import openai_chat
+from chat.providers.chat_reading import Chunks
 from chat.providers.faults import Call
-from chat.providers.openai_chat import Chunks, OpenAIChat, body
+from chat.providers.openai_chat import OpenAIChat, body
 from chat.providers.vendors import VENDORS, Vendor
 from tests.providers.play import WIRE, Body, Stage, cut, wire
 

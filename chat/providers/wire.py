@@ -1,0 +1,228 @@
+"""The one reader of what a vendor answers: an SDK's response becomes payloads, whatever its type claims.
+
+`open_wire` enters an SDK's `with_streaming_response` manager and gives a `Wire`: decoded JSON objects by
+name, from a stream of events or from one JSON text. What the payloads mean is the protocols' business;
+what errors mean stands in `faults`. Leaving the wire frees the connection, whatever the reason.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from chat.errors import Empty, Fault, Malformed, TooLarge
+from chat.providers import faults
+from chat.providers.faults import Call
+from chat.sse import Comment, Decoder
+
+if TYPE_CHECKING:
+    import httpx2
+
+DRAIN: Final = 0.05
+"""Seconds to wait for the end of a body behind the end of the answer."""
+
+LARGEST_BODY: Final = 32 * 1024 * 1024
+"""Bytes of an answer that is one JSON text. OpenRouter's list of models has about 1 MB."""
+
+KEEP_ALIVE: Final = ":"
+"""Name of a payload that says nothing: a comment or an event without data."""
+DONE: Final = "[DONE]"
+"""Name of the payload that ends a stream of Chat Completions."""
+WHOLE: Final = "{}"
+"""Name of the only payload of an answer that is one JSON object instead of a stream."""
+
+
+class Wire:
+    """An answer, payload by payload: `async for name, data in wire`.
+
+    `name` is the stream's `event:` ("" where it has none), or one of `KEEP_ALIVE`, `DONE` and `WHOLE`;
+    `data` is the JSON object. Ends when the body ends, which alone is no success. Raises our errors.
+    """
+
+    def __init__(self, response: "httpx2.Response", call: Call) -> None:
+        self.status = response.status_code
+        self._call = call
+        self._type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._chunks = response.aiter_bytes()
+        self._decoder = Decoder()
+        self._ready: deque[tuple[str, dict[str, Any]] | Fault] = deque()
+        self._streams = False  # it was seen to be a stream of events
+        self._ended = False
+        self._seen = False
+
+    def __aiter__(self) -> "Wire":
+        return self
+
+    async def __anext__(self) -> tuple[str, dict[str, Any]]:
+        ready = self._ready
+        while not ready:
+            if self._ended:
+                raise StopAsyncIteration
+            await self._fill()
+        item = ready.popleft()
+        if isinstance(item, Fault):
+            raise item
+        return item
+
+    async def json(self) -> Any:
+        """The whole body as one JSON value of any type."""
+        start = await self._sniff()
+        if start[:1] not in (b"{", b"["):
+            raise self._unreadable(start)
+        return await self._rest(start)
+
+    async def aclose(self) -> None:
+        self._ended = True
+        await self._chunks.aclose()
+
+    async def drain(self) -> None:
+        """Reads what is left behind the end of an answer, so that the connection can serve again.
+
+        Leaving earlier closes it and costs the next request a TLS handshake. Mostly the rest has come
+        already; else it is given up after `DRAIN` seconds.
+        """
+        try:
+            async with asyncio.timeout(DRAIN):
+                while not self._ended:
+                    self._ended = await anext(self._chunks, None) is None
+        except Exception:  # the answer is complete, whatever happens behind it
+            self._ended = True
+
+    async def _fill(self) -> None:
+        if self._streams:
+            chunk = await self._chunk()
+        else:
+            chunk = await self._sniff()
+            if chunk[:1] in (b"{", b"["):
+                body = await self._rest(chunk)
+                if isinstance(body, list) and len(body) == 1:  # Gemini wraps its errors so
+                    body = body[0]
+                if not isinstance(body, dict):
+                    raise self._unreadable(chunk)
+                self._ready.append((WHOLE, body))
+                return
+            if chunk[:1] == b"<":
+                raise self._unreadable(chunk)
+            self._streams = True
+        if chunk is None:
+            self._ended = True
+            if not self._seen and self._type != "text/event-stream":
+                raise self._unreadable(b"")
+            return
+        self._read(chunk)
+
+    def _read(self, chunk: bytes) -> None:
+        ready = self._ready
+        for event in self._decoder.feed(chunk):
+            if isinstance(event, Comment) or not event.data:
+                ready.append((KEEP_ALIVE, {}))
+                continue
+            self._seen = True
+            text = event.data
+            try:
+                data = json.loads(text)
+            except ValueError as error:
+                if text.strip() == "[DONE]":
+                    ready.append((DONE, {}))
+                    continue
+                fault = self._malformed("sent an event that is not JSON")
+                fault.__cause__ = error
+                ready.append(fault)
+                return
+            if "\\ud" in text or "\\uD" in text:
+                data = _without_halves(data)
+            ready.append((event.event, data) if isinstance(data, dict) else (KEEP_ALIVE, {}))
+        if self._decoder.fault:
+            ready.append(self._decoder.fault)
+
+    async def _chunk(self) -> bytes | None:
+        """The next bytes; None at the end of the body."""
+        try:
+            return await anext(self._chunks, None)
+        except Exception as error:
+            self._ended = True
+            fault = faults.of(error, self._call, opened=True)
+            if fault is None:
+                raise
+            raise fault from error
+
+    async def _sniff(self) -> bytes:
+        """The first bytes that are not blank: their first tells JSON, HTML and a stream apart.
+
+        The content type does not: servers name a stream `text/plain`, and an error `text/event-stream`.
+        """
+        start = b""
+        while not start:
+            chunk = await self._chunk()
+            if chunk is None:
+                self._ended = True
+                raise Empty(
+                    f"{self._call.title} accepted the question and sent nothing back. Ask again; "
+                    "if that does not help, choose another model.",
+                    status=self.status,
+                )
+            start = chunk.lstrip(b"\xef\xbb\xbf \t\r\n")
+        return start
+
+    async def _rest(self, start: bytes) -> Any:
+        parts, size = [start], len(start)
+        while (chunk := await self._chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise TooLarge(f"The answer of {self._call.title} is larger than {LARGEST_BODY >> 20} MiB.")
+        self._ended = True
+        try:
+            return _without_halves(json.loads(b"".join(parts)))
+        except ValueError as error:
+            raise self._malformed("sent an answer that is not JSON, or only a part of it") from error
+
+    def _unreadable(self, start: bytes) -> Fault:
+        if start[:1] == b"<" or self._type in ("text/html", "application/xhtml+xml"):
+            return self._malformed("sent a web page instead of an answer", hint=True)
+        return self._malformed("sent something that is neither a stream nor JSON", hint=True)
+
+    def _malformed(self, what: str, hint: bool = False) -> Malformed:
+        end = f"Is the address right? {self._call.address_hint}" if hint else "Asking again may help."
+        return Malformed(f"{self._call.title} {what}. {end}", status=self.status)
+
+
+@asynccontextmanager
+async def open_wire(manager: Any, call: Call) -> AsyncIterator[Wire]:
+    """Sends the request that an SDK's `with_streaming_response` manager holds, and gives its answer.
+
+    Leaving frees the connection at once. Raises our errors, from the SDK's.
+    """
+    try:
+        response = await manager.__aenter__()
+    except Exception as error:
+        fault = faults.of(error, call)
+        if fault is None:
+            raise
+        raise fault from error
+    wire = Wire(response.http_response, call)
+    try:
+        yield wire
+    finally:
+        try:
+            await wire.aclose()
+        finally:
+            await manager.__aexit__(None, None, None)
+
+
+def _without_halves(value: Any) -> Any:
+    """`value` with every lone surrogate replaced: JSON may hold one, but no UTF-8 text can."""
+    match value:
+        case str():
+            return (
+                value
+                if value.isascii()
+                else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            )
+        case dict():
+            return {_without_halves(k): _without_halves(v) for k, v in value.items()}
+        case list():
+            return [_without_halves(v) for v in value]
+    return value
