@@ -122,8 +122,8 @@ class Wire:
             self._seen = True
             text = event.data
             try:
-                data = json.loads(text)
-            except ValueError as error:
+                data = _parsed(text)
+            except (ValueError, RecursionError) as error:
                 if text.strip() == "[DONE]":
                     ready.append((DONE, {}))
                     continue
@@ -131,8 +131,6 @@ class Wire:
                 fault.__cause__ = error
                 ready.append(fault)
                 return
-            if "\\ud" in text or "\\uD" in text:
-                data = _without_halves(data)
             ready.append((event.event, data) if isinstance(data, dict) else (KEEP_ALIVE, {}))
         if self._decoder.fault:
             ready.append(self._decoder.fault)
@@ -175,8 +173,8 @@ class Wire:
                 raise TooLarge(f"The answer of {self._call.title} is larger than {LARGEST_BODY >> 20} MiB.")
         self._ended = True
         try:
-            return _without_halves(json.loads(b"".join(parts)))
-        except ValueError as error:
+            return _parsed(b"".join(parts).decode())
+        except (ValueError, RecursionError) as error:
             raise self._malformed("sent an answer that is not JSON, or only a part of it") from error
 
     def _unreadable(self, start: bytes) -> Fault:
@@ -212,15 +210,16 @@ async def open_wire(manager: Any, call: Call) -> AsyncIterator[Wire]:
             await manager.__aexit__(None, None, None)
 
 
+def _parsed(text: str) -> Any:
+    """JSON without lone surrogates: it may hold them as escapes, but no UTF-8 text can."""
+    value = json.loads(text)
+    return _without_halves(value) if "\\ud" in text or "\\uD" in text else value
+
+
 def _without_halves(value: Any) -> Any:
-    """`value` with every lone surrogate replaced: JSON may hold one, but no UTF-8 text can."""
     match value:
-        case str():
-            return (
-                value
-                if value.isascii()
-                else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            )
+        case str() if not value.isascii():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case dict():
             return {_without_halves(k): _without_halves(v) for k, v in value.items()}
         case list():

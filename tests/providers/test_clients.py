@@ -179,6 +179,16 @@ async def test_what_came_before_a_broken_event_is_given() -> None:
                 await anext(wire)
 
 
+@pytest.mark.parametrize("start", [b"", b"data: "])
+@pytest.mark.parametrize(
+    "broken", [b'{"a', b'{"a":' * 100_000, b'{"a": "\xff"}', b'{"a": ' + b"9" * 5000 + b"}"]
+)
+async def test_json_that_cannot_be_read(start: bytes, broken: bytes) -> None:
+    async with vendor(stream(start + broken + b"\n\n")) as (clients, _):
+        with pytest.raises(errors.Malformed):
+            await read(clients)
+
+
 async def test_a_large_json_body_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.providers.wire.LARGEST_BODY", 1000)
     async with vendor(stream(b"[", *[b"1," * 300] * 9)) as (clients, _):

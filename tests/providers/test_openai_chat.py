@@ -463,6 +463,18 @@ def test_no_json_makes_it_stumble(value: Any) -> None:
     assert chunks.stop
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.binary(max_size=20)
+        | st.sampled_from([b"data: ", b"{", b"}", b"\n", b"[]", b"[DONE]", b'"error":', b"1"])
+    )
+)
+def test_no_bytes_make_it_stumble(pieces: list[bytes]) -> None:
+    _, fault = asyncio.run(STAGE.play(pieces, ASK))
+    assert fault is None or fault.message.isprintable()
+
+
 # -- what is sent ---------------------------------------------------------------------------------
 
 TOOL = ToolSpec("time", "The time.", {"type": "object", "properties": {}})
