@@ -65,6 +65,7 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
             for event in events:
                 yield event
             if reading.finished:
+                await wire.drain()
                 return
         for event in reading.end(False) or ():
             yield event
