@@ -6,6 +6,7 @@ here trusts them. `page` places them and wires what depends on the model.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -71,12 +72,9 @@ class Controls:
                 max_lines=10,
                 elem_id="system",
             )
-            self.max_tokens = gr.Number(
-                None,
-                label="Longest answer, in tokens",
-                placeholder=DEFAULT,
-                precision=0,
-                elem_id="max-tokens",
+            # A gr.Number shows 0 when it is empty (6.31).
+            self.max_tokens = gr.Textbox(
+                label="Longest answer, in tokens", placeholder=DEFAULT, max_lines=1, elem_id="max-tokens"
             )
             self.effort = gr.Dropdown(
                 **self._effort(name), filterable=False, interactive=True, elem_id="effort"
@@ -112,12 +110,12 @@ class Controls:
         name = _text(model) or self._app.catalogue.default
         limits = self._app.catalogue.temperature(name)
         degrees = _number(temperature) if warm is True and not limits.reason else None
-        longest = _number(max_tokens)
+        longest = _whole(max_tokens)
         return Chosen(
             Options(
                 model=name,
                 temperature=None if degrees is None else min(max(degrees, limits.low), limits.high),
-                max_tokens=int(longest) if longest is not None and longest >= 1 else None,
+                max_tokens=longest or None,
                 effort=effort if isinstance(effort, str) and effort in EFFORTS else None,
                 system=_text(system) if isinstance(system, str) else None,
                 tools=tuple(
@@ -167,3 +165,9 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def _whole(value: Any) -> int:
+    """`4000`, `4,000` and `4 000` alike; 0 for anything else."""
+    digits = re.sub(r"[\s,._']", "", _text(value))
+    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 10 else 0
