@@ -32,7 +32,9 @@ class Sizes:
     runs: int = field(init=False)
     tokens: int = 2000
     turns: int = 29
-    long_answer: int = field(init=False)
+    long_answer: int = 1000
+    long_answer_bare: int = field(init=False)
+    """Fewer in a quick run: the bare page needs ten times as long as it should."""
     first_texts: int = field(init=False)
     first_pages: int = field(init=False)
     at_once: int = 10
@@ -41,11 +43,11 @@ class Sizes:
 
     def __post_init__(self) -> None:
         self.runs = 1 if self.quick else 3
-        self.long_answer = 200 if self.quick else 1000
+        self.long_answer_bare = 100 if self.quick else 1000
         self.first_texts = 5 if self.quick else 15
         self.first_pages = 2 if self.quick else 5
         self.at_once_tokens = 300 if self.quick else 1000
-        self.idle = 5 if self.quick else 20
+        self.idle = 10 if self.quick else 20
 
 
 @dataclass
@@ -115,11 +117,12 @@ class Bench:
 
     async def long_chat(self) -> None:
         """An answer at 100 tokens per second at the end of a long chat, against the ideal time."""
-        n, ideal = self.sizes.long_answer, (self.sizes.long_answer - 1) / RATE
         took = self.measure(
             f"turn {self.sizes.turns + 1} of a long chat, ÷ ideal", "×", 1.05, against="alone"
         )
         for name, server in self._turns(1):
+            n = self.sizes.long_answer if name == "ours" else self.sizes.long_answer_bare
+            ideal = (n - 1) / RATE
             async with self._tab(server) as tab:
                 for _ in range(self.sizes.turns):
                     await tab.ask(self.question("prose-1000", whole=True), 1000, 60, settle=0.1)
@@ -168,7 +171,7 @@ class Bench:
         """A page that is open after an answer, while nobody does anything."""
         cpu = self.measure("idle with a page open: server CPU per minute", "s", 1.0)
         busy = self.measure("idle with a page open: browser main thread per minute", "s", 1.0)
-        for name, server in self._turns(1):
+        for name, server in self._turns(self.sizes.runs):
             async with self._tab(server) as tab:
                 await asyncio.sleep(2)
                 before, thread = server.cpu(), await tab.main_thread()
