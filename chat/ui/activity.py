@@ -305,5 +305,5 @@ def _request(transcript: Transcript) -> list[list[str]]:
     return [
         [name.replace("_", " "), _cut(_line(value) if name != "system" else str(value), 2_000)]
         for name, value in settings.items()
-        if value is not None and value != [] and value != ()
+        if value is not None and value not in ("", [], ())
     ]

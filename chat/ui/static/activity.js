@@ -86,7 +86,7 @@ const leaf = (value) => {
 
 const branch = (label, value, open) => {
   const named = (node) => {
-    if (label !== null) node.append(make("span", "key", label), ": ");
+    if (label !== null) node.append(make("span", "key", `${label}: `));
     return node;
   };
   if (typeof value !== "object" || value === null || value.exact) {
@@ -181,12 +181,10 @@ const makers = {
       show(more, item.more > 0);
       if (item.more) say(more, `and ${item.more.toLocaleString("en")} characters more`);
       const over = item.seconds !== null;
-      say(words, over ? "Thought for" : "Thinking");
+      say(words, over ? "Thought for" : "Thoughts"); // while it runs, the phase has the clock
       if (over) say(clock, time(item.seconds));
-      else tick(clock, item.began);
       if (over && running) {
         running = false;
-        clocks.delete(clock);
         if (!node.touched) node.open = false;
       }
     }];
