@@ -78,7 +78,23 @@ def test_nothing_raises_and_a_finding_is_json(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["[", "{", '{"', '["', '{"a":', '["\\"', "[1,", '["x ', "```json\n", '[{"a":[', "]", '[["', "[1e", "[-", '[ "\\\\'],
+    [
+        "[",
+        "{",
+        '{"',
+        '["',
+        '{"a":',
+        '["\\"',
+        "[1,",
+        '["x ',
+        "```json\n",
+        '[{"a":[',
+        "]",
+        '[["',
+        "[1e",
+        "[-",
+        '[ "\\\\',
+    ],
 )
 def test_hostile_input_takes_time_in_proportion_to_its_length(piece: str) -> None:
     text = piece * (200_000 // len(piece))
