@@ -18,20 +18,23 @@ class Nothing(Enum):
 NOTHING: Final = Nothing.NOTHING
 
 DEEPEST = 100
-"""Levels of nesting. What is deeper is not data that a person wants to see, and Python's parser would recurse."""
+"""Levels of nesting. Deeper is not data that a person wants to see, and Python's parser would recurse."""
 
 _OPENING = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*json\b[^\n`]*\n", re.MULTILINE | re.IGNORECASE)
 _TOKEN = re.compile(
     r"""[ \t\r\n]*+(?:
         (?P<mark>[\[\]{},:])
       | (?P<string>"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")
-      | (?P<scalar>(?:-?(?:0|[1-9][0-9]{0,999})(?:\.[0-9]{1,999})?(?:[eE][+-]?[0-9]{1,3})?|true|false|null)(?![0-9A-Za-z_.]))
+      | (?P<scalar>(?:
+            -?(?:0|[1-9][0-9]{0,999})(?:\.[0-9]{1,999})?(?:[eE][+-]?[0-9]{1,3})?
+          | true | false | null
+        )(?![0-9A-Za-z_.]))
     )""",
     re.VERBOSE,
 )
 _BRACKET = re.compile(r"[\[{]")
 
-# What may come next inside a frame: a value or the end, a value, a comma or the end, a key (or the end), a colon.
+# What may come next: a value or the end, a value, a comma or the end, a key or the end, a key, a colon.
 _FIRST, _VALUE, _AFTER, _FIRST_KEY, _KEY, _COLON = range(6)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradio.themes import Base
-from gradio.themes.utils import fonts, sizes
+from gradio.themes.utils import sizes
 
 _STATIC = Path(__file__).parent / "static"
 

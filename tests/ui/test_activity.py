@@ -164,7 +164,7 @@ def test_a_call_ends_with_its_result_or_its_error_and_how_long_it_took() -> None
     ][-1]
     assert (done["state"], done["seconds"]) == ("done", 0.004)
     assert done["line"] == "value: 84, exact: true"
-    assert json.loads(done["result"]) == {"value": 84, "exact": True}
+    assert json.loads(done["result"]) == result
     failed = shown(*RUNNING, ToolFinished("1", "calculate", None, "It divides by zero.", 0.1))["items"][-1]
     assert (failed["state"], failed["error"]) == ("failed", "It divides by zero.")
     assert failed["result"] == failed["line"] == ""
