@@ -55,7 +55,7 @@ IDEAS = (
 GREETINGS = (
     "Hello! I am the demo model, a script that shows what Runnel can do. Say `tour` for a short tour.",
     "Good to see you. I am a script with a few tricks; `tour` shows the best of them.",
-    "Hello, and welcome. Ask me to `think aloud` or to `show me Markdown`, or say `help` for the whole list.",
+    "Hello, and welcome. I am a script: ask me to `think aloud` or to `show me Markdown`, or say `help`.",
 )
 
 PERSONA_TEXTS = {"a bike-shop assistant": "bike_shop", "customer support": "support"}
