@@ -3,6 +3,7 @@
     __init__   arguments, the conversation, exit codes
     host       the app on a loop in a thread of its own, so that the terminal may block
     screen     what is shown of a run: the answer on stdout, the rest on stderr
+    streams    stdin, stdout and stderr of the process
     plain      nothing from elsewhere gives orders to the terminal
 
 Reads runs like every other face. `main` may be called many times in one process.
@@ -11,15 +12,12 @@ Reads runs like every other face. `main` may be called many times in one process
 import argparse
 import asyncio
 import contextlib
-import io
-import logging
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
+from chat.cli import streams
 from chat.cli.host import Host
-from chat.cli.plain import plain
 from chat.cli.screen import Lines, Screen
 from chat.errors import Config, Fault
 from chat.messages import Options
@@ -41,19 +39,19 @@ def main(argv: list[str] | None = None) -> int:
 
     0 the turn finished, 1 it failed, 2 usage or settings, 130 Ctrl-C in a one-shot.
     """
-    with _utf8():
+    with streams.utf8():
         try:
             arguments = _arguments(sys.argv[1:] if argv is None else argv)
             return _run(arguments)
         except SystemExit as leaving:  # argparse has said why
             return leaving.code if isinstance(leaving.code, int) else USAGE
         except Fault as fault:
-            _complain(fault.message)
+            streams.complain(fault.message)
             return USAGE if isinstance(fault, Config) else FAILED
         except KeyboardInterrupt:
             return INTERRUPTED
         except BrokenPipeError:
-            _leave_pipe()
+            streams.leave_pipe()
             return FAILED
 
 
@@ -95,11 +93,13 @@ def _run(arguments: argparse.Namespace) -> int:
     question = " ".join(arguments.question)
     talk = not question and sys.stdin is not None and sys.stdin.isatty()
     if not talk:
-        question = "\n\n".join(part for part in (question, _piped()) if part.strip())
+        question = "\n\n".join(part for part in (question, streams.piped()) if part.strip())
         if not question:
-            _complain('There is nothing to answer. Write a question: python -m chat "…", or pipe one in.')
+            streams.complain(
+                'There is nothing to answer. Write a question: python -m chat "…", or pipe one in.'
+            )
             return USAGE
-    with Host(settings) as host, _logging():
+    with Host(settings) as host, streams.warnings():
         terminal = _Terminal(host, settings, arguments)
         return terminal.talk() if talk else terminal.ask_once(question)
 
@@ -107,7 +107,7 @@ def _run(arguments: argparse.Namespace) -> int:
 class _Terminal:
     def __init__(self, host: Host, settings: Settings, arguments: argparse.Namespace) -> None:
         self._host, self._events = host, arguments.events
-        self._colour = _colour(settings, sys.stderr)
+        self._colour = streams.colour(settings, sys.stderr)
         self._conversation = host.app.store.current("terminal")
         self._options = Options(
             model=arguments.model or self._default(),
@@ -189,69 +189,3 @@ class _Terminal:
         if not self._host.app.settings.model:
             self._host.call(listed())
         return None
-
-
-# -- the streams of the process ------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _utf8() -> Iterator[None]:
-    """A context in which the standard streams speak UTF-8, whatever the locale says."""
-    before = []
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            before.append((stream, stream.encoding, stream.errors))
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    try:
-        yield
-    finally:
-        for stream, encoding, errors in before:
-            with contextlib.suppress(ValueError, OSError):  # stdin keeps it once something was read
-                stream.reconfigure(encoding=encoding, errors=errors)
-
-
-def _piped() -> str:
-    """What is piped in, or "". A terminal is not waited for."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return ""
-    try:
-        return sys.stdin.read().strip("\r\n")
-    except OSError:  # closed, or not for reading
-        return ""
-
-
-def _colour(settings: Settings, stream: TextIO) -> bool:
-    return stream.isatty() and not settings.no_color
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(plain(text) + "\n")
-
-
-def _leave_pipe() -> None:
-    """Nobody reads stdout any more. Python would say so once more at its end, when it flushes."""
-    with contextlib.suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
-
-
-class _Complaints(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            _complain(self.format(record))
-
-
-@contextlib.contextmanager
-def _logging() -> Iterator[None]:
-    """A context in which warnings reach stderr, safe for a terminal, unless somebody else takes the log."""
-    log = logging.getLogger("chat")
-    if log.hasHandlers():
-        yield
-        return
-    handler = _Complaints(logging.WARNING)
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)

@@ -1,7 +1,7 @@
 """The demo model: a vendor that needs no key and no network, and says that it is a script.
 
     questions what is read out of a question    words   how things are worded
-    scripts   the answers, as steps          endings    those that end badly
+    scripts   the answers, as steps         tools   those that need one    endings   those that end badly
     player    the steps as a vendor's stream, at a human pace
     texts/    the longer answers, as Markdown
 
