@@ -23,6 +23,7 @@ async def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument("--only", nargs="+", choices=ALL, default=ALL, metavar="NAME", help=", ".join(ALL))
     args = parser.parse_args()
+    load = report.machine()["load"]
     async with (
         provider() as upstream,
         running("ours", upstream) as ours,
@@ -34,6 +35,10 @@ async def main() -> None:
             if name in args.only:
                 await getattr(bench, name)()
     print(report.table(bench.measures))
+    machine = report.machine()
+    print(f"\n{machine['cores']} cores, load {load:.1f} before and {machine['load']:.1f} after.")
+    if load > 0.5:
+        print("The machine was busy with something else: measure again when it is quiet.")
     if args.json:
         report.write(args.json, bench.measures, args.quick)
 

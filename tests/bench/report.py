@@ -91,11 +91,12 @@ def table(measures: Iterable[Measure]) -> str:
 
 
 def machine() -> dict[str, Any]:
+    """`load` counts the processes that wanted a core in the last minute; NaN where it is not known."""
     return {
         "python": platform.python_version(),
         "gradio": version("gradio"),
         "cores": os.cpu_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"),
     }
 
 

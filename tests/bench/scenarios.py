@@ -192,4 +192,4 @@ class Bench:
         return [pair for _ in range(runs) for pair in self.servers.items()]
 
     def _tab(self, server: Server) -> AbstractAsyncContextManager[pages.Tab]:
-        return pages.tab(self.chromium, server.url, warm=20)
+        return pages.tab(self.chromium, server.url, warm=100)
