@@ -43,7 +43,9 @@ def question(text: str) -> Message:
 
 def remark(text: str) -> Message:
     """A line of the page's own below the conversation, about something that could not be done."""
-    return message("assistant", f'<div class="fate failed"><p class="failure">{_plain(text)}</p></div>')
+    return message(
+        "assistant", f'<div class="fate failed remark"><p class="failure">{_plain(text)}</p></div>'
+    )
 
 
 class Bubble:

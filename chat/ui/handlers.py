@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 Screen = tuple[Any, Any]
 """The chat's messages and the activity view's value; `gr.skip()` where nothing is new."""
 
-SEND, STOP = "Send", "Stop"
-
 STRANGER = (
     "This page cannot tell you from others, because your browser sent no cookie. "
     "Allow cookies for this address and load the page again."
@@ -149,28 +147,17 @@ class Handlers:
 
     # -- the rest ----------------------------------------------------------------------------
 
-    async def settle(self, question: str | None, request: gr.Request) -> tuple[Any, Any]:
-        """The box after a stream: Send or Stop, and the question again if it was turned away."""
-        last = self._app.store.current(_owner(request)).last if _owner(request) else None
-        going = last is not None and last.transcript.state == "running"
-        turned_away = bool(question and question.strip()) and (last is None or last.question != question)
-        box = gr.update(submit_btn=False if going else SEND, stop_btn=STOP if going else False)
-        if turned_away:
-            box["value"] = question
-        return box, going
-
     async def stop(self, request: gr.Request) -> None:
         if (run := self._run(request)) is not None:
             run.stop()
 
-    async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
-        """The page as it opens: the models of now, the one last asked, and Stop if it is still writing."""
-        box, running = await self.settle("", request)
+    async def arrive(self, request: gr.Request) -> tuple[Any, Any]:
+        """The page as it opens: the models of now, the one last asked, and the welcome that fits them."""
         self._app.catalogue.refresh()
         last = self._app.store.current(_owner(request)).last if _owner(request) else None
         model = last.transcript.model if last and last.transcript.model else self._app.catalogue.default
-        empty = gr.update(placeholder=welcome.text(self._app))
-        return gr.update(choices=self._app.catalogue.names(), value=model), empty, box, running
+        menu = gr.update(choices=self._app.catalogue.names(), value=model)
+        return menu, gr.update(placeholder=welcome.text(self._app))
 
     async def refresh(self, name: Any, temperature: Any) -> tuple[Any, Any, Any]:
         """The menu of now, and what is known by now of the model chosen in it."""
@@ -190,12 +177,12 @@ class Handlers:
         view = activity.view(last.transcript, last.transcript.ended or 0) if last else activity.EMPTY
         return bubbles.conversation(conversation.exchanges), view, typed or question
 
-    async def new(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
+    async def new(self, request: gr.Request) -> Screen:
         """An empty conversation. A running answer is stopped: nobody could come back to it."""
         if owner := _owner(request):
             await self.stop(request)
             self._app.store.new(owner)
-        return [], activity.EMPTY, gr.update(submit_btn=SEND, stop_btn=False), False
+        return [], activity.EMPTY
 
     def _run(self, request: gr.Request) -> Run | None:
         """The owner's run, while it goes on."""

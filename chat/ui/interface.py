@@ -1,30 +1,39 @@
 """The wiring: a gr.ChatInterface with a shorter chain from Enter to the answer.
 
-    Enter → a few lines of script: clear the box, show Stop → `ask` streams → `settle`
+    Enter → static/send.js: empty the box, show the question → `ask` streams
 
-Gradio's own chain is three round trips with the whole history in each (gradio_fixes, 1). What
-the listeners do is in `handlers`. Every stream has the same two outputs, the chat
-and the activity view. Nothing cancels a listener: Stop is a signal to the run, and the listener
-then ends like any other.
+Gradio's own chain is three round trips with the whole history in each (gradio_fixes, 1). What the
+listeners do is in `handlers`. Every stream has the same two outputs, the chat and the activity view.
+Nothing cancels a listener: Stop is a signal to the run, and the listener then ends like any other.
+Whether Stop or Send is shown follows from what the chat shows, so both are always there (`SWITCH`).
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from chat.ui.controls import SET, UNSET, Controls
-from chat.ui.handlers import STOP, Handlers
+from chat.ui.handlers import Handlers
 from chat.ui.personas import PERSONAS
 
-# Takes the text out of the box at once, unless there is nothing to send or an answer is being written.
-_SEND = f"""(text, running) => {{
-  const busy = {{__type__: "update", value: "", submit_btn: false, stop_btn: "{STOP}"}};
-  return running || !text.trim() ? [{{__type__: "update"}}, "", running] : [busy, text, true];
-}}"""
-_BUSY = f"""() => [{{__type__: "update", submit_btn: false, stop_btn: "{STOP}"}}, true]"""
+SEND, STOP = "Send", "Stop"
+SWITCH = """
+#question .stop-button,
+.gradio-container:has(#chat .now) #question .submit-button { display: none !important }
+.gradio-container:has(#chat .now) #question .stop-button { display: flex !important }
+"""
+"""Styles: a running answer has a line of the class `now`."""
+
+_SEND = (Path(__file__).parent / "static" / "send.js").read_text(encoding="utf-8")
+# A question that was turned away, or that never arrived, returns to the box.
+_TURNED_AWAY = """(question, text, chat) =>
+  !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? question : {__type__: "update"}"""
+_LOST = """(question, text) => text || question"""
+_SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -75,17 +84,14 @@ class Chat(gr.ChatInterface):
         self.handlers.controls = self.side.controls
 
     def _setup_events(self) -> None:
+        self.textbox.stop_btn = STOP
         self.question = gr.Textbox(visible=False)
         """What was sent last."""
-        self.running = gr.Checkbox(visible=False)
-        """Whether this page knows of an answer being written."""
         self.follow = gr.Button(visible="hidden", elem_id="follow")
         """Clicked by script when the conversation went on elsewhere."""
         self.refresh = gr.Button(visible="hidden", elem_id="refresh")
         """Clicked by script when there are other models."""
-        box = [self.textbox, self.running]
-        controls = self.side.controls
-        screen = [self.chatbot, self.side.activity]
+        controls, screen = self.side.controls, [self.chatbot, self.side.activity]
         stream: dict[str, Any] = {
             "outputs": screen,
             "preprocess": False,  # a value out of its bounds would raise
@@ -94,25 +100,26 @@ class Chat(gr.ChatInterface):
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        drawing = self.load(self.handlers.attach, None, **stream)
+        box = [self.question, self.textbox]
         asking = self.textbox.submit(
-            None, box, [self.textbox, self.question, self.running], js=_SEND, show_progress="hidden"
-        ).then(self.handlers.ask, [self.question, *controls.inputs], **stream)
+            inputs=[self.textbox, self.chatbot],
+            outputs=[self.textbox, self.question, self.chatbot],
+            js=_SEND,
+            **_SCRIPT,
+        ).then(
+            self.handlers.ask,
+            [self.question, *controls.inputs],
+            trigger_mode="multiple",  # “once” would drop a question that comes while the last one ends
+            **stream,
+        )
+        asking.then(inputs=[*box, self.chatbot], outputs=[self.textbox], js=_TURNED_AWAY, **_SCRIPT)
+        asking.failure(inputs=box, outputs=[self.textbox], js=_LOST, **_SCRIPT)
 
-        self.follow.click(self.handlers.settle, [self.question], [self.textbox, self.running], **_QUIET)
-        following = self.follow.click(self.handlers.attach, None, **stream)
-        streams = [drawing, asking, following]
-        for trigger, listener in (
-            (self.chatbot.example_select, self.handlers.example),
-            (self.chatbot.option_select, self.handlers.option),
-            (self.chatbot.retry, self.handlers.retry),
-        ):
-            # Two listeners of the same event: a `.then` would not know what was clicked.
-            trigger(None, None, box, js=_BUSY, show_progress="hidden")
-            streams.append(trigger(listener, controls.inputs, **stream))
-        for each in streams:
-            self.settle_after(each)
-
+        self.load(self.handlers.attach, None, **stream)
+        self.follow.click(self.handlers.attach, None, **stream)
+        self.chatbot.example_select(self.handlers.example, controls.inputs, **stream)
+        self.chatbot.option_select(self.handlers.option, controls.inputs, **stream)
+        self.chatbot.retry(self.handlers.retry, controls.inputs, **stream)
         self.textbox.stop(self.handlers.stop, None, None, **_QUIET)
         self.chatbot.undo(
             self.handlers.undo,
@@ -122,31 +129,20 @@ class Chat(gr.ChatInterface):
             postprocess=False,
             **_QUIET,
         )
-
         self._wire_sidebar(screen)
 
     def _wire_sidebar(self, screen: list[Any]) -> None:
         controls, handlers = self.side.controls, self.handlers
-        self.load(handlers.arrive, None, [controls.model, self.chatbot, self.textbox, self.running], **_QUIET)
+        self.load(handlers.arrive, None, [controls.model, self.chatbot], **_QUIET)
         of_model = [controls.temperature, controls.effort]
         chosen = [controls.model, controls.temperature]
         self.refresh.click(handlers.refresh, chosen, [controls.model, *of_model], preprocess=False, **_QUIET)
         controls.model.change(handlers.of_model, chosen, of_model, preprocess=False, **_QUIET)
         for event in (self.side.new.click, self.chatbot.clear):
-            event(handlers.new, None, [*screen, self.textbox, self.running], postprocess=False, **_QUIET)
+            event(handlers.new, None, screen, postprocess=False, **_QUIET)
         # Script only: no round trip for a click that the server need not know of.
         temperature = [controls.temperature, controls.warm]
-        controls.temperature.input(None, None, temperature, js=SET, show_progress="hidden")
-        controls.reset.click(None, None, temperature, js=UNSET, show_progress="hidden")
-        controls.persona.input(
-            None,
-            [controls.persona],
-            [controls.system],
-            js=f"name => ({json.dumps(PERSONAS)})[name] ?? ''",
-            show_progress="hidden",
-        )
-
-    def settle_after(self, stream: Any) -> None:
-        """Send is back when the answer is over, and a question that was turned away too."""
-        for follow in (stream.then, stream.failure):
-            follow(self.handlers.settle, [self.question], [self.textbox, self.running], **_QUIET)
+        controls.temperature.input(outputs=temperature, js=SET, **_SCRIPT)
+        controls.reset.click(outputs=temperature, js=UNSET, **_SCRIPT)
+        texts = f"name => ({json.dumps(PERSONAS)})[name] ?? ''"
+        controls.persona.input(inputs=[controls.persona], outputs=[controls.system], js=texts, **_SCRIPT)

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from chat.build import App
 from chat.ui import activity, gradio_fixes, look, state, welcome
 from chat.ui.controls import Controls
-from chat.ui.handlers import SEND, STOP, Handlers
-from chat.ui.interface import Chat, Side
+from chat.ui.handlers import Handlers
+from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
 from chat.ui.owner import Owner
 
@@ -88,7 +88,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         server_port=app.settings.port,
         theme=look.theme,
         css=look.css,
-        head=f"{look.head}<script>{FOLLOW.read_text(encoding='utf-8')}</script>",
+        head=f"{look.head}<style>{SWITCH}</style><script>{FOLLOW.read_text(encoding='utf-8')}</script>",
     )
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)

@@ -91,6 +91,10 @@ def test_the_phase_is_said_in_words(events: Iterable[Event], words: str) -> None
     assert shown(*events)["words"] == words
 
 
+def test_a_retry_says_why() -> None:
+    assert shown(*SENT, Retrying(2, 1.0, "overloaded", "It is too busy."))["detail"] == "It is too busy."
+
+
 def test_tools_that_run_side_by_side_are_counted() -> None:
     two = (*RUNNING, ToolCallStarted("2", "current_time"), ToolStarted("2", "current_time", {}))
     assert shown(*two)["words"] == "Running 2 tools"
@@ -159,9 +163,8 @@ def test_a_call_shows_its_arguments_as_they_stream_in_then_in_short() -> None:
 
 
 def test_a_call_ends_with_its_result_or_its_error_and_how_long_it_took() -> None:
-    done = shown(*RUNNING, ToolFinished("1", "calculate", {"value": 84, "exact": True}, None, 0.004))[
-        "items"
-    ][-1]
+    result = {"value": 84, "exact": True}
+    done = shown(*RUNNING, ToolFinished("1", "calculate", result, None, 0.004))["items"][-1]
     assert (done["state"], done["seconds"]) == ("done", 0.004)
     assert done["line"] == "value: 84, exact: true"
     assert json.loads(done["result"]) == result

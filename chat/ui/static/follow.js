@@ -21,8 +21,7 @@
     const mark = last();
     const live = mark?.classList.contains("now") ?? false;
     const text = mark?.closest(".message-row")?.textContent ?? "";
-    const ours = document.querySelector("#question .stop-button") !== null;
-    const elsewhere = run(mark) !== state.run || (state.running && !ours);
+    const elsewhere = run(mark) !== state.run || (state.running && !live);
     const dead = live && (!state.running || (state.length > length && text === drawn));
     length = state.length;
     drawn = text;

@@ -1,0 +1,73 @@
+"""What a person does on the page and sees there, in words. Nothing sleeps: it waits for what must come."""
+
+from typing import Any, Self
+
+from playwright.sync_api import Locator, Page, expect
+
+
+class Screen:
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.box = page.locator("#question textarea")
+        self.send = page.locator("#question .submit-button")
+        self.stop = page.locator("#question .stop-button")
+        self.chat = page.locator("#chat")
+        self.questions = page.locator("#chat .user-row")
+        self.answers = page.locator("#chat .bot-row")
+        self.live = page.locator("#chat .now")
+        self.activity = page.locator("#activity")
+
+    def ready(self) -> Self:
+        """The page has come, and knows whether something runs."""
+        expect(self.box).to_be_visible()
+        expect(self.page.locator("#question button:visible")).to_have_count(1)
+        # The model's name comes with the first answer of the server.
+        expect(self.page.locator("#model input")).not_to_have_value("")
+        return self
+
+    def ask(self, question: str) -> Self:
+        """Types and presses Enter, as soon as Send is there."""
+        expect(self.send).to_be_visible()
+        self.box.fill(question)
+        self.box.press("Enter")
+        expect(self.box).to_have_value("")
+        return self
+
+    def writing(self) -> Self:
+        """Words of an answer are there, and more come."""
+        expect(self.page.locator("#chat .now.writing")).to_be_attached()
+        return self
+
+    def over(self, count: int) -> Self:
+        """So many answers are there, none is running, and Send is back."""
+        expect(self.page.locator("#chat .fate .footer")).to_have_count(count)
+        expect(self.live).to_have_count(0)
+        expect(self.send).to_be_visible()
+        return self
+
+    @property
+    def footer(self) -> str:
+        """Of the last answer."""
+        return self.page.locator("#chat .fate .footer").last.inner_text()
+
+    @property
+    def answer(self) -> Locator:
+        """The words of the last answer, without our own line below them."""
+        return self.answers.last.locator(".message-content:not(:has(.fate, .now))")
+
+    def choose_model(self, name: str) -> Self:
+        menu = self.page.locator("#model input")
+        menu.fill(name)
+        menu.press("Enter")
+        expect(menu).to_have_value(name)
+        return self
+
+    def more(self) -> Self:
+        """Unfolds the settings."""
+        if not self.page.locator("#system textarea").is_visible():
+            self.page.locator("#more button").first.click()
+        expect(self.page.locator("#system textarea")).to_be_visible()
+        return self
+
+    def evaluate(self, script: str) -> Any:
+        return self.page.evaluate(script)

@@ -1,0 +1,108 @@
+"""What a newcomer meets, without a key: the empty page, the first answer, thinking, tools, keyboard."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+
+WHERE = "() => document.activeElement.closest('#model, #temperature, #more, #tabs, #chat, #question')?.id"
+
+
+def test_the_empty_page_says_what_it_is_and_how_to_add_a_key(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    expect(screen.chat).to_contain_text("watch the answer arrive")
+    expect(screen.chat).to_contain_text("OPENAI_API_KEY")
+    expect(screen.chat).to_contain_text(".env.example")
+    assert screen.page.locator("#chat .example").count() == 4
+    assert screen.page.title() == "Runnel"
+
+
+def test_the_first_answer_needs_no_key_and_streams(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).ask("Show me Markdown: a table, code and maths").writing()
+    early = len(screen.answers.last.inner_text())
+    screen.over(1)
+    assert len(screen.answers.last.inner_text()) > early
+    assert re.fullmatch(r"demo:tour · \d\.\d s to first word · \d+ tok/s · done", screen.footer)
+    expect(screen.answer.locator("table")).to_have_count(1)
+    expect(screen.answer.locator(".katex").first).to_be_visible()
+    expect(screen.answer.locator("pre code").first).to_be_visible()
+
+
+def test_an_example_is_asked_with_a_click(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.page.locator("#chat .example").nth(2).click()
+    expect(screen.stop).to_be_visible()
+    screen.over(1)
+    expect(screen.answer.last).to_contain_text("441")
+
+
+def test_thinking_and_a_tool_are_shown_before_the_answer_ends(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.ask("Think aloud: a bicycle and a bell cost 110 together. What does the bell cost?")
+    expect(screen.activity).to_contain_text("Let me check that")
+    expect(screen.live).to_be_attached()
+    screen.over(1).ask("What is 23 × 19 + 4, and what time is it in Tokyo?")
+    expect(screen.activity).to_contain_text("calculate")
+    expect(screen.live).to_be_attached()
+    screen.over(2)
+    expect(screen.activity).to_contain_text("441")
+
+
+def test_what_a_person_types_is_shown_as_typed(open_page: Opener, demo: str) -> None:
+    typed = "a *b* <i>c</i>\n# d $5 and $6 `e`"
+    screen = open_page(demo)
+    screen.box.fill(typed)
+    screen.send.click()
+    screen.over(1)
+    assert screen.page.locator("#chat .asked").inner_text() == typed
+
+
+def test_an_empty_message_is_not_sent_and_stays(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.box.fill("   ")
+    screen.box.press("Enter")
+    screen.ask("hello").over(1)  # the next one goes, so the empty one has been dealt with
+    expect(screen.questions).to_have_count(1)
+
+
+def test_the_keyboard_does_it_all(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    expect(screen.box).to_be_focused()
+    screen.page.keyboard.type("two")
+    screen.page.keyboard.press("Shift+Enter")
+    screen.page.keyboard.type("lines")
+    expect(screen.box).to_have_value("two\nlines")
+    screen.page.keyboard.press("Enter")
+    screen.over(1).ask("write a long answer").writing()
+    screen.page.keyboard.press("Escape")
+    screen.over(2)
+    assert screen.footer.endswith("stopped")
+
+
+def test_tab_reaches_everything_in_reading_order(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.page.locator("#new").focus()
+    seen = []
+    for _ in range(25):
+        screen.page.keyboard.press("Tab")
+        seen.append(screen.evaluate(WHERE))
+    order = [name for n, name in enumerate(seen) if name and name not in seen[:n]]
+    assert order == ["model", "temperature", "more", "tabs", "chat", "question"]
+
+
+def test_a_tool_is_switched_off_and_not_made_up(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).more()
+    screen.page.locator("#tools").get_by_label("Calculate").uncheck()
+    screen.ask("What is 23 × 19 + 4?").over(1)
+    expect(screen.answer.last).to_contain_text("switched off")
+
+
+def test_the_settings_reach_the_model(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).more()
+    screen.page.locator("#persona input").click()
+    screen.page.get_by_role("option", name="Customer support").click()
+    expect(screen.page.locator("#system textarea")).to_have_value(re.compile("customer support"))
+    screen.page.locator("#max-tokens input, #max-tokens textarea").fill("20")
+    screen.ask("tour").over(1)
+    assert "ended at the length limit" in screen.footer
