@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -98,7 +99,7 @@ def test_what_is_piped_follows_the_question(capsys: Capture, piped: Callable[[st
 def test_nothing_to_answer(capsys: Capture, piped: Callable[[str], None], text: str):
     piped(text)
     assert main([]) == 2
-    assert "Nothing to answer" in capsys.readouterr().err
+    assert "nothing to answer" in capsys.readouterr().err
 
 
 def test_the_answer_goes_to_stdout_and_the_rest_to_stderr(capsys: Capture):
@@ -377,6 +378,12 @@ def test_characters_arrive_over_time(terminal: Callable[..., Terminal]):
     assert times[-1] - times[0] > 0.1
     it.type("QUIT\n")
     assert it.ended() == 0
+
+
+def test_notes_stand_on_lines_of_their_own(terminal: Callable[..., Terminal]):
+    it = terminal("--model", "demo:fast", "calculate 6 * 7", NO_COLOR="1")
+    assert it.ended() == 0
+    assert re.search(r"\.\r\n→ calculate .*\r\n← calculate 42 \(0\.\d s\)\r\n`6 \* 7` makes", it.shown)
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_program(terminal: Callable[..., Terminal]):

@@ -50,7 +50,7 @@ class Screen:
         self._text, self._thinking = Plain(), Plain()
         self._one_screen = out.isatty() and err.isatty()
         # Whether the last line of each is still open. On one screen a note ends the answer's line too.
-        self._out_open = self._err_open = False
+        self._out_open = self._err_open = self._interrupted = False
         self._sources: set[Citation] = set()
 
     def show(self, event: Event) -> None:
@@ -111,12 +111,14 @@ class Screen:
             self._out_open = False
 
     def _answer(self, text: str) -> None:
+        if self._interrupted:  # the line has ended already, no need for the blank line of a new paragraph
+            text = text.lstrip("\n")
         if not text:
             return
         self._end_aside()
         self._out.write(self._lead + text)
         self._out.flush()
-        self._lead = ""
+        self._lead, self._interrupted = "", False
         self._out_open = not text.endswith("\n")
 
     def _think(self, text: str) -> None:
@@ -131,7 +133,7 @@ class Screen:
     def _start_aside(self) -> None:
         if self._out_open and self._one_screen:
             self._err.write("\n")
-            self._out_open = False
+            self._out_open, self._interrupted = False, True
         self._end_aside()
 
     def _end_aside(self) -> None:

@@ -355,10 +355,14 @@ async def test_documents_are_quoted_with_their_source():
     question = "search the docs for deadlines"
     first = await reply(asked(question))
     assert calls(first) == [("search_docs", {"query": "deadlines"})]
-    hit = {"title": "Settings", "source": "README.md#settings", "text": "Seconds, *all* of them."}
+    hit = {
+        "title": "Settings",
+        "source": "README.md#settings",
+        "text": "| a |\n|---|\n*All* in [seconds](x.md), <b>.",
+    }
     second = await reply(asked(*after(question, first, json.dumps({"results": [hit]}))))
     assert "`README.md#settings`" in text(second)
-    assert r"Seconds, \*all\* of them." in text(second)
+    assert r"“a All in seconds, \<b\>.”" in text(second)
 
 
 async def test_documents_that_say_nothing():

@@ -91,7 +91,8 @@ def escaped(text: str) -> str:
 
 def thoughts(effort: str | None) -> tuple[str, ...]:
     """The thinking aloud, longer with more effort."""
-    return _THOUGHTS[2:3] if effort == "low" else _THOUGHTS if effort == "high" else _THOUGHTS[:3]
+    chosen = {"low": _THOUGHTS[2:3], "high": _THOUGHTS}.get(effort or "", _THOUGHTS[:3])
+    return (*chosen[:-1], chosen[-1].rstrip())
 
 
 def musing(question: str) -> str:
@@ -143,7 +144,7 @@ def answer(result: ToolResult, arguments: Mapping[str, Any]) -> str:
         case "search_docs", {"results": [dict(), *_] as found}:
             hits = "\n".join(
                 f"{n}. **{_inline(hit.get('title'))}** (`{hit.get('source')}`): "
-                + quoted(str(hit.get("text")), 200)
+                + quoted(_bare(str(hit.get("text"))), 200)
                 for n, hit in enumerate(found[:3], 1)
             )
             return f"This is what the documents say about {quoted(asked)}:\n\n{hits}"
@@ -161,6 +162,12 @@ def _data(result: ToolResult) -> Any:
         return json.loads(result.text)
     except ValueError:
         return result.text
+
+
+def _bare(text: str) -> str:
+    """A piece of Markdown as a sentence: links by their words, no marks, no rules of tables."""
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"[`*|#]|-{3,}", "", text)
 
 
 def _clock(text: str) -> datetime | None:
