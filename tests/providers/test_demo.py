@@ -320,6 +320,11 @@ async def test_two_tools_side_by_side():
     assert stop(second) == "end"
 
 
+async def test_a_whole_number_is_told_as_one():
+    first = await reply(asked("calculate 12.5 * 8"))
+    assert "makes **100**" in text(await reply(asked(*after("calculate 12.5 * 8", first, "100.0"))))
+
+
 async def test_a_tool_that_is_switched_off_is_named():
     events = await reply(asked("calculate 2 + 2", tools=("current_time",)))
     assert calls(events) == []

@@ -153,8 +153,9 @@ def answer(result: ToolResult, arguments: Mapping[str, Any]) -> str:
 
 
 def value(result: ToolResult) -> str:
-    """The result as one short text."""
-    return _inline(_data(result))
+    """The result as one short text, 100.0 as 100."""
+    data = _data(result)
+    return _inline(int(data) if isinstance(data, float) and data.is_integer() else data)
 
 
 def _data(result: ToolResult) -> Any:
