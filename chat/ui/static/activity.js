@@ -267,7 +267,8 @@ const phase = make("div", "phase");
 const words = make("span", "words");
 words.setAttribute("aria-live", "polite");
 const clock = make("span", "clock");
-phase.append(make("span", "mark"), words, clock);
+const why = make("p", "detail");
+phase.append(make("span", "mark"), words, clock, why);
 const list = make("div", "items");
 const failure = make("p", "failure");
 const notices = make("div", "notices");
@@ -328,6 +329,8 @@ const update = (value) => {
   last = value;
 
   say(words, value.words);
+  say(why, value.detail);
+  show(why, value.detail !== "");
   let before = null;
   for (const item of value.items) {
     let entry = cards.get(item.id);

@@ -43,5 +43,5 @@
   }
 
   document.addEventListener("visibilitychange", again);
-  timer = setTimeout(again, PERIOD);
+  again();
 })();
