@@ -173,7 +173,7 @@ _TABLE: tuple[tuple[str, Script], ...] = (
     (r"markdown", page("markdown")),
     (r"\bjson\b|structured", page("json")),
     (r"\blong (answer|text|reply|story|one)\b|essay|thousand words", page("long")),
-    (r"\bthink|puzzle|\breason(ing)?\b", think),
+    (r"\bthink|puzzle|bicycle and a bell|\breason(ing)?\b", think),
     (r"(did|have) i (ask|say|said|tell)|ask(ed)? (you )?(before|earlier)|remember", memory),
     (r"system prompt|persona", system),
     (r"^\W*help\b|what can you|the whole list", help_),
