@@ -51,6 +51,11 @@ class Screen:
         return self.page.locator("#chat .fate .footer").last.inner_text()
 
     @property
+    def run(self) -> str:
+        """The class that names the run of the last answer."""
+        return self.page.locator("#chat .fate").last.evaluate("line => line.className.match(/run-\\S+/)[0]")
+
+    @property
     def answer(self) -> Locator:
         """The words of the last answer, without our own line below them."""
         return self.answers.last.locator(".message-content:not(:has(.fate, .now))")
