@@ -19,6 +19,10 @@ FRAME = 1 / 16
 """Shortest time between two frames of text. The eye reads on at 12 a second; each costs the browser
 a parse of the whole message, and the longest gap on screen has to stay under 100 ms."""
 
+WEIGHT = 0.35e-6
+"""Seconds added to that for each character on the page: Gradio's page reads the Markdown of every answer
+anew at each frame (6.31: 1.4 ms for 1,000 tokens), and half of the browser's time has to stay the reader's."""
+
 BUDGET = 300
 """Frames a second for all streams of this process together: at 100 streams the server still keeps
 to 1.2 times the ideal time, where a limit per stream alone needs 3.8 times."""
@@ -59,17 +63,22 @@ class Budget:
         self.rate = rate
         self.streams = 0
 
-    @property
-    def interval(self) -> float:
-        return max(FRAME, self.streams / self.rate)
+    def interval(self, characters: int = 0) -> float:
+        """Seconds between two frames of a page that shows so many `characters`."""
+        return max(FRAME + WEIGHT * characters, self.streams / self.rate)
 
 
 async def frames(
-    source: Source, budget: Budget, pace: Pace = "as it comes", clock: Callable[[], float] | None = None
+    source: Source,
+    budget: Budget,
+    pace: Pace = "as it comes",
+    above: int = 0,
+    clock: Callable[[], float] | None = None,
 ) -> AsyncGenerator[Frame, None]:
     """The moments at which to show `source`, from its beginning or wherever it is, to its end.
 
-    A reader that takes long over a frame simply gets fewer: nothing queues up.
+    A reader that takes long over a frame simply gets fewer: nothing queues up. `above`: characters
+    that the page shows already.
     """
     clock = clock or asyncio.get_running_loop().time
     transcript = source.transcript
@@ -79,7 +88,7 @@ async def frames(
         while True:
             if transcript.seq == seq and shown == transcript.length and transcript.ended is None:
                 await source.wait(seq)
-            if (rest := at + budget.interval - clock()) > 0:
+            if (rest := at + budget.interval(above + shown) - clock()) > 0:
                 await source.wait(seq, within=rest, deltas=False)
             seq, ended = transcript.seq, transcript.ended is not None
             if pace == "as it comes" or transcript.failure is not None or at == float("-inf"):

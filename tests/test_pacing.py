@@ -39,9 +39,9 @@ def stream(count: int, rate: float, text: str = "word ") -> list[tuple[float, Ev
 
 
 async def played(
-    source: Told, pace: Pace = "as it comes", budget: Budget | None = None
+    source: Told, pace: Pace = "as it comes", budget: Budget | None = None, above: int = 0
 ) -> list[tuple[float, Frame]]:
-    moments = frames(source, budget or Budget(), pace, source.clock)
+    moments = frames(source, budget or Budget(), pace, above, source.clock)
     async with aclosing(moments):
         return [(source.now, frame) async for frame in moments]
 
@@ -78,6 +78,13 @@ async def test_the_budget_is_shared() -> None:
     seen = await played(source, budget=budget)
     assert len(seen) <= 2 / (100 / budget.rate) + 3
     assert budget.streams == 99
+
+
+async def test_a_long_chat_gets_fewer_frames() -> None:
+    script = (*stream(200, 100), (2.0, DONE))
+    short, long = [await played(Told(*script), above=above) for above in (0, 180_000)]
+    assert len(long) < 0.6 * len(short)
+    assert long[-1][1] == short[-1][1]
 
 
 async def test_slow_types_at_its_own_rate_and_to_the_end() -> None:

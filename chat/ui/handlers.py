@@ -116,34 +116,43 @@ class Handlers:
     async def _draw(
         self, owner: str, conversation: Conversation, pace: Pace = "as it comes"
     ) -> AsyncGenerator[Screen, None]:
+        """The conversation as it is, and on with its running answer. Never raises."""
         try:
-            if (last := conversation.last) is None:
-                yield [], activity.EMPTY
-                return
-            before = bubbles.conversation(conversation.exchanges[:-1])
-            bubble = bubbles.Bubble(last)
-            run = self._app.runs.get(last.run)
-            if run is None or run.transcript.ended is not None:
-                yield before + bubble.messages(), activity.view(last.transcript, last.transcript.ended or 0)
-                return
-            with run.reading():
-                seen: Any = None
-                view: Any = activity.EMPTY
-                async with aclosing(frames(run, self._app.budget, pace)) as moments:
-                    async for frame in moments:
-                        if (
-                            self._app.store.current(owner) is not conversation
-                            or conversation.last is not last
-                        ):
-                            return  # a new chat, or taken back: this screen shows something else now
-                        if (now := _besides_text(run)) != seen:
-                            seen, view = now, activity.view(run.transcript, run.elapsed)
-                        # The same view again costs nothing: no more than “nothing new” is sent. A
-                        # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).
-                        yield before + bubble.messages(frame.shown), view
+            async with aclosing(self._screens(owner, conversation, pace)) as screens:
+                async for screen in screens:
+                    yield screen
+            # Gradio ends a stream by sending its last value again, whole: of a long chat some 200 kB,
+            # which the page reads for a second (6.31). So the last value is that nothing is new.
+            yield gr.skip(), gr.skip()
         except Exception:  # Gradio's chat is dead until reload when a listener raises
             log.exception("the page could not be drawn")
             yield [bubbles.remark(BUG.message)], gr.skip()
+
+    async def _screens(
+        self, owner: str, conversation: Conversation, pace: Pace
+    ) -> AsyncGenerator[Screen, None]:
+        if (last := conversation.last) is None:
+            yield [], activity.EMPTY
+            return
+        before = bubbles.conversation(conversation.exchanges[:-1])
+        bubble = bubbles.Bubble(last)
+        run = self._app.runs.get(last.run)
+        if run is None or run.transcript.ended is not None:
+            yield before + bubble.messages(), activity.view(last.transcript, last.transcript.ended or 0)
+            return
+        above = sum(exchange.transcript.length for exchange in conversation.exchanges[:-1])
+        seen: Any = None
+        view: Any = activity.EMPTY
+        with run.reading():
+            async with aclosing(frames(run, self._app.budget, pace, above)) as moments:
+                async for frame in moments:
+                    if self._app.store.current(owner) is not conversation or conversation.last is not last:
+                        return  # a new chat, or taken back: this screen shows something else now
+                    if (now := _besides_text(run)) != seen:
+                        seen, view = now, activity.view(run.transcript, run.elapsed)
+                    # The same view again costs nothing: no more than “nothing new” is sent. A
+                    # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).
+                    yield before + bubble.messages(frame.shown), view
 
     # -- the rest ----------------------------------------------------------------------------
 
