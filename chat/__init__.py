@@ -8,3 +8,8 @@
 
 README.md draws the same line; tests/test_imports.py holds who may import whom.
 """
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  (whoever has an older one sees a sentence, not a SyntaxError)
+    sys.exit("Runnel needs Python 3.11 or newer; this is " + sys.version.split()[0] + ".")
