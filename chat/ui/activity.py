@@ -62,6 +62,7 @@ def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
         "elapsed": round(transcript.ended or 0.0 if over else elapsed, 2),
         "run": _RUNS.setdefault(transcript, next(_NUMBERS)),
         "state": transcript.state,
+        "phase": transcript.phase.phase,
         "words": _ending(transcript) if over else _doing(transcript),
         "detail": transcript.phase.detail if transcript.phase.phase == "retrying" else "",
         "began": round(transcript.phase.began, 2),

@@ -309,6 +309,7 @@ const begin = () => {
 const update = (value) => {
   const some = Array.isArray(value?.items);
   root.dataset.state = some ? value.state : "empty";
+  root.dataset.phase = some ? value.phase : "";
   show(empty, !some);
   for (const node of [phase, list]) show(node, some);
   if (!some) {
