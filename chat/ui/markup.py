@@ -20,7 +20,11 @@ LONGEST_HOLD = 2000
 
 _ORDINARY = re.compile(r"[^`\\$<!\n]+")
 _LINE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
-_MAY_BE_LINE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:[-*+]|\d{1,9}[.)]?|`{1,2}|~{1,2})?")
+_MAY_BE_LINE = re.compile(
+    r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:[*+]|-+|=+|\d{1,9}[.)]?|`{1,2}|~{1,2})?"
+)
+"""What may yet begin a fence or a list, or underline what is above it: half of it would make a heading."""
+_TABLE = re.compile(r"[ \t>]*\|[^\n]*(?:\n[ \t>]*(?P<rule>[|:\- \t]*)(?P<end>\n?))?")
 _TAG = re.compile(r"</?(?:br|sub|sup|kbd|b|i|u|em|strong|mark|details|summary) ?/?>", re.IGNORECASE)
 _LINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]+>", re.IGNORECASE)
 _MAY_BE_TAG = re.compile(
@@ -35,7 +39,7 @@ _Step = tuple[int, str] | None
 class Markup:
     """`feed` it pieces; read `text`. With `last`, nothing is held back any more."""
 
-    __slots__ = ("_fence", "_line", "_rest", "_start", "_ticks", "text")
+    __slots__ = ("_fence", "_line", "_rest", "_start", "_table", "_ticks", "text")
 
     def __init__(self) -> None:
         self.text = ""
@@ -44,6 +48,7 @@ class Markup:
         self._fence = ""
         self._line = ""
         self._ticks = 0
+        self._table = False
 
     def feed(self, piece: str, *, last: bool = False) -> None:
         s, i, out = self._rest + piece, 0, []
@@ -71,6 +76,8 @@ class Markup:
     def _step(self, s: str, i: int, last: bool) -> _Step:
         if self._start:
             if not last and _MAY_BE_LINE.fullmatch(s, i):
+                return None
+            if not last and self._half_a_table(s, i):
                 return None
             self._start = False
             if line := _LINE.match(s, i):
@@ -105,6 +112,15 @@ class Markup:
                 return self._tag(s, i, last)
             case _:
                 return self._image(s, i, last)
+
+    def _half_a_table(self, s: str, i: int) -> bool:
+        """Whether a table begins whose second line, which makes it one, is still to come."""
+        if self._table:
+            self._table = "|" in s[i : i + 1] or not s[i].strip(" \t>")
+        if self._table or (found := _TABLE.match(s, i)) is None:
+            return False
+        self._table = bool(found["end"] and found["rule"])
+        return found.end() == len(s) and not found["end"]
 
     def _code(self, s: str, i: int, last: bool) -> _Step:
         end = i

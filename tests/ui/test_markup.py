@@ -1,5 +1,6 @@
 """Given what a model writes, this is what the page is given."""
 
+import re
 from random import Random
 
 import pytest
@@ -51,6 +52,11 @@ def test_what_is_said_and_shown(said: str, shown: str) -> None:
 
 PIECES = [
     *SAID,
+    "| a |\n",
+    "|--|\n",
+    "|",
+    "-",
+    "=",
     "`",
     "```",
     "\n",
@@ -84,6 +90,22 @@ def test_it_only_grows_and_does_not_depend_on_the_pieces(parts: list[str], dice:
     markup.feed("", last=True)
     assert markup.text.startswith(before)
     assert markup.text == safe(said)
+
+
+TABLE = "One:\n\n| a | b |\n|:--|--:|\n| 1 | 2 |\n| 3 | 4 |\n\n| c |\n|---|\n| 5 |\n\nTwo\n- three\n\n---\n"
+
+
+@pytest.mark.parametrize("text", [TABLE, "|x| is not a table, is it?\nNo.", "| a |\n", "a\n-5 b"])
+def test_no_half_table_and_no_half_rule_is_shown(text: str) -> None:
+    markup = Markup()
+    for n, sign in enumerate(text):
+        markup.feed(sign)
+        line = markup.text.rpartition("\n")[2]
+        assert line.strip("-=") or not line, f"a rule over what is above it, after {text[: n + 1]!r}"
+        for table in re.findall(r"(?:^|\n\n)(\|[^\n]*(?:\n[^\n]*)?)", markup.text):
+            assert "\n" in table or "is not" in table
+    markup.feed("", last=True)
+    assert markup.text == text
 
 
 @pytest.mark.parametrize("start", ["a price of $5", "a `tick", "x < y", "\\( open"])

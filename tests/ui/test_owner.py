@@ -66,5 +66,5 @@ async def test_what_we_never_gave_out_is_replaced(forged: str) -> None:
 
 
 @pytest.mark.parametrize("other", [{"kind": "application/json"}, {"method": "POST"}])
-async def test_only_the_page_gives_it_out(other: dict[str, str]) -> None:
+async def test_only_the_page_gives_it_out(other: dict[str, Any]) -> None:
     assert await answer(**other) == []
