@@ -45,7 +45,7 @@ class Sizes:
         self.runs = 1 if self.quick else 3
         self.long_answer_bare = 100 if self.quick else 1000
         self.first_texts = 5 if self.quick else 15
-        self.first_pages = 2 if self.quick else 5
+        self.first_pages = 3 if self.quick else 7
         self.at_once_tokens = 300 if self.quick else 1000
         self.idle = 10 if self.quick else 20
 
