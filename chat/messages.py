@@ -85,7 +85,7 @@ class Options:
     temperature: float | None = None
     max_tokens: int | None = None
     effort: str | None = None
-    """How much thinking: `none`, `low`, `medium` or `high`."""
+    """How much thinking, in the words of the model's `efforts`: `none`, `low`, `medium`, `high` …"""
     system: str | None = None
     tools: tuple[str, ...] = ()
     """Names of the tools that are switched on."""

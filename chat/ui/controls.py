@@ -18,7 +18,15 @@ from chat.messages import Options
 from chat.pacing import Pace
 from chat.ui.personas import PERSONAS
 
-EFFORTS = {"none": "None", "low": "Low", "medium": "Medium", "high": "High"}
+EFFORTS = {
+    "none": "None",
+    "minimal": "Minimal",
+    "low": "Low",
+    "medium": "Medium",
+    "high": "High",
+    "xhigh": "Very high",
+    "max": "Highest",
+}
 DEFAULT = "Provider’s default"
 OWN = "Write your own"
 
