@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.components import Component
 
 from chat.build import App
+from chat.errors import BadRequest
 from chat.messages import Options
 from chat.pacing import Pace
 from chat.ui.personas import PERSONAS
@@ -113,7 +114,9 @@ class Controls:
         ]
 
     def read(self, values: Sequence[Any]) -> Chosen:
-        """The values of `inputs`, as far as they make sense."""
+        """The values of `inputs`, as far as they make sense. Raises `BadRequest` for too few or too many."""
+        if len(values) != len(self.inputs):
+            raise BadRequest("This page is older than the program behind it. Load it again.")
         model, temperature, warm, system, max_tokens, effort, stream, pace, tools = values
         name = _text(model) or self._app.catalogue.default
         limits = self._app.catalogue.temperature(name)

@@ -19,6 +19,8 @@ that moves something says so there and not on the page.
 7. The listeners of one event run one after another, those of `.then` side by side. 6.31.
 8. A string that grew travels as “append”; gr.skip() within a stream travels as a new value, so
    the value before it is sent whole again after it (`handlers`). 6.31.
+9. A stream touches its inputs and outputs, and all that any listener ever touched, at each frame:
+   the front end sets the status of each. So a stream has one input (`interface`). 6.31.
 """
 
 import gradio as gr

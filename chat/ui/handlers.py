@@ -43,28 +43,26 @@ class Handlers:
 
     # -- streams -----------------------------------------------------------------------------
 
-    async def ask(self, question: str, request: gr.Request, *values: Any) -> AsyncGenerator[Screen, None]:
-        async with aclosing(self._ask(question, request, values)) as screens:
+    async def ask(self, sent: Any, request: gr.Request) -> AsyncGenerator[Screen, None]:
+        """`sent`: the question and the sidebar's values, as `static/send.js` packs them."""
+        question, values = _unpacked(sent)
+        async with aclosing(self._ask(question, values, request)) as screens:
             async for screen in screens:
                 yield screen
 
     async def example(
-        self, event: gr.SelectData, request: gr.Request, *values: Any
+        self, sent: Any, event: gr.SelectData, request: gr.Request
     ) -> AsyncGenerator[Screen, None]:
-        text = event.value.get("text", "") if isinstance(event.value, dict) else str(event.value)
-        async with aclosing(self._ask(text, request, values)) as screens:
+        text = event.value.get("text") if isinstance(event.value, dict) else event.value
+        async with aclosing(self._ask(str(text or ""), _unpacked(sent)[1], request)) as screens:
             async for screen in screens:
                 yield screen
 
-    async def option(
-        self, event: gr.SelectData, request: gr.Request, *values: Any
-    ) -> AsyncGenerator[Screen, None]:
-        async with aclosing(self._again(request, values)) as screens:
-            async for screen in screens:
-                yield screen
-
-    async def retry(self, request: gr.Request, *values: Any) -> AsyncGenerator[Screen, None]:
-        async with aclosing(self._again(request, values)) as screens:
+    async def again(self, sent: Any, request: gr.Request) -> AsyncGenerator[Screen, None]:
+        """Takes the last exchange back and asks again."""
+        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        question = "" if last is None or last.transcript.state == "running" else last.question
+        async with aclosing(self._ask(question, _unpacked(sent)[1], request, again=True)) as screens:
             async for screen in screens:
                 yield screen
 
@@ -77,16 +75,8 @@ class Handlers:
             async for screen in screens:
                 yield screen
 
-    async def _again(self, request: gr.Request, values: tuple[Any, ...]) -> AsyncGenerator[Screen, None]:
-        owner = _owner(request)
-        last = self._app.store.current(owner).last if owner else None
-        question = "" if last is None or last.transcript.state == "running" else last.question
-        async with aclosing(self._ask(question, request, values, again=True)) as screens:
-            async for screen in screens:
-                yield screen
-
     async def _ask(
-        self, question: str, request: gr.Request, values: tuple[Any, ...], *, again: bool = False
+        self, question: str, values: list[Any], request: gr.Request, *, again: bool = False
     ) -> AsyncGenerator[Screen, None]:
         """`again`: the last exchange makes room, unless nothing can take its place."""
         if not question.strip():
@@ -198,6 +188,15 @@ class Handlers:
         last = self._app.store.current(_owner(request)).last if _owner(request) else None
         run = self._app.runs.get(last.run) if last else None
         return run if run is not None and run.transcript.ended is None else None
+
+
+def _unpacked(sent: Any) -> tuple[str, list[Any]]:
+    """Question and values. The browser's word, so of any shape."""
+    match sent:
+        case {"question": str(question), "values": list(values)}:
+            return question, values
+        case _:
+            return "", []
 
 
 def _owner(request: gr.Request) -> str:

@@ -6,6 +6,7 @@ Gradio's own chain is three round trips with the whole history in each (gradio_f
 listeners do is in `handlers`. Every stream has the same two outputs, the chat and the activity view.
 Nothing cancels a listener: Stop is a signal to the run, and the listener then ends like any other.
 Whether Stop or Send is shown follows from what the chat shows, so both are always there (`SWITCH`).
+A stream has one input, which carries the sidebar's values too (gradio_fixes, 9).
 """
 
 import json
@@ -30,9 +31,10 @@ SWITCH = """
 
 _SEND = (Path(__file__).parent / "static" / "send.js").read_text(encoding="utf-8")
 # A question that was turned away, or that never arrived, returns to the box.
-_TURNED_AWAY = """(question, text, chat) =>
-  !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? question : {__type__: "update"}"""
-_LOST = """(question, text) => text || question"""
+_TURNED_AWAY = """(sent, text, chat) =>
+  !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? sent.question : {__type__: "update"}"""
+_LOST = """(sent, text) => text || sent.question"""
+_CHOSEN = """(...values) => ({question: "", values})"""
 _SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -85,8 +87,8 @@ class Chat(gr.ChatInterface):
 
     def _setup_events(self) -> None:
         self.textbox.stop_btn = STOP
-        self.question = gr.Textbox(visible=False)
-        """What was sent last."""
+        self.sent = gr.JSON(visible=False)
+        """What was sent last: the question, and the sidebar's values."""
         self.follow = gr.Button(visible="hidden", elem_id="follow")
         """Clicked by script when the conversation went on elsewhere."""
         self.refresh = gr.Button(visible="hidden", elem_id="refresh")
@@ -100,15 +102,15 @@ class Chat(gr.ChatInterface):
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        box = [self.question, self.textbox]
+        box = [self.sent, self.textbox]
         asking = self.textbox.submit(
-            inputs=[self.textbox, self.chatbot],
-            outputs=[self.textbox, self.question, self.chatbot],
+            inputs=[self.textbox, self.chatbot, *controls.inputs],
+            outputs=[self.textbox, self.sent, self.chatbot],
             js=_SEND,
             **_SCRIPT,
         ).then(
             self.handlers.ask,
-            [self.question, *controls.inputs],
+            [self.sent],
             trigger_mode="multiple",  # “once” would drop a question that comes while the last one ends
             **stream,
         )
@@ -117,9 +119,13 @@ class Chat(gr.ChatInterface):
 
         self.load(self.handlers.attach, None, **stream)
         self.follow.click(self.handlers.attach, None, **stream)
-        self.chatbot.example_select(self.handlers.example, controls.inputs, **stream)
-        self.chatbot.option_select(self.handlers.option, controls.inputs, **stream)
-        self.chatbot.retry(self.handlers.retry, controls.inputs, **stream)
+        for event, listener in (
+            (self.chatbot.example_select, self.handlers.example),
+            (self.chatbot.option_select, self.handlers.again),
+            (self.chatbot.retry, self.handlers.again),
+        ):
+            event(inputs=controls.inputs, outputs=[self.sent], js=_CHOSEN, **_SCRIPT)
+            event(listener, [self.sent], **stream)
         self.textbox.stop(self.handlers.stop, None, None, **_QUIET)
         self.chatbot.undo(
             self.handlers.undo,

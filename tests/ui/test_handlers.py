@@ -44,8 +44,13 @@ def values(page: Chat, **chosen: Any) -> list[Any]:
     return [chosen.get(name, each.value) for name, each in zip(names, controls.inputs, strict=True)]
 
 
+def sent(page: Chat, question: str = "", **chosen: Any) -> dict[str, Any]:
+    """As static/send.js packs it."""
+    return {"question": question, "values": values(page, **chosen)}
+
+
 async def ask(page: Chat, question: str, owner: str = ME, **chosen: Any) -> list[Screen]:
-    return await screens(page.handlers.ask(question, request(owner), *values(page, **chosen)))
+    return await screens(page.handlers.ask(sent(page, question, **chosen), request(owner)))
 
 
 async def screens(stream: AsyncGenerator[Screen, None]) -> list[Screen]:
@@ -98,7 +103,7 @@ async def test_another_browser_sees_nothing_of_it(page: Chat, handlers: Handlers
 
 
 async def test_a_second_send_is_refused(page: Chat, handlers: Handlers, app: App) -> None:
-    async with aclosing(handlers.ask("stall, please", request(), *values(page))) as first:
+    async with aclosing(handlers.ask(sent(page, "stall, please"), request())) as first:
         await anext(first)
         [screen] = await ask(page, "another")
         assert "still being written" in text(screen)
@@ -107,7 +112,7 @@ async def test_a_second_send_is_refused(page: Chat, handlers: Handlers, app: App
 
 
 async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: Handlers) -> None:
-    reading = handlers.ask("stall, please", request(), *values(page))
+    reading = handlers.ask(sent(page, "stall, please"), request())
     async with aclosing(reading), aclosing(handlers.attach(request())) as second:
         await anext(reading)
         await anext(second)
@@ -119,7 +124,7 @@ async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: H
 
 
 async def test_a_reader_that_leaves_stops_nothing(page: Chat, handlers: Handlers, app: App) -> None:
-    async with aclosing(handlers.ask("write a long answer", request(), *values(page))) as reading:
+    async with aclosing(handlers.ask(sent(page, "write a long answer"), request())) as reading:
         await anext(reading)
     run = app.runs.get(app.store.current(ME).exchanges[0].run)
     assert run is not None
@@ -138,7 +143,7 @@ async def test_after_a_failure_the_chat_goes_on(page: Chat, question: str) -> No
 async def test_try_again_takes_the_place_of_the_failure(page: Chat, handlers: Handlers, app: App) -> None:
     await ask(page, "hello")
     await ask(page, "fail in mid-stream")
-    again = await screens(handlers.retry(request(), *values(page)))
+    again = await screens(handlers.again(sent(page), request()))
     assert roles(again[-1]) == ["user", "assistant"] * 2
     assert [exchange.question for exchange in app.store.current(ME).exchanges] == [
         "hello",
@@ -147,13 +152,13 @@ async def test_try_again_takes_the_place_of_the_failure(page: Chat, handlers: Ha
 
 
 async def test_try_again_with_nothing_to_try(page: Chat, handlers: Handlers) -> None:
-    assert await screens(handlers.retry(request(), *values(page))) == [(gr.skip(), gr.skip())]
+    assert await screens(handlers.again(sent(page), request())) == [(gr.skip(), gr.skip())]
 
 
 async def test_a_retry_that_is_turned_away_loses_nothing(page: Chat, handlers: Handlers, app: App) -> None:
     await ask(page, "hello")
     await app.runs.aclose()
-    [screen] = await screens(handlers.retry(request(), *values(page)))
+    [screen] = await screens(handlers.again(sent(page), request()))
     assert "shutting down" in text(screen)
     assert len(app.store.current(ME).exchanges) == 1
 
@@ -168,7 +173,7 @@ async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> N
 
 
 async def test_a_new_chat_leaves_the_running_one(page: Chat, handlers: Handlers, app: App) -> None:
-    async with aclosing(handlers.ask("stall, please", request(), *values(page))) as reading:
+    async with aclosing(handlers.ask(sent(page, "stall, please"), request())) as reading:
         await anext(reading)
         run = app.runs.get(app.store.current(ME).exchanges[0].run)
         assert (await handlers.new(request()))[0] == []
@@ -226,6 +231,16 @@ async def test_nonsense_from_the_browser_is_not_sent(page: Chat, nonsense: Any) 
         assert options.max_tokens is None or options.max_tokens >= 1
         assert options.effort in (None, "none", "low", "medium", "high")
         assert chosen.pace in ("as it comes", "smooth", "slow")
+
+
+async def test_an_older_page_is_told_to_load_again(page: Chat) -> None:
+    [screen] = await screens(page.handlers.ask({"question": "hello", "values": [1]}, request()))
+    assert "Load it again" in text(screen)
+
+
+@pytest.mark.parametrize("nonsense", [None, "hello", [], {"question": 1, "values": []}, {"question": "x"}])
+async def test_nonsense_is_no_question(page: Chat, nonsense: Any) -> None:
+    assert await screens(page.handlers.ask(nonsense, request())) == [(gr.skip(), gr.skip())]
 
 
 async def test_the_page_opens_with_the_model_last_asked(page: Chat, handlers: Handlers) -> None:
