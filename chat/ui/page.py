@@ -16,7 +16,7 @@ from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
 from chat.ui.owner import Owner
 
-FOLLOW = Path(__file__).parent / "static" / "follow.js"
+SCRIPTS = ("follow.js", "copy.js")
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
@@ -88,8 +88,14 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         server_port=app.settings.port,
         theme=look.theme,
         css=look.css,
-        head=f"{look.head}<style>{SWITCH}</style><script>{FOLLOW.read_text(encoding='utf-8')}</script>",
+        head=_head(),
     )
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)
     return parent
+
+
+def _head() -> str:
+    static = Path(__file__).parent / "static"
+    scripts = (f"<script>{(static / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
+    return f"{look.head}<style>{SWITCH}</style>{''.join(scripts)}"

@@ -106,3 +106,18 @@ def test_the_settings_reach_the_model(open_page: Opener, demo: str) -> None:
     screen.page.locator("#max-tokens input, #max-tokens textarea").fill("20")
     screen.ask("tour").over(1)
     assert "ended at the length limit" in screen.footer
+
+
+def test_what_is_copied_is_what_was_said(open_page: Opener, demo: str) -> None:
+    asked = "Why <b>not</b>\n$5 & `x`?"
+    screen = open_page(demo, permissions=["clipboard-read", "clipboard-write"])
+    screen.ask(asked).over(1)
+    read = "() => navigator.clipboard.readText()"
+    screen.page.locator("#chat .message-buttons-right").get_by_role("button", name="Copy message").click()
+    assert screen.evaluate(read) == asked
+    screen.page.locator("#chat .message-buttons-left").get_by_role("button", name="Copy message").click()
+    screen.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('script')")
+    copied = screen.evaluate(read)
+    assert "</b" in copied  # the demo repeats what it was asked
+    assert "<div" not in copied
+    assert "first word" not in copied
