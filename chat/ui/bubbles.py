@@ -13,22 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.store import Exchange
-from chat.transcript import Prose, Step, Transcript
+from chat.transcript import Prose, Transcript
+from chat.ui import words
 from chat.ui.markup import Markup
 
 Message = dict[str, Any]
 
 RETRY = "retry"
 """Value of the button below a failed answer."""
-
-_STOPS = {
-    "end": "done",
-    "tool_use": "done",
-    "length": "ended at the length limit",
-    "refusal": "refused by the model",
-    "filter": "cut by the vendor’s filter",
-    "pause": "paused by the vendor",
-}
 
 
 def message(role: str, *blocks: str, options: list[dict[str, str]] | None = None) -> Message:
@@ -92,28 +84,7 @@ class Bubble:
 
 def now(transcript: Transcript, run: str) -> str:
     """What happens at this moment, as one line of HTML."""
-    step = transcript.phase
-    return f'<div class="now {step.phase} run-{run}">{_plain(_doing(step, transcript.model))}</div>'
-
-
-def _doing(step: Step, model: str) -> str:
-    match step.phase:
-        case "queued":
-            return "Waiting in line"
-        case "connecting":
-            return "Connecting"
-        case "waiting":
-            return f"Waiting for {model}" if model else "Waiting"
-        case "thinking":
-            return "Thinking"
-        case "writing" | "over":
-            return "Writing"
-        case "calling":
-            return f"Asking for {step.detail}"
-        case "tool":
-            return f"Running {step.detail}"
-        case "retrying":
-            return f"Trying again: {step.detail}" if step.detail else "Trying again"
+    return f'<div class="now {transcript.phase.phase} run-{run}">{_plain(words.doing(transcript))}</div>'
 
 
 def fate(transcript: Transcript, run: str) -> str:
@@ -139,24 +110,8 @@ def footer(transcript: Transcript) -> list[str]:
         parts.append(f"{rate:.0f} tok/s")
     elif transcript.length:
         parts.append(f"{transcript.length:,} characters")
-    return [*parts, ending(transcript)]
-
-
-def ending(transcript: Transcript) -> str:
-    """How it ended, in words."""
-    if (failure := transcript.failure) is None:
-        return _STOPS[transcript.stop or "end"]
-    match failure.kind:
-        case "stopped":
-            return "stopped"
-        case "shutdown":
-            return "interrupted"
-        case "cut_off":
-            return "cut off"
-        case "stalled" if transcript.length:
-            return "cut off: it fell silent"
-        case _:
-            return "failed"
+    ending = words.ending(transcript)
+    return [*parts, ending[0].lower() + ending[1:]]
 
 
 def seconds(value: float) -> str:

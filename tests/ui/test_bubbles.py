@@ -57,7 +57,7 @@ def test_an_answer_grows_block_by_block() -> None:
     running.transcript.add(5, 0.5, TextDelta("two"))
     assert texts(bubble.messages())[0] == "One two"
     running.transcript.add(6, 0.6, ToolCallStarted("c", "calculate"))
-    assert texts(bubble.messages())[-1] == '<div class="now calling run-r1">Asking for calculate</div>'
+    assert texts(bubble.messages())[-1] == '<div class="now calling run-r1">Preparing calculate</div>'
     running.transcript.add(7, 0.7, ToolStarted("c", "calculate", {}))
     running.transcript.add(8, 0.8, ToolFinished("c", "calculate", 84, None, 0.004))
     running.transcript.add(9, 0.9, TextDelta("three"))
@@ -94,7 +94,7 @@ def test_without_usage_it_says_characters() -> None:
     [
         ("length", "ended at the length limit"),
         ("refusal", "refused by the model"),
-        ("filter", "cut by the vendor’s filter"),
+        ("filter", "ended by the provider’s filter"),
         ("end", "done"),
     ],
 )
