@@ -11,16 +11,16 @@ items keep their place in the list and their texts are only appended to.
 """
 
 import json
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from chat.events import Usage
 from chat.extract import NOTHING, find_json
 from chat.transcript import Call, Phase, Step, Thought, Transcript
+from chat.ui import brief
 
 EMPTY: dict[str, Any] = {}
 """The value before the first question."""
@@ -41,7 +41,8 @@ _RUNS: WeakKeyDictionary[Transcript, int] = WeakKeyDictionary()
 _NUMBERS = count()
 """Tell one run from the next, so that the script begins anew."""
 
-_SCRIPT = Path(__file__).parent / "static" / "activity.js"
+_STATIC = Path(__file__).parent / "static"
+_SCRIPTS = ("elements.js", "tree.js", "activity.js")
 
 
 def component() -> gr.HTML:
@@ -49,7 +50,7 @@ def component() -> gr.HTML:
     return gr.HTML(
         EMPTY,
         html_template="",
-        js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+        js_on_load="\n".join((_STATIC / name).read_text("utf-8") for name in _SCRIPTS),
         apply_default_css=False,
         elem_id="activity",
     )
@@ -71,7 +72,7 @@ def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
         "failure": transcript.failure.message if transcript.failure and transcript.state != "stopped" else "",
         "sources": [[source.title, source.url] for source in transcript.sources],
         "json": _json(transcript) if over else "",
-        "usage": _usage(transcript.usage),
+        "usage": brief.usage(transcript.usage),
         "request": _request(transcript),
     }
 
@@ -158,13 +159,13 @@ def _items(transcript: Transcript) -> list[dict[str, Any]]:
             case _:
                 pass
     for n, (at, text) in enumerate(transcript.progress):
-        timed.append((at, {"id": f"p{n}", "kind": "progress", "text": _cut(text, 500)}))
+        timed.append((at, {"id": f"p{n}", "kind": "progress", "text": brief.cut(text, 500)}))
     timed.sort(key=lambda pair: pair[0])
     return [item for _, item in timed]
 
 
 def _step(id: str, step: Step, end: float) -> dict[str, Any]:
-    detail = _cut(step.detail, 500) if step.phase == "retrying" else ""
+    detail = brief.cut(step.detail, 500) if step.phase == "retrying" else ""
     seconds = round(end - step.began, 3)
     return {"id": id, "kind": "step", "words": _PAST[step.phase], "detail": detail, "seconds": seconds}
 
@@ -185,7 +186,7 @@ def _call(id: str, call: Call, transcript: Transcript) -> dict[str, Any]:
     state = _state(call, transcript)
     preparing = state == "preparing"
     over = call.seconds is not None
-    result = "" if not over or call.error is not None else _pretty(call.result)
+    result = "" if not over or call.error is not None else brief.pretty(call.result)
     return {
         "id": id,
         "kind": "call",
@@ -193,11 +194,11 @@ def _call(id: str, call: Call, transcript: Transcript) -> dict[str, Any]:
         "where": call.where,
         "state": state,
         # While they stream in, as they are: a text that only grows.
-        "arguments": call.text[:LONGEST] if preparing else _cut(_pretty_json(call.text), LONGEST),
+        "arguments": call.text[:LONGEST] if preparing else brief.cut(brief.pretty_json(call.text), LONGEST),
         "short": "" if preparing else _short(call),
-        "result": _cut(result, LONGEST),
-        "line": _line(call.result) if over and call.error is None else "",
-        "error": _cut(call.error or "", LONGEST),
+        "result": brief.cut(result, LONGEST),
+        "line": brief.line(call.result) if over and call.error is None else "",
+        "error": brief.cut(call.error or "", LONGEST),
         "began": round(call.began if call.running is None else call.running, 2),
         "seconds": None if call.seconds is None else round(call.seconds, 4),
     }
@@ -225,46 +226,13 @@ def _short(call: Call) -> str:
         try:
             arguments = json.loads(call.text)
         except (ValueError, RecursionError):
-            return _one_line(call.text)
+            return brief.one_line(call.text)
     if isinstance(arguments, dict) and len(arguments) == 1:
-        return _line(next(iter(arguments.values())))
-    return _line(arguments)
+        return brief.line(next(iter(arguments.values())))
+    return brief.line(arguments)
 
 
-# -- values as text -------------------------------------------------------------------------
-
-
-def _line(value: Any) -> str:
-    """A value in a few words."""
-    if isinstance(value, dict):
-        return _one_line(", ".join(f"{name}: {_line(each)}" for name, each in islice(value.items(), 20)))
-    if isinstance(value, list | tuple):
-        return _one_line(", ".join(map(_line, islice(value, 20))))
-    return _one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text[:400].split())
-    return line if len(line) <= 120 and len(text) <= 400 else line[:119] + "…"
-
-
-def _pretty(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
-
-
-def _pretty_json(text: str) -> str:
-    if len(text) > LARGEST_JSON:
-        return text
-    try:
-        return _pretty(json.loads(text))
-    except (ValueError, RecursionError):
-        return text
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}…\n({len(text):,} characters in all)"
+# -- the rest ------------------------------------------------------------------------------
 
 
 def _json(transcript: Transcript) -> str:
@@ -285,28 +253,13 @@ def _trivial(value: Any) -> bool:
     )
 
 
-def _usage(usage: Usage) -> str:
-    if usage.input is None and usage.output is None:
-        return ""
-    parts: list[str] = []
-    if usage.input is not None:
-        cached = f" ({usage.cached:,} cached)" if usage.cached else ""
-        parts.append(f"{usage.input:,} tokens in{cached}")
-    if usage.output is not None:
-        thinking = f" ({usage.thinking:,} thinking)" if usage.thinking else ""
-        parts.append(f"{usage.output:,} {'out' if parts else 'tokens out'}{thinking}")
-    if usage.cost is not None:
-        parts.append(f"${usage.cost:.6f}".rstrip("0").rstrip("."))
-    return " · ".join(parts)
-
-
 def _request(transcript: Transcript) -> list[list[str]]:
     """What was asked for: the model, then each setting that was sent."""
     if not transcript.model:
         return []
     settings = {"model": transcript.model, **transcript.settings}
     return [
-        [name.replace("_", " "), _cut(_line(value) if name != "system" else str(value), 2_000)]
+        [name.replace("_", " "), brief.cut(brief.line(value) if name != "system" else str(value), 2_000)]
         for name, value in settings.items()
         if value is not None and value not in ("", [], ())
     ]

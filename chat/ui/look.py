@@ -1,6 +1,6 @@
 """The look: a Gradio theme, the style sheet and the scripts of the page, for `mount_gradio_app`.
 
-The theme gives Gradio's own variables our few values; static/style.css does the rest and says how.
+The theme gives Gradio's own variables our few values; the style sheets in static/ do the rest.
 Light and dark are two columns of one small table, here. `page.mount` passes the three on.
 """
 
@@ -31,6 +31,8 @@ ACCENT = Shade("#0a6a86", "#66bcd6")
 TINT = Shade("#e6f1f4", "#1d2f36")
 """The accent, thinned: what the person said, what is selected."""
 ON_ACCENT = Shade("#ffffff", "#10181b")
+
+SHEETS = ("style", "chat", "text", "box", "sidebar", "controls", "activity", "small")
 
 RADIUS = "8px"
 SMALL, NORMAL, LARGE = "14px", "16px", "20px"
@@ -184,7 +186,7 @@ def _css() -> str:
     names |= {"accent": ACCENT, "tint": TINT, "on-accent": ON_ACCENT}
     light = "".join(f"--{name}:{shade.light};" for name, shade in names.items())
     dark = "".join(f"--{name}:{shade.dark};" for name, shade in names.items())
-    sheets = "\n".join((_STATIC / name).read_text("utf-8") for name in ("style.css", "activity.css"))
+    sheets = "\n".join((_STATIC / f"{name}.css").read_text("utf-8") for name in SHEETS)
     return f":root{{{light}}}\n.dark{{{dark}}}\n{sheets}"
 
 

@@ -1,5 +1,7 @@
 """The page's script and style in a real browser: keys, focus, names, and text that fits."""
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import expect
 
@@ -10,9 +12,7 @@ REST = f"({SCROLLER}.scrollHeight - {SCROLLER}.clientHeight - {SCROLLER}.scrollT
 
 
 def test_the_box_has_the_focus_and_escape_stops(open_page: Opener, served: str) -> None:
-    screen = open_page(served).choose_model("up:text-3000-60")
-    screen.page.reload()
-    screen.ready()
+    screen = open_page(served)
     expect(screen.box).to_be_focused()
     screen.choose_model("up:text-3000-60").ask("go").writing()
     screen.page.keyboard.press("Escape")
@@ -141,7 +141,9 @@ def test_nothing_moves_when_motion_is_reduced(open_page: Opener, served: str) ->
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_paint_has_the_right_background(open_page: Opener, demo: str, scheme: str) -> None:
+def test_the_first_paint_has_the_right_background(
+    open_page: Opener, demo: str, scheme: Literal["light", "dark"]
+) -> None:
     """Before any script of Gradio's has run, the page is as light or dark as it will be."""
     screen = open_page(demo, color_scheme=scheme)
     after = screen.evaluate("() => getComputedStyle(document.querySelector('gradio-app')).backgroundColor")

@@ -9,7 +9,7 @@ from chat.ui import look
 from chat.ui.look import ACCENT, ON_ACCENT, PAGE, QUIET, SIDE, TEXT, TINT, Shade
 
 STATIC = Path(look.__file__).parent / "static"
-SHEETS = "".join((STATIC / name).read_text("utf-8") for name in ("style.css", "activity.css"))
+SHEETS = "".join((STATIC / f"{name}.css").read_text("utf-8") for name in look.SHEETS)
 SCRIPTS = "".join(path.read_text("utf-8") for path in STATIC.glob("*.js"))
 
 
@@ -38,6 +38,10 @@ def test_three_sizes_of_type_and_two_weights() -> None:
     sizes = set(re.findall(r"font-size:\s*(\d+px)", SHEETS)) | set(re.findall(r"font:[^;]*?(\d+px)/", SHEETS))
     assert sizes <= {"14px", "16px", "20px"}
     assert set(re.findall(r"font-weight:\s*(\w+)", SHEETS)) <= {"400", "600"}
+
+
+def test_every_sheet_is_used() -> None:
+    assert {path.stem for path in STATIC.glob("*.css")} == set(look.SHEETS)
 
 
 def test_one_radius() -> None:

@@ -1,126 +1,6 @@
-// The activity view's script: the `js_on_load` of a gr.HTML, so `element`, `props` and `watch` are given.
-// Builds elements from the value that `activity.view` makes, and changes only what is new: cards keep
-// their place, what the reader opened and their scroll. Text enters by textContent and appendData alone.
-
-const make = (tag, kind, text) => {
-  const node = document.createElement(tag);
-  if (kind) node.className = kind;
-  if (text) node.textContent = text;
-  return node;
-};
-const say = (node, text) => {
-  if (node.textContent !== text) node.textContent = text;
-};
-const show = (node, yes) => {
-  if (node.hidden === yes) node.hidden = !yes;
-};
-
-const PATHS = {
-  chevron: "M6 4l4 4-4 4",
-  done: "M3.5 8.5l3 3 6-7",
-  failed: "M4.5 4.5l7 7M11.5 4.5l-7 7",
-  left: "M4 8h8",
-  preparing: "M8 2.5a5.5 5.5 0 1 1-5.5 5.5",
-  running: "M8 2.5a5.5 5.5 0 1 1-5.5 5.5",
-};
-const icon = (name) => {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", `icon ${name}`);
-  svg.append(document.createElementNS(svg.namespaceURI, "path"));
-  svg.firstChild.setAttribute("d", PATHS[name]);
-  return svg;
-};
-
-const time = (seconds) => {
-  if (seconds < 0.1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
-};
-
-// -- text that grows ---------------------------------------------------------------------------
-
-const BLOCK = 2000; // characters in one element, so that only the last is laid out anew
-
-const grow = (box, text) => {
-  const shown = box.shown ?? "";
-  if (text === shown) return false;
-  if (!shown || !text.startsWith(shown)) {
-    box.replaceChildren();
-    box.shown = "";
-  }
-  let rest = text.slice(box.shown.length);
-  box.shown = text;
-  while (rest) {
-    let last = box.lastChild;
-    if (!last || last.full) {
-      last = box.appendChild(make("div"));
-      last.append("");
-    }
-    const room = BLOCK - last.firstChild.length;
-    const end = rest.indexOf("\n", Math.max(0, room));
-    const piece = end < 0 ? rest : rest.slice(0, end);
-    last.firstChild.appendData(piece);
-    last.full = end >= 0;
-    rest = end < 0 ? "" : rest.slice(end + 1);
-  }
-  return true;
-};
-
-// -- a tree of JSON ------------------------------------------------------------------------------
-
-const SLICE = 100; // children shown at once
-
-// A number that the browser would round is shown as it was written.
-const exact = (key, value, context) =>
-  typeof value === "number" && context?.source && !Number.isSafeInteger(value) && /^-?\d+$/.test(context.source)
-    ? { exact: context.source }
-    : value;
-
-const leaf = (value) => {
-  if (value?.exact) return make("span", "number", value.exact);
-  const kind = value === null ? "null" : typeof value;
-  return make("span", kind, kind === "string" ? JSON.stringify(value) : String(value));
-};
-
-const branch = (label, value, open) => {
-  const named = (node) => {
-    if (label !== null) node.append(make("span", "key", `${label}: `));
-    return node;
-  };
-  if (typeof value !== "object" || value === null || value.exact) {
-    const line = named(make("div", "leaf"));
-    line.append(leaf(value));
-    return line;
-  }
-  const list = Array.isArray(value);
-  const keys = list ? value.length : Object.keys(value).length;
-  const node = make("details", "branch");
-  const summary = named(node.appendChild(make("summary")));
-  summary.prepend(icon("chevron"));
-  summary.append(make("span", "size", list ? `[${keys}]` : `{${keys}}`));
-  const fill = () => {
-    const entries = Object.entries(value);
-    const more = make("button", "more");
-    more.type = "button";
-    let from = 0;
-    more.onclick = () => {
-      for (const [key, child] of entries.slice(from, from + SLICE)) more.before(branch(key, child, false));
-      from += SLICE;
-      show(more, from < entries.length);
-      more.textContent = `${entries.length - from} more`;
-    };
-    node.append(more);
-    more.onclick();
-  };
-  node.addEventListener("toggle", () => node.open && node.childElementCount === 1 && fill());
-  if (open) {
-    fill();
-    node.open = true;
-  }
-  return node;
-};
+// The activity view's script: with elements.js and tree.js before it, the `js_on_load` of a gr.HTML, so
+// `element`, `props` and `watch` are given. Builds elements from the value that `activity.view` makes, and
+// changes only what is new: cards keep their place, what the reader opened and their scroll.
 
 // -- cards: each keeps its elements and takes what changed -----------------------------------------
 
@@ -166,9 +46,17 @@ const makers = {
     box.setAttribute("aria-label", "Thinking");
     const more = node.appendChild(make("p", "detail"));
     let running = true;
+    // It follows its end until the reader goes up, and again from where the reader comes back to it.
     let stuck = true;
+    let top = 0;
     box.addEventListener("scroll", () => {
-      stuck = box.scrollHeight - box.scrollTop - box.clientHeight < 32;
+      const now = box.scrollTop;
+      if (now < top) stuck = false;
+      else if (box.scrollHeight - now - box.clientHeight < 32) stuck = true;
+      top = now;
+    }, { passive: true });
+    box.addEventListener("wheel", (event) => {
+      if (event.deltaY < 0) stuck = false;
     }, { passive: true });
     summary.addEventListener("click", () => {
       if (running) live = !node.open;
@@ -176,7 +64,7 @@ const makers = {
     node.open = live;
     return [node, (item) => {
       if (grow(box, item.text) && stuck && node.open) {
-        requestAnimationFrame(() => (box.scrollTop = box.scrollHeight));
+        requestAnimationFrame(() => stuck && (box.scrollTop = box.scrollHeight));
       }
       show(more, item.more > 0);
       if (item.more) say(more, `and ${item.more.toLocaleString("en")} characters more`);

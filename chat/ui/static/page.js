@@ -22,7 +22,7 @@
 
   // -- the newest text ---------------------------------------------------------------------------
 
-  const NEAR = 24; // pixels from the end that count as the end
+  const NEAR = 64; // pixels from the end that count as the end
   const FAR = 120; // pixels from the end at which the button appears
 
   const follow = (chat) => {
@@ -53,11 +53,14 @@
     chat.addEventListener("scroll", () => {
       const now = chat.scrollTop;
       if (now < top - 1) following = false;
-      if (now >= top && rest() <= NEAR) following = true;
+      else if (now > top && rest() <= NEAR) following = true;
       top = now;
       button.hidden = following || rest() < FAR;
     }, { passive: true });
-    chat.addEventListener("wheel", (event) => event.deltaY < 0 && leave(), { passive: true });
+    chat.addEventListener("wheel", (event) => {
+      if (event.deltaY < 0) leave();
+      else if (!following && event.deltaY > rest()) join(); // else the end would run ahead of the wheel
+    }, { passive: true });
     chat.addEventListener("touchstart", () => (touching = true), { passive: true });
     for (const end of ["touchend", "touchcancel"]) {
       chat.addEventListener(end, () => (touching = false), { passive: true });
@@ -130,9 +133,10 @@
   for (const [selector, name] of Object.entries(NAMES)) {
     once(selector, (element) => element.setAttribute("aria-label", name));
   }
+  // Gradio puts the focus into the box, which on a phone would call up the keyboard.
   once("#question textarea", (box) => {
-    if (matchMedia("(pointer: coarse)").matches) box.blur();
-    else if (document.activeElement === document.body) box.focus({ preventScroll: true });
+    const asked = () => navigator.userActivation?.hasBeenActive || box.blur();
+    if (matchMedia("(pointer: coarse)").matches) box.addEventListener("focus", asked, { once: true });
   });
   once("#chat .bubble-wrap", (chat) => {
     chat.setAttribute("aria-live", "off"); // the activity view says what happens; not each word
