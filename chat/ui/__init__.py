@@ -1,10 +1,11 @@
 """The page: a gr.ChatInterface that follows runs. `build_page` makes it, `mount` puts it on an app.
 
-page        handlers and layout          interface   wiring, from Enter to the answer
-bubbles     conversation → messages      markup      a model's Markdown, made fit to show
-controls    the sidebar's settings       personas    system prompts to begin from
-activity    the live view beside it      look        theme, style sheet, scripts
-owner       whose conversation it is     gradio_fixes   every reliance on Gradio's insides
+page, interface, handlers      what stands where, what is wired to what, what a click does
+bubbles, markup, words         a conversation as messages; a model's Markdown, made fit to show
+controls, personas, welcome    the sidebar's settings, prompts to begin from, the empty page
+activity, brief                the live view beside the chat
+owner, state                   whose conversation it is, what open pages ask now and then
+look, gradio_fixes             theme and styles; every reliance on Gradio's insides
 """
 
 import os
