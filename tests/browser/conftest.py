@@ -39,9 +39,14 @@ GRADIO_S_OWN = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+    """Marks the browser's tests and puts them last: while Playwright's loop stands, no other can run."""
+
+    def here(item: pytest.Item) -> bool:
+        return Path(__file__).parent in item.path.parents
+
+    for item in filter(here, items):
+        item.add_marker(pytest.mark.browser)
+    items.sort(key=here)
 
 
 @pytest.fixture(scope="session")
