@@ -61,6 +61,8 @@ class Screen:
         return self.answers.last.locator(".message-content:not(:has(.fate, .now))")
 
     def choose_model(self, name: str) -> Self:
+        # What the server says of the model as the page opens would undo an earlier choice.
+        self.page.wait_for_load_state("networkidle")
         menu = self.page.locator("#model input")
         menu.fill(name)
         menu.press("Enter")
