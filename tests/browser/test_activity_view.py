@@ -12,7 +12,7 @@ HOSTILE = "${window.hit = 1} {{value}} <img src=x onerror='window.hit = 1'> `${w
 
 
 def test_thinking_is_open_while_it_runs_and_folded_when_it_is_over(open_page: Opener, served: str) -> None:
-    screen = open_page(served).choose_model("up:think-60-60+text-120-60").ask("go")
+    screen = open_page(served).choose_model("up:think-240-80+text-200-60").ask("go")
     text = screen.activity.locator(".thought .text")
     expect(text).to_contain_text("idea20")
     expect(screen.page.locator(PHASE)).to_have_text("Thinking")
@@ -20,13 +20,13 @@ def test_thinking_is_open_while_it_runs_and_folded_when_it_is_over(open_page: Op
     expect(text).to_be_hidden()
     expect(screen.activity.locator(".thought summary")).to_have_text(re.compile(r"Thought for\d\.\d s"))
     screen.activity.locator(".thought summary").click()
-    expect(text).to_contain_text("idea60")
+    expect(text).to_contain_text("idea240")
     screen.over(1)
     expect(text).to_be_visible()  # what the reader opened stays open
 
 
 def test_a_reader_who_folds_the_thoughts_is_not_shown_the_next_ones(open_page: Opener, served: str) -> None:
-    screen = open_page(served).choose_model("up:think-60-60+text-5").ask("go")
+    screen = open_page(served).choose_model("up:think-200-80+text-5").ask("go")
     summary = screen.activity.locator(".thought summary")
     summary.click()
     screen.over(1)
