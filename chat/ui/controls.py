@@ -143,7 +143,9 @@ class Controls:
         """Updates of temperature and effort for the model `name`. A temperature that still fits stays."""
         name = _text(name) or self._app.catalogue.default
         properties, value = self._temperature(name), _number(temperature)
-        if value is not None:
+        if value is None:
+            del properties["value"]
+        else:
             properties["value"] = min(max(value, properties["minimum"]), properties["maximum"])
         return gr.update(**properties), gr.update(**self._effort(name))
 

@@ -150,13 +150,16 @@ class Handlers:
         if (run := self._run(request)) is not None:
             run.stop()
 
-    async def arrive(self, request: gr.Request) -> tuple[Any, Any]:
+    async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
         """The page as it opens: the models of now, the one last asked, and the welcome that fits them."""
         self._app.catalogue.refresh()
         last = self._app.store.current(_owner(request)).last if _owner(request) else None
         model = last.transcript.model if last and last.transcript.model else self._app.catalogue.default
-        menu = gr.update(choices=self._app.catalogue.names(), value=model)
-        return menu, gr.update(placeholder=welcome.text(self._app))
+        menu = gr.update(choices=self._app.catalogue.names())
+        if model != self.controls.model.value:  # else a choice made meanwhile would be undone
+            menu["value"] = model
+        welcoming = gr.update(placeholder=welcome.text(self._app))
+        return menu, *self.controls.of_model(model, None), welcoming
 
     async def refresh(self, name: Any, temperature: Any) -> tuple[Any, Any, Any]:
         """The menu of now, and what is known by now of the model chosen in it."""

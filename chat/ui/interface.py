@@ -139,9 +139,9 @@ class Chat(gr.ChatInterface):
 
     def _wire_sidebar(self, screen: list[Any]) -> None:
         controls, handlers = self.side.controls, self.handlers
-        self.load(handlers.arrive, None, [controls.model, self.chatbot], **_QUIET)
         of_model = [controls.temperature, controls.effort]
         chosen = [controls.model, controls.temperature]
+        self.load(handlers.arrive, None, [controls.model, *of_model, self.chatbot], **_QUIET)
         self.refresh.click(handlers.refresh, chosen, [controls.model, *of_model], preprocess=False, **_QUIET)
         controls.model.change(handlers.of_model, chosen, of_model, preprocess=False, **_QUIET)
         for event in (self.side.new.click, self.chatbot.clear):

@@ -21,7 +21,6 @@ class Screen:
         """The page has come, and knows whether something runs."""
         expect(self.box).to_be_visible()
         expect(self.page.locator("#question button:visible")).to_have_count(1)
-        # The model's name comes with the first answer of the server.
         expect(self.page.locator("#model input")).not_to_have_value("")
         return self
 

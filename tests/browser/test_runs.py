@@ -30,16 +30,16 @@ def test_stop_keeps_the_text_and_the_next_question_works(open_page: Opener, serv
 
 
 def test_a_reload_in_mid_stream_loses_nothing_and_repeats_nothing(open_page: Opener, served: str) -> None:
-    screen = open_page(served).choose_model(LONG).ask("go on").writing()
+    screen = open_page(served).choose_model("up:text-500-100").ask("go on").writing()
     screen.page.reload()
     screen.ready().writing()
     expect(screen.stop).to_be_visible()
     screen.over(1)
     expect(screen.questions).to_have_count(1)
-    assert words(screen.answer.inner_text()) == [f"tok{n}" for n in range(1, 301)]
+    assert words(screen.answer.inner_text()) == [f"tok{n}" for n in range(1, 501)]
     screen.page.reload()
     screen.ready().over(1)
-    assert words(screen.answer.inner_text()) == [f"tok{n}" for n in range(1, 301)]
+    assert words(screen.answer.inner_text()) == [f"tok{n}" for n in range(1, 501)]
 
 
 def test_a_closed_tab_leaves_the_run_going(open_page: Opener, served: str) -> None:

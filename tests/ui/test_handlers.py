@@ -245,7 +245,7 @@ async def test_nonsense_is_no_question(page: Chat, nonsense: Any) -> None:
 
 async def test_the_page_opens_with_the_model_last_asked(page: Chat, handlers: Handlers) -> None:
     await ask(page, "hello", model="demo:fast")
-    model, _ = await handlers.arrive(request())
+    model, *_ = await handlers.arrive(request())
     assert model["value"] == "demo:fast"
     assert "demo:tour" in model["choices"]
 
