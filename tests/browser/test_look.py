@@ -130,6 +130,14 @@ def test_a_closed_sidebar_is_out_of_the_way_of_tab(open_page: Opener, demo: str)
     expect(screen.page.locator("#sidebar .toggle-button")).to_have_attribute("aria-expanded", "false")
 
 
+def test_a_phone_does_not_open_its_keyboard_unasked(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo, width=390, height=800, has_touch=True, is_mobile=True)
+    screen.page.wait_for_load_state("networkidle")
+    expect(screen.box).not_to_be_focused()
+    screen.box.tap()
+    expect(screen.box).to_be_focused()
+
+
 def test_nothing_moves_when_motion_is_reduced(open_page: Opener, served: str) -> None:
     screen = open_page(served, reduced_motion="reduce").choose_model("up:think-60-60+text-60-60").ask("go")
     expect(screen.activity.locator(".thought")).to_be_attached()

@@ -133,10 +133,12 @@
   for (const [selector, name] of Object.entries(NAMES)) {
     once(selector, (element) => element.setAttribute("aria-label", name));
   }
-  // Gradio puts the focus into the box, which on a phone would call up the keyboard.
+  // Gradio puts the focus into the box, more than once; on a phone that would call up the keyboard.
   once("#question textarea", (box) => {
-    const asked = () => navigator.userActivation?.hasBeenActive || box.blur();
-    if (matchMedia("(pointer: coarse)").matches) box.addEventListener("focus", asked, { once: true });
+    if (!matchMedia("(pointer: coarse)").matches) return;
+    const unasked = () => navigator.userActivation?.hasBeenActive || box.blur();
+    box.addEventListener("focus", unasked);
+    unasked();
   });
   once("#chat .bubble-wrap", (chat) => {
     chat.setAttribute("aria-live", "off"); // the activity view says what happens; not each word
