@@ -21,6 +21,12 @@ that moves something says so there and not on the page.
    the value before it is sent whole again after it (`handlers`). 6.31.
 9. A stream touches its inputs and outputs, and all that any listener ever touched, at each frame:
    the front end sets the status of each. So a stream has one input (`interface`). 6.31.
+10. The sanitizer of Markdown leaves our `class` and takes `data-…`, so a run is named by a class
+   (`bubbles`, static/follow.js). 6.31.
+11. A textbox can show Send and Stop at once, as `.submit-button` and `.stop-button`; ChatInterface
+   takes Stop away before it calls `_setup_events`, where it is put back (`interface.SWITCH`). 6.31.
+12. A stream ends by sending its last value again, whole; after a gr.skip() that is nothing
+   (`handlers`). 6.31.
 """
 
 import gradio as gr

@@ -21,14 +21,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.browser.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PATIENCE = 10_000
-"""Milliseconds that any one thing on the page may take."""
+PATIENCE = 15_000
+"""Milliseconds that any one thing on the page may take: much, for a machine with other things to do."""
+
+expect.set_options(timeout=PATIENCE)
 
 GRADIO_S_OWN = (
     "AbortError",  # a stream that a reload cuts, in Gradio's client

@@ -1,6 +1,10 @@
 """One contract test for each reliance on Gradio's insides, by its number in chat/ui/gradio_fixes.
 
-What needs a browser to be seen (5 and 7) is held by tests/browser/test_gradio.py.
+What only a browser can show is held there, by what the page does with it:
+5 by tests/browser/test_runs.py::test_the_chosen_model_and_settings_reach_the_wire,
+7 by tests/browser/test_first_minutes.py::test_an_example_is_asked_with_a_click,
+10 by tests/browser/test_runs.py::test_a_second_tab_follows_and_can_stop,
+11 by tests/browser/test_runs.py::test_stop_keeps_the_text_and_the_next_question_works.
 """
 
 from typing import Any
@@ -101,3 +105,28 @@ def test_8_nothing_new_in_a_stream_is_sent_as_another_value() -> None:
     there, back = diff(view, gr.skip()), diff(gr.skip(), view)
     assert ["add", ["items"], ["long"]] in back
     assert there
+
+
+def test_11_both_buttons_are_there_though_the_chat_interface_takes_one_away() -> None:
+    box = gr.Textbox(submit_btn="Send", stop_btn="Stop", render=False)
+    box.stop_btn = False
+    assert box.get_config()["stop_btn"] is False
+    box.stop_btn = "Stop"
+    assert (box.get_config()["submit_btn"], box.get_config()["stop_btn"]) == ("Send", "Stop")
+
+
+async def test_12_a_stream_ends_by_sending_its_last_value_again() -> None:
+    async def show() -> Any:
+        yield "long"
+        yield gr.skip()
+
+    with gr.Blocks(analytics_enabled=False) as page:
+        page.load(show, None, [gr.HTML()], postprocess=False)
+    fn, sent, iterator = listener(page, "show"), [], None
+    for _ in range(3):
+        result = await page.process_api(fn, [], iterator=iterator, session_hash="s", event_id="e")
+        iterator = result["iterator"]
+        sent.append(result["data"][0])
+    assert sent[0] == "long"
+    assert sent[2]["__type__"] == "update"
+    assert "value" not in sent[2]
