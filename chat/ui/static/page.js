@@ -136,9 +136,10 @@
   // Gradio puts the focus into the box, more than once; on a phone that would call up the keyboard.
   once("#question textarea", (box) => {
     if (!matchMedia("(pointer: coarse)").matches) return;
-    const unasked = () => navigator.userActivation?.hasBeenActive || box.blur();
-    box.addEventListener("focus", unasked);
-    unasked();
+    const away = () => box.blur();
+    box.addEventListener("focus", away);
+    addEventListener("pointerdown", () => box.removeEventListener("focus", away), { once: true, capture: true });
+    away();
   });
   once("#chat .bubble-wrap", (chat) => {
     chat.setAttribute("aria-live", "off"); // the activity view says what happens; not each word
