@@ -20,7 +20,7 @@ import gradio as gr
 
 from chat.extract import NOTHING, find_json
 from chat.transcript import Call, Phase, Step, Thought, Transcript
-from chat.ui import brief
+from chat.ui import brief, words
 
 EMPTY: dict[str, Any] = {}
 """The value before the first question."""
@@ -64,7 +64,7 @@ def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
         "run": _RUNS.setdefault(transcript, next(_NUMBERS)),
         "state": transcript.state,
         "phase": transcript.phase.phase,
-        "words": _ending(transcript) if over else _doing(transcript),
+        "words": words.ending(transcript) if over else words.doing(transcript),
         "detail": transcript.phase.detail if transcript.phase.phase == "retrying" else "",
         "began": round(transcript.phase.began, 2),
         "items": _items(transcript),
@@ -77,34 +77,7 @@ def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
     }
 
 
-# -- what happens, in words ---------------------------------------------------------------
-
-
-def _doing(transcript: Transcript) -> str:
-    step = transcript.phase
-    match step.phase:
-        case "queued":
-            return f"Queued, {step.detail} before you" if step.detail not in ("", "0") else "Queued"
-        case "waiting":
-            return "Waiting for the model"
-        case "calling":
-            return f"Preparing {step.detail}"
-        case "tool":
-            names = [call.name for call in transcript.calls if _state(call, transcript) == "running"]
-            return (
-                f"Running {len(names)} tools" if len(names) > 1 else f"Running {(names or [step.detail])[0]}"
-            )
-        case _:
-            return _NOW[step.phase]
-
-
-_NOW: dict[Phase, str] = {
-    "connecting": "Connecting",
-    "thinking": "Thinking",
-    "writing": "Writing",
-    "retrying": "Trying again",
-    "over": "Done",
-}
+# -- what happened, in order ----------------------------------------------------------------
 
 _PAST: dict[Phase, str] = {
     "queued": "Queued",
@@ -114,33 +87,6 @@ _PAST: dict[Phase, str] = {
     "retrying": "Waited to try again",
 }
 """Steps that get a line of their own once they are over. Thoughts and calls have cards."""
-
-
-def _ending(transcript: Transcript) -> str:
-    if (failure := transcript.failure) is None:
-        match transcript.stop:
-            case "length":
-                return "Ended at the length limit"
-            case "filter":
-                return "Ended by the provider’s filter"
-            case "refusal":
-                return "Declined"
-            case _:
-                return "Done"
-    match failure.kind:
-        case "stopped":
-            return "Stopped"
-        case "shutdown":
-            return "Interrupted"
-        case "cut_off":
-            return "Cut off"
-        case "stalled" if transcript.length:
-            return "Cut off: it fell silent"
-        case _:
-            return "Failed"
-
-
-# -- what happened, in order ----------------------------------------------------------------
 
 
 def _items(transcript: Transcript) -> list[dict[str, Any]]:

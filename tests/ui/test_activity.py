@@ -78,7 +78,7 @@ def kinds(value: dict[str, Any]) -> list[str]:
         ([*SENT, TextDelta("Yes"), TurnFinished("end")], "Done"),
         ([*SENT, TextDelta("Yes"), TurnFinished("length")], "Ended at the length limit"),
         ([*SENT, TextDelta("Yes"), TurnFinished("filter")], "Ended by the provider’s filter"),
-        ([*SENT, TextDelta("No"), TurnFinished("refusal")], "Declined"),
+        ([*SENT, TextDelta("No"), TurnFinished("refusal")], "Refused by the model"),
         ([*SENT, TurnFailed(Failure("stopped", "Stopped."))], "Stopped"),
         ([*SENT, TurnFailed(Failure("shutdown", "Ended."))], "Interrupted"),
         ([*SENT, TurnFailed(Failure("cut_off", "Cut."))], "Cut off"),
