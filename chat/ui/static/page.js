@@ -133,12 +133,13 @@
   for (const [selector, name] of Object.entries(NAMES)) {
     once(selector, (element) => element.setAttribute("aria-label", name));
   }
-  // Gradio puts the focus into the box, more than once; on a phone that would call up the keyboard.
+  // Gradio puts the focus into the box as the page opens, and then the browser does; on a phone that
+  // would call up the keyboard.
   once("#question textarea", (box) => {
     if (!matchMedia("(pointer: coarse)").matches) return;
     const away = () => box.blur();
     box.addEventListener("focus", away);
-    addEventListener("pointerdown", () => box.removeEventListener("focus", away), { once: true, capture: true });
+    setTimeout(() => box.removeEventListener("focus", away), 300);
     away();
   });
   once("#chat .bubble-wrap", (chat) => {
