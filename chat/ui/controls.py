@@ -52,7 +52,7 @@ class Controls:
             app.catalogue.names(),
             value=name,
             label="Model",
-            allow_custom_value=True,
+            allow_custom_value=not app.settings.models,  # with an allow-list, there is nothing else to ask
             filterable=True,
             elem_id="model",
             interactive=True,

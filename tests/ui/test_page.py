@@ -1,0 +1,123 @@
+"""What the mounted page gives to whoever asks for it: no key, no way past the owner, no outside call."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from chat import ui
+from chat.build import App, open_app
+from chat.errors import BadRequest
+from chat.messages import Options
+from chat.settings import Settings
+from chat.ui import welcome
+from chat.ui.owner import COOKIE
+from chat.ui.page import build_page
+
+KEY = "sk-test-0123456789abcdef"
+ME = "m" * 32
+
+
+@dataclass
+class Site:
+    app: App
+    client: httpx.AsyncClient
+
+
+async def site_of(**environ: str) -> AsyncIterator[Site]:
+    async with open_app(Settings.read({"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", **environ})) as app:
+        if (fetching := app.catalogue.refresh()) is not None:
+            await fetching
+        parent = ui.mount(FastAPI(), app)
+        transport = httpx.ASGITransport(parent)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield Site(app, client)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async for each in site_of():
+        yield each
+
+
+@pytest.fixture
+async def keyed() -> AsyncIterator[Site]:
+    # Nobody listens at that address: the list of models stays empty, which is said in the log.
+    address = "http://127.0.0.1:9/v1"
+    async for each in site_of(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=address, CHAT_SYSTEM="Be kind."):
+        yield each
+
+
+async def test_nothing_that_a_browser_gets_holds_a_key(keyed: Site) -> None:
+    for path in ("/", "/config", "/gradio_api/info", "/state"):
+        answer = await keyed.client.get(path)
+        assert answer.status_code == 200
+        assert KEY not in answer.text
+
+
+async def test_the_configuration_is_as_it_was_meant(site: Site) -> None:
+    config = (await site.client.get("/config")).json()
+    assert config["connect_heartbeat"] is False
+    assert config["footer_links"] == []
+    assert not config.get("analytics_enabled")
+    assert config["title"] == "Runnel"
+    for listener in config["dependencies"]:
+        if listener["api_name"] != "load_example":  # Gradio's own: fills in a text that the page has anyway
+            assert listener["api_visibility"] == "private", listener["api_name"]
+
+
+async def test_the_api_offers_nothing(site: Site) -> None:
+    info = (await site.client.get("/gradio_api/info")).json()
+    assert info["named_endpoints"] == {}
+
+
+async def test_no_file_but_gradio_s_own_is_served(site: Site) -> None:
+    for path in ("/gradio_api/file=.env", "/gradio_api/file=app.py", "/gradio_api/file=/etc/passwd"):
+        assert (await site.client.get(path)).status_code in (403, 404)
+
+
+async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -> None:
+    nothing = {"run": "", "running": False, "length": 0, "models": site.app.catalogue.version}
+    assert (await site.client.get("/state")).json() == nothing
+    cookie = (await site.client.get("/")).cookies[COOKIE]
+    run = site.app.runs.ask(site.app.store.current(cookie), "hello", Options(model="demo:fast"))
+    assert (await site.client.get("/state")).json()["running"] is True
+    await run.finished()
+    state = (await site.client.get("/state")).json()
+    assert state == {**nothing, "run": run.id, "length": run.transcript.length}
+    site.client.cookies.clear()
+    assert (await site.client.get("/state", headers={"cookie": f"{COOKIE}={ME}"})).json() == nothing
+
+
+async def test_the_empty_page_says_how_to_add_a_key_only_where_there_is_none(site: Site, keyed: Site) -> None:
+    assert "OPENAI_API_KEY" in welcome.text(site.app)
+    assert "OPENAI_API_KEY" not in welcome.text(keyed.app)
+
+
+async def test_the_texts_of_the_settings_are_on_the_page() -> None:
+    settings = {
+        "CHAT_TITLE": "Bike shop",
+        "CHAT_WELCOME": "Ask about bikes.",
+        "CHAT_EXAMPLES": "A bell?|A lock?",
+    }
+    async for site in site_of(**settings, CHAT_SYSTEM="You sell bikes."):
+        config = json.dumps((await site.client.get("/config")).json())
+        for text in ("Bike shop", "Ask about bikes.", "A bell?", "A lock?", "You sell bikes."):
+            assert text in config
+
+
+async def test_building_the_page_starts_nothing(site: Site) -> None:
+    build_page(site.app)
+    assert len(site.app.runs) == 0
+
+
+async def test_a_value_too_few_is_an_older_page(site: Site) -> None:
+    from chat.ui.interface import Chat
+
+    page = build_page(site.app)
+    assert isinstance(page, Chat)
+    with pytest.raises(BadRequest):
+        page.side.controls.read([])
