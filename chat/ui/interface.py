@@ -1,6 +1,7 @@
 """The wiring: a gr.ChatInterface with a shorter chain from Enter to the answer.
 
-    Enter → static/send.js: empty the box, show the question → `ask` streams
+    Enter → static/send.js: empty the box → `ask` streams
+                                          → static/show.js: show the question
 
 Gradio's own chain is three round trips with the whole history in each (gradio_fixes, 1). What the
 listeners do is in `handlers`. Every stream has the same two outputs, the chat and the activity view.
@@ -29,7 +30,8 @@ SWITCH = """
 """
 """Styles: a running answer has a line of the class `now`."""
 
-_SEND = (Path(__file__).parent / "static" / "send.js").read_text(encoding="utf-8")
+_STATIC = Path(__file__).parent / "static"
+_SEND, _SHOW = ((_STATIC / name).read_text(encoding="utf-8") for name in ("send.js", "show.js"))
 # A question that was turned away, or that never arrived, returns to the box.
 _TURNED_AWAY = """(sent, text, chat) =>
   !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? sent.question : {__type__: "update"}"""
@@ -103,17 +105,16 @@ class Chat(gr.ChatInterface):
             "api_visibility": "private",
         }
         box = [self.sent, self.textbox]
-        asking = self.textbox.submit(
-            inputs=[self.textbox, self.chatbot, *controls.inputs],
-            outputs=[self.textbox, self.sent, self.chatbot],
-            js=_SEND,
-            **_SCRIPT,
-        ).then(
+        entered = self.textbox.submit(
+            inputs=[self.textbox, *controls.inputs], outputs=[self.textbox, self.sent], js=_SEND, **_SCRIPT
+        )
+        asking = entered.then(
             self.handlers.ask,
             [self.sent],
             trigger_mode="multiple",  # “once” would drop a question that comes while the last one ends
             **stream,
         )
+        entered.then(inputs=[self.sent, self.chatbot], outputs=[self.chatbot], js=_SHOW, **_SCRIPT)
         asking.then(inputs=[*box, self.chatbot], outputs=[self.textbox], js=_TURNED_AWAY, **_SCRIPT)
         asking.failure(inputs=box, outputs=[self.textbox], js=_LOST, **_SCRIPT)
 
