@@ -105,7 +105,12 @@ class Catalogue:
         if not id.strip():
             raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
         if (provider := self._providers.get(vendor)) is None:
-            raise Config(self._missing.get(vendor, f"No vendor is called {vendor}."))
+            why = self._missing.get(vendor, f"No vendor is called {vendor}.")
+            if full != name.strip():
+                why = (
+                    f"{name} is no model of the menu; without a vendor before it, it would be OpenAI's. {why}"
+                )
+            raise Config(why)
         listed = self._lists.get(provider.vendor.name, {})
         return provider, listed.get(id) or Model(vendor, id)
 

@@ -133,6 +133,10 @@ class Run:
         """Returns when the run is over. Never raises for what happened in it."""
         await self._settled.wait()
 
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """`call` right after the terminal event, whoever reads."""
+        self._task.add_done_callback(lambda _: call())
+
     def when_over(self, call: Callable[[], None]) -> None:
         """`call` when the run is over and nobody reads it any more."""
         self._over.append(call)
@@ -240,14 +244,21 @@ class Runs:
         run.when_over(lambda: self._expire(run))
         return run
 
-    def ask(self, conversation: Conversation, question: str, options: Options) -> Run:
-        """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked."""
+    def ask(self, conversation: Conversation, question: str, options: Options, *, again: bool = False) -> Run:
+        """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked.
+
+        `again`: in the place of the last exchange, which returns if the new answer has not a word.
+        """
+        last = conversation.last
         if not question.strip():
             raise BadRequest("There is nothing to answer yet: write a question first.")
-        if (last := conversation.last) is not None and last.transcript.state == "running":
+        if last is not None and last.transcript.state == "running":
             raise BadRequest("The last answer is still being written: wait for it, or stop it.")
-        run = self.start(Turn(question, options, conversation.messages()))
-        conversation.exchanges.append(Exchange(question, run.id, run.transcript))
+        replaced = last if again else None
+        run = self.start(Turn(question, options, conversation.messages(-1 if replaced else None)))
+        exchange = Exchange(question, run.id, run.transcript, replaced)
+        conversation.exchanges[len(conversation.exchanges) - bool(replaced) :] = [exchange]
+        run.when_ended(conversation.mend)
         return run
 
     async def aclose(self, patience: float = 2.0) -> None:

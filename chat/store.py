@@ -6,7 +6,7 @@ it lives in memory and ends with the process. It knows no provider and no face.
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chat.messages import Assistant, Message, Text, User
 from chat.transcript import Transcript
@@ -22,6 +22,8 @@ class Exchange:
     question: str
     run: str
     transcript: Transcript
+    replaces: "Exchange | None" = None
+    """What stood here before it was asked again; kept until this one has a word."""
 
 
 @dataclass(slots=True)
@@ -34,16 +36,24 @@ class Conversation:
     def last(self) -> Exchange | None:
         return self.exchanges[-1] if self.exchanges else None
 
-    def messages(self) -> tuple[Message, ...]:
+    def messages(self, until: int | None = None) -> tuple[Message, ...]:
         """What a provider is told of it: roles in turn, answers as they were shown, nothing else.
 
-        A question that got no word of an answer is left out: it would poison what follows.
+        A question that got no word of an answer is left out: it would poison what follows. `until`
+        counts the exchanges, as a slice does.
         """
         messages: list[Message] = []
-        for exchange in self.exchanges:
+        for exchange in self.exchanges[:until]:
             if (text := exchange.transcript.text).strip():
                 messages += [User(exchange.question), Assistant((Text(text),))]
         return tuple(messages)
+
+    def mend(self) -> None:
+        """An answer asked for again that came to nothing gives its place back to the one before."""
+        last = self.last
+        if last is not None and last.replaces is not None and last.transcript.ended is not None:
+            wordless = not last.transcript.text.strip()
+            self.exchanges[-1] = last.replaces if wordless else replace(last, replaces=None)
 
     def undo(self) -> str | None:
         """Takes the last exchange back and returns its question."""

@@ -282,6 +282,27 @@ async def test_a_question_without_a_word_of_answer_poisons_nothing() -> None:
     assert conversation.messages() == ()
 
 
+async def test_asked_again_the_old_answer_stays_until_there_is_a_new_word() -> None:
+    tellers: list[Teller] = []
+    asked: list[Turn] = []
+
+    def tell(turn: Turn) -> AsyncGenerator[Event, None]:
+        tellers.append(Teller())
+        asked.append(turn)
+        return tellers[-1].answer(turn)
+
+    runs, conversation = Runs(tell), Store().current("me")
+    answers: list[str] = []
+    for again, said in ((False, (TextDelta("old"), DONE)), (True, (DONE,)), (True, (TextDelta("new"), DONE))):
+        run = runs.ask(conversation, "One?", Options(), again=again)
+        tellers[-1].say(*said)
+        await run.finished()
+        await asyncio.sleep(0)
+        answers += [exchange.transcript.text for exchange in conversation.exchanges]
+    assert answers == ["old", "old", "new"]
+    assert [turn.history for turn in asked] == [()] * 3
+
+
 @pytest.mark.parametrize("question", ["", "  \n\t "])
 async def test_an_empty_question_is_refused(question: str) -> None:
     runs, conversation = Runs(Teller().answer), Store().current("me")

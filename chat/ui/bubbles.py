@@ -121,8 +121,8 @@ def seconds(value: float) -> str:
 def _rate(transcript: Transcript) -> float | None:
     """Tokens a second while the model was at it: waiting and running tools are not its time."""
     tokens = transcript.usage.output
-    if not tokens or transcript.failure is not None:
-        return None
+    if not tokens or transcript.failure is not None or transcript.settings.get("stream") is False:
+        return None  # unknown, or it came all at once
     ends = [step.began for step in transcript.steps[1:]]
     spent = sum(
         end - step.began

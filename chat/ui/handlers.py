@@ -16,7 +16,7 @@ from chat.build import App
 from chat.errors import BUG, Fault
 from chat.pacing import Pace, frames
 from chat.runs import Run
-from chat.store import Conversation
+from chat.store import Conversation, Exchange
 from chat.ui import activity, bubbles, welcome
 from chat.ui.controls import Controls
 from chat.ui.owner import token
@@ -78,7 +78,7 @@ class Handlers:
     async def _ask(
         self, question: str, values: list[Any], request: gr.Request, *, again: bool = False
     ) -> AsyncGenerator[Screen, None]:
-        """`again`: the last exchange makes room, unless nothing can take its place."""
+        """`again`: in the place of the last answer, which returns if nothing comes of it."""
         if not question.strip():
             yield gr.skip(), gr.skip()
             return
@@ -86,18 +86,14 @@ class Handlers:
             yield [bubbles.question(question), bubbles.remark(STRANGER)], gr.skip()
             return
         conversation = self._app.store.current(owner)
-        before = list(conversation.exchanges)
         try:
             options, pace = self.controls.read(values)
-            if again:
-                conversation.undo()
-            self._app.runs.ask(conversation, question, options)
+            self._app.runs.ask(conversation, question, options, again=again)
         except Exception as error:
-            conversation.exchanges[:] = before
             if not isinstance(error, Fault):
                 log.exception("a question could not be asked")
             sentence = error.message if isinstance(error, Fault) else BUG.message
-            yield [*bubbles.conversation(before), bubbles.remark(sentence)], gr.skip()
+            yield [*bubbles.conversation(conversation.exchanges), bubbles.remark(sentence)], gr.skip()
             return
         async with aclosing(self._draw(owner, conversation, pace)) as screens:
             async for screen in screens:
@@ -136,13 +132,19 @@ class Handlers:
         with run.reading():
             async with aclosing(frames(run, self._app.budget, pace, above)) as moments:
                 async for frame in moments:
-                    if self._app.store.current(owner) is not conversation or conversation.last is not last:
-                        return  # a new chat, or taken back: this screen shows something else now
+                    if self._app.store.current(owner) is not conversation:
+                        return  # a new chat: this screen shows something else now
+                    if (place := conversation.last) is None or place.run != last.run:
+                        break  # taken back, or the old answer is
                     if (now := _besides_text(run)) != seen:
                         seen, view = now, activity.view(run.transcript, run.elapsed)
                     # The same view again costs nothing: no more than “nothing new” is sent. A
                     # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).
                     yield before + bubble.messages(frame.shown), view
+        if last.replaces is not None:
+            await run.finished()
+            if conversation.last is last.replaces:
+                yield _came_to_nothing(conversation, last)
 
     # -- the rest ----------------------------------------------------------------------------
 
@@ -200,6 +202,15 @@ def _unpacked(sent: Any) -> tuple[str, list[Any]]:
             return question, values
         case _:
             return "", []
+
+
+def _came_to_nothing(conversation: Conversation, again: Exchange) -> Screen:
+    """The answer that was to be replaced, and why it was not."""
+    transcript = again.transcript
+    screen = bubbles.conversation(conversation.exchanges)
+    if transcript.failure is not None and transcript.state != "stopped":
+        screen.append(bubbles.remark(transcript.failure.message))
+    return screen, activity.view(transcript, transcript.ended or 0)
 
 
 def _owner(request: gr.Request) -> str:

@@ -151,6 +151,19 @@ async def test_try_again_takes_the_place_of_the_failure(page: Chat, handlers: Ha
     ]
 
 
+@pytest.mark.parametrize("model", ["groq:llama", "demo:no-such-model"])
+async def test_a_retry_that_comes_to_nothing_gives_the_old_answer_back(
+    page: Chat, handlers: Handlers, app: App, model: str
+) -> None:
+    before = text((await ask(page, "hello"))[-1])
+    last = (await screens(handlers.again(sent(page, model=model), request())))[-1]
+    assert text(last).startswith(before)
+    assert "remark" in text(last)
+    [exchange] = app.store.current(ME).exchanges
+    assert exchange.transcript.state == "complete"
+    assert "complete" in text((await ask(page, "and now?"))[-1])
+
+
 async def test_try_again_with_nothing_to_try(page: Chat, handlers: Handlers) -> None:
     assert await screens(handlers.again(sent(page), request())) == [(gr.skip(), gr.skip())]
 

@@ -86,7 +86,9 @@ def quoted(text: str, most: int = 80) -> str:
 
 
 def escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#$|~!])", r"\\\1", text)
+    # Not `\[`: to a page that shows maths it begins a formula.
+    text = re.sub(r"([\\`*_{}<>#$|~!])", r"\\\1", text)
+    return text.replace("[", "&#91;").replace("]", "&#93;")
 
 
 def thoughts(effort: str | None) -> tuple[str, ...]:
