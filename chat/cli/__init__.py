@@ -61,7 +61,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         description="Ask a model, and read the answer while it is written. Without a question, talk.",
         epilog="A question may also come through a pipe; with both, what is piped follows the question. "
         "The answer goes to stdout and everything else to stderr. "
-        "Exit codes: 0 the answer is complete, 1 it failed, 2 usage or settings, 130 Ctrl-C.",
+        "Exit codes: 0 the answer came to its end, 1 it failed, 2 usage or settings, 130 Ctrl-C.",
     )
     parser.add_argument("question", nargs="*", help="what to ask; without it, a conversation begins")
     parser.add_argument("--model", metavar="VENDOR:MODEL", help="such as openai:gpt-4o-mini or demo:tour")
