@@ -1,10 +1,10 @@
 // Keeps an open page up to date with what went on without it: an answer begun in another tab, a line
 // that died, models that arrived. It asks /state now and then, while somebody looks, and clicks the
 // page's hidden buttons. Two looks in a row have to agree, so that a page that is just about to show
-// something is left alone.
+// something is left alone. Two failures in a row mean that the server is away: `html.away`, for draft.js.
 (() => {
-  const PERIOD = 3000, SOON = 600; // milliseconds
-  let models = null, length = 0, drawn = "", missed = 0, timer = 0;
+  const PERIOD = 3000, SOON = 600, LONGEST = 5000; // milliseconds
+  let models = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0;
 
   // Gradio's sanitizer leaves no attribute but the class.
   const last = () => [...document.querySelectorAll("#chat [class*='run-']")].pop();
@@ -12,7 +12,12 @@
   const click = (id) => document.getElementById(id)?.click();
 
   async function look() {
-    const response = await fetch(new URL("state", document.baseURI), { cache: "no-store" });
+    const response = await fetch(new URL("state", document.baseURI), {
+      cache: "no-store",
+      signal: AbortSignal.timeout(LONGEST),
+    });
+    if (response.status >= 500) throw new Error("away"); // a proxy speaks in its place
+    failed = 0;
     if (!response.ok) return;
     const state = await response.json();
     if (models !== null && state.models !== models) click("refresh");
@@ -37,11 +42,19 @@
     try {
       await look();
     } catch {
-      missed = 0; // the server is away: Gradio says so itself
+      missed = 0;
+      failed += 1;
     }
-    timer = setTimeout(again, missed ? SOON : PERIOD);
+    document.documentElement.classList.toggle("away", failed > 1);
+    dispatchEvent(new Event("runnel-looked"));
+    clearTimeout(timer);
+    timer = setTimeout(again, missed || failed ? SOON : PERIOD);
   }
 
   document.addEventListener("visibilitychange", again);
+  addEventListener("runnel-sent", () => {
+    clearTimeout(timer);
+    timer = setTimeout(again, SOON); // it may not arrive
+  });
   again();
 })();
