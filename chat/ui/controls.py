@@ -157,7 +157,7 @@ class Controls:
             "value": 1.0,
             "interactive": not limits.reason,
             "label": "Temperature",
-            "info": limits.reason or None,
+            "info": limits.reason,  # None would leave what is there
         }
 
     def _effort(self, name: str) -> dict[str, Any]:

@@ -91,6 +91,39 @@ def test_tab_reaches_everything_in_reading_order(open_page: Opener, demo: str) -
     assert order == ["model", "temperature", "more", "tabs", "chat", "question"]
 
 
+def test_a_menu_closes_behind_the_keyboard(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).more()
+    for menu in ("#model", "#persona"):
+        screen.page.locator(f"{menu} input").focus()
+        expect(screen.page.locator(f"{menu} .options")).to_be_visible()
+        screen.page.keyboard.press("Tab")
+        expect(screen.page.locator(f"{menu} input")).not_to_be_focused()
+        expect(screen.page.locator(f"{menu} .options")).to_have_count(0)
+        expect(screen.page.locator(f"{menu} [aria-expanded=true]")).to_have_count(0)
+
+
+def test_after_a_click_the_focus_is_in_the_box(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.page.locator("#chat .example").first.click()
+    expect(screen.box).to_be_focused()
+    screen.writing()
+    screen.box.evaluate("box => box.blur()")
+    screen.stop.click()
+    screen.over(1)
+    expect(screen.box).to_be_focused()
+    screen.page.locator("#new").click()
+    expect(screen.questions).to_have_count(0)
+    expect(screen.box).to_be_focused()
+
+
+def test_the_reason_goes_with_the_model(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).choose_model("demo:strict")
+    expect(screen.page.locator("#temperature")).to_contain_text("takes no temperature")
+    screen.choose_model("demo:tour")
+    expect(screen.page.locator("#temperature")).not_to_contain_text("takes no temperature")
+    expect(screen.page.locator("#temperature input[type=range]")).to_be_enabled()
+
+
 def test_a_tool_is_switched_off_and_not_made_up(open_page: Opener, demo: str) -> None:
     screen = open_page(demo).more()
     screen.page.locator("#tools").get_by_label("Calculate").uncheck()

@@ -97,11 +97,23 @@
       if (event.key === "Enter" && (event.isComposing || event.keyCode === 229)) event.stopPropagation();
     }, true);
   }
+  // Gradio's dropdown opens at every key, and so at the Tab that leaves it, for ever (6.31).
+  addEventListener("keydown", (event) => {
+    if (event.key === "Tab" && event.target.matches?.('[role="combobox"]')) event.stopPropagation();
+  }, true);
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
     if (find('[aria-expanded="true"][role="combobox"]')) return; // closes its list
     if (over.matches && find("#sidebar.open")) return void toggle();
     find("#question .stop-button")?.click();
+  });
+
+  // -- what goes on with the mouse goes on in the box; not on a touch screen, where it would call up a keyboard
+
+  addEventListener("click", (event) => {
+    if (!event.target.closest?.("#question .stop-button, #chat .example, #new")) return;
+    if (matchMedia("(pointer: coarse)").matches) return;
+    setTimeout(() => find("#question textarea")?.focus({ preventScroll: true }));
   });
 
   // -- the sidebar -------------------------------------------------------------------------------------
