@@ -127,7 +127,8 @@
     // Gradio opens it once it is in place, so not before the next frame.
     requestAnimationFrame(() => {
       if (small.matches) button.click();
-      requestAnimationFrame(() => (html.dataset.settled = ""));
+      once("#question textarea", () => once("#chat .bubble-wrap", () =>
+        requestAnimationFrame(() => (html.dataset.settled = ""))));
     });
     addEventListener("pointerdown", (event) => {
       const outside = over.matches && sidebar.classList.contains("open") && !sidebar.contains(event.target);
