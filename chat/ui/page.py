@@ -16,7 +16,7 @@ from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
 from chat.ui.owner import Owner
 
-SCRIPTS = ("draft.js", "follow.js", "copy.js")
+SCRIPTS = ("draft.js", "follow.js", "clock.js", "copy.js")
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
