@@ -147,7 +147,9 @@ def test_what_is_copied_is_what_was_said(open_page: Opener, demo: str) -> None:
     screen.ask(asked).over(1)
     read = "() => navigator.clipboard.readText()"
     screen.page.locator("#chat .message-buttons-right").get_by_role("button", name="Copy message").click()
-    assert screen.evaluate(read) == asked
+    screen.page.wait_for_function(
+        "async (asked) => (await navigator.clipboard.readText()) === asked", arg=asked
+    )
     screen.page.locator("#chat .message-buttons-left").get_by_role("button", name="Copy message").click()
     screen.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('script')")
     copied = screen.evaluate(read)
