@@ -76,12 +76,15 @@ def refuse_open_wallet(settings: Settings) -> None:
 
 
 def _vendors(settings: Settings) -> tuple[Vendor, ...]:
+    if taken := {each.name for each in settings.endpoints} & {vendor.name for vendor in VENDORS}:
+        # It would get that vendor's key, which goes to that vendor's host and nowhere else.
+        raise Config(f"CHAT_ENDPOINTS: {taken.pop()} is the name of a vendor. Give your server another one.")
     own = (
         Vendor(each.name, each.name, ("openai_chat", "openai_responses"), each.url, each.key)
         for each in settings.endpoints
     )
     table = (replace(vendor, url=settings.urls.get(vendor.url_variable, vendor.url)) for vendor in VENDORS)
-    return tuple({vendor.name: vendor for vendor in (*table, *own)}.values())
+    return (*table, *own)
 
 
 def _providers(

@@ -148,7 +148,7 @@ class Engine:
         self, calls: list[ToolCall], enabled: set[str], until: float
     ) -> AsyncGenerator[Event | ToolResult, None]:
         """Runs `calls` side by side: their events as they happen, and the result of each."""
-        happenings: asyncio.Queue[Event | ToolResult] = asyncio.Queue()
+        happenings: asyncio.Queue[Event | ToolResult | BaseException] = asyncio.Queue()
 
         async def run(call: ToolCall) -> None:
             began = time.monotonic()
@@ -167,7 +167,13 @@ class Engine:
             happenings.put_nowait(ToolFinished(call.id, call.name, outcome.result, outcome.error, seconds))
             happenings.put_nowait(ToolResult(call.id, call.name, outcome.text, outcome.error is not None))
 
+        def died(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                happenings.put_nowait(error)
+
         tasks = [asyncio.create_task(run(call), name=f"tool {call.name}") for call in calls]
+        for task in tasks:
+            task.add_done_callback(died)
         try:
             left = len(tasks)
             while left:
@@ -176,6 +182,8 @@ class Engine:
                         happening = await happenings.get()
                 except TimeoutError as error:
                     raise turn_too_long(self._settings.deadlines) from error
+                if isinstance(happening, BaseException):
+                    raise happening  # a bug of ours: tools themselves never raise
                 left -= isinstance(happening, ToolResult)
                 yield happening
         finally:
@@ -197,5 +205,5 @@ def _parsed(arguments: str) -> Any:
     """The arguments as a value to show; the raw text when they are broken."""
     try:
         return json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments

@@ -30,7 +30,8 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
     ports = [settings.port] if settings.port_chosen else range(settings.port, settings.port + TRIED)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     for port in ports:
-        with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as bound:
+        # With the protocol named, asyncio switches Nagle's delay off: 44 ms a request without.
+        with contextlib.closing(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as bound:
             if sys.platform != "win32":  # there it would let two servers share a port
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -82,7 +82,10 @@ class Settings:
     @classmethod
     def load(cls, dotenv: Path | None = Path(".env")) -> "Settings":
         """From `.env` and the environment. The environment wins."""
-        from_file = dotenv_values(dotenv, interpolate=False) if dotenv else {}
+        try:
+            from_file = dotenv_values(dotenv, interpolate=False) if dotenv else {}
+        except UnicodeDecodeError as error:
+            raise Config(f"{dotenv} is not UTF-8 text. Save it again with that encoding.") from error
         return cls.read({**{k: v for k, v in from_file.items() if v is not None}, **os.environ})
 
     @classmethod
@@ -180,6 +183,8 @@ def _endpoints(text: str) -> tuple[Endpoint, ...]:
                 f"CHAT_ENDPOINTS: cannot read «{part}». Write name=https://host/v1, separated by commas."
             )
         key = name.upper().replace("-", "_") + "_API_KEY"
+        if any(key == each.key for each in found):
+            raise Config(f"CHAT_ENDPOINTS: {key} would belong to two servers. Give each a name of its own.")
         found.append(Endpoint(name, _url("CHAT_ENDPOINTS", url.strip()), key))
     return tuple(found)
 

@@ -73,5 +73,8 @@ class Store:
     def new(self, owner: str) -> Conversation:
         self._current[owner] = Conversation(owner)
         while len(self._current) > OWNERS:
-            self._current.popitem(last=False)
+            # One that never asked anything goes first: looking alone pushes nobody out.
+            idle = (each for each, conversation in self._current.items() if not conversation.exchanges)
+            out = next(idle)  # the new one at the latest
+            del self._current[next(iter(self._current)) if out == owner else out]
         return self._current[owner]

@@ -11,6 +11,7 @@ from chat.events import (
     Event,
     Notice,
     Opaque,
+    ReplyEvent,
     ReplyFinished,
     TextDelta,
     ToolCallDelta,
@@ -202,6 +203,27 @@ async def test_closing_the_turn_closes_the_wire() -> None:
             if isinstance(event, TextDelta):
                 break
     assert vendor.closed == 1
+
+
+async def test_arguments_too_deep_to_read_are_shown_as_they_came() -> None:
+    deep = "[" * 100_000
+    asked: list[ReplyEvent] = [
+        ToolCallStarted("c0", "double"),
+        ToolCallDelta("c0", deep),
+        ReplyFinished("tool_use"),
+    ]
+    events = await answer(Scripted([asked, says("I could not.")]), double, tools=("double",))
+    assert ToolStarted("c0", "double", deep) in events
+    assert last(events) == TurnFinished("end")
+
+
+async def test_a_bug_around_a_tool_ends_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("chat.tools.Tools.run", broken)
+    with pytest.raises(ZeroDivisionError):
+        await answer(Scripted([calls("double")]), double, tools=("double",))
 
 
 async def test_cancelling_in_a_tool_cancels_the_tool() -> None:

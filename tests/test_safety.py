@@ -84,3 +84,8 @@ def test_refuses_to_be_an_open_wallet(environ: dict[str, str], variable: str) ->
     with pytest.raises(Config, match=variable) as caught:
         refuse_open_wallet(Settings.read(environ))
     assert "CHAT_PUBLIC=1" in caught.value.message
+
+
+def test_a_server_of_ones_own_gets_no_vendors_key() -> None:
+    with pytest.raises(Config, match="groq"):
+        refuse_open_wallet(Settings.read({"CHAT_ENDPOINTS": "groq=http://elsewhere/v1"}))

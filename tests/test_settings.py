@@ -169,3 +169,14 @@ def test_keys_do_not_show_themselves():
 )
 def test_what_counts_as_this_machine(host: str, loopback: bool):
     assert Settings.read({"GRADIO_SERVER_NAME": host}).loopback is loopback
+
+
+def test_two_servers_never_share_a_key():
+    with pytest.raises(Config, match="MY_BOX_API_KEY"):
+        Settings.read({"CHAT_ENDPOINTS": "my-box=http://a/v1,my_box=http://b/v1"})
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path):
+    (tmp_path / ".env").write_bytes("CHAT_TITLE=Café".encode("utf-16"))
+    with pytest.raises(Config, match="UTF-8"):
+        Settings.load(tmp_path / ".env")

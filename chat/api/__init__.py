@@ -1,1 +1,1 @@
-"""The HTTP face. For now what every answer of this process carries (`safety`)."""
+"""The HTTP face. For now who is let in (`gate`) and what every answer carries (`safety`)."""

@@ -1,0 +1,84 @@
+"""Who and what is let in, before anything is read: pure ASGI, just inside the safety headers.
+
+Gradio brings routes that this page has no use for, and that take files, run programs or hold
+connections: they are closed. What changes something is not taken from another site's page, and a
+body has a largest size. On this machine alone only its own names are answered, so that a site
+whose name is made to point here (DNS rebinding) gets nothing.
+"""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+LARGEST_BODY = 1_000_000
+"""Bytes. The page sends a question and some settings."""
+
+OWN_NAMES = ("127.0.0.1", "localhost", "::1")
+
+_CLOSED = re.compile(
+    r"/gradio_api/(?:upload|upload_progress|component_server|process_recording|deep_link|heartbeat|dev|stream"
+    r"|proxy|run-history|vibe-[^/]*|monitoring)\b"
+)
+_FOREIGN = "This request came from another site's page and was refused."
+_ELSEWHERE = (
+    "Runnel is open to this machine alone, as 127.0.0.1 or localhost. Behind a proxy, set CHAT_PUBLIC=1."
+)
+_TOO_LARGE = "That is more than fits into one question."
+
+
+class Gate:
+    """`local`: only this machine's own names are answered."""
+
+    def __init__(self, app: Any, *, local: bool) -> None:
+        self._app, self._local = app, local
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if refusal := self._refusal(scope, headers):
+            await _answer(send, *refusal)
+            return
+        taken = 0
+
+        async def limited() -> Any:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            # A body without a length that grows too large ends as if its sender had gone.
+            return message if taken <= LARGEST_BODY else {"type": "http.disconnect"}
+
+        await self._app(scope, limited, send)
+
+    def _refusal(self, scope: Any, headers: dict[bytes, str]) -> tuple[int, str] | None:
+        if self._local and _host(headers.get(b"host", "")) not in OWN_NAMES:
+            return 403, _ELSEWHERE
+        if _CLOSED.match(scope["path"]):
+            return 404, "Not found."
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return None
+        if (origin := headers.get(b"origin")) is not None:
+            ours = (headers.get(b"host"), headers.get(b"x-forwarded-host"))
+            if urlsplit(origin).netloc not in ours:
+                return 403, _FOREIGN
+        elif headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+            return 403, _FOREIGN
+        length = headers.get(b"content-length", "0")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            return 413, _TOO_LARGE
+        return None
+
+
+def _host(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+async def _answer(send: Any, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,93 @@
+"""Who is let in: given these headers, this answer."""
+
+from typing import Any
+
+import pytest
+
+from chat.api.gate import LARGEST_BODY, Gate
+
+OWN = {"host": "127.0.0.1:7860"}
+
+
+async def status(
+    path: str = "/gradio_api/queue/join", method: str = "POST", local: bool = True, **headers: str
+) -> int:
+    """200 where the app was reached."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read before it is let in")
+
+    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**OWN, **headers}.items()]
+    scope = {"type": "http", "method": method, "path": path, "headers": pairs}
+    await Gate(app, local=local)(scope, receive, send)
+    return sent[0]["status"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "localhost"])
+async def test_this_machines_own_names(host: str) -> None:
+    assert await status(host=host) == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[", "localhost.evil:7860"])
+async def test_another_name_for_this_machine(host: str) -> None:
+    assert await status("/", "GET", host=host) == 403
+    assert await status("/", "GET", host=host, local=False) == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, 200),
+        ({"origin": "http://127.0.0.1:7860"}, 200),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-site"}, 403),
+        ({"sec_fetch_site": "same-origin"}, 200),
+        ({"origin": "https://chat.example", "x_forwarded_host": "chat.example"}, 200),
+    ],
+)
+async def test_another_sites_page(headers: dict[str, str], expected: int) -> None:
+    assert await status(local=True, **headers) == expected
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["upload", "upload_progress", "component_server", "process_recording", "heartbeat/abc", "proxy=http://x"],
+)
+async def test_closed_routes(route: str) -> None:
+    assert await status(f"/gradio_api/{route}") == 404
+    assert await status(f"/gradio_api/{route}", "GET") == 404
+
+
+@pytest.mark.parametrize("length", [str(LARGEST_BODY + 1), "-1", "many", "9" * 400])
+async def test_a_body_that_is_too_large(length: str) -> None:
+    assert await status(content_length=length) == 413
+    assert await status(content_length="200000") == 200
+
+
+async def test_a_body_without_a_length_is_cut() -> None:
+    got: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (message := await receive())["type"] == "http.request":
+            got.append(message)
+        got.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x" * 400_000, "more_body": True}
+
+    async def send(message: Any) -> None: ...
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
+    await Gate(app, local=True)(scope, receive, send)
+    assert [message["type"] for message in got] == ["http.request"] * 2 + ["http.disconnect"]
