@@ -152,14 +152,21 @@ BUG = Failure("bug", "Something went wrong inside Runnel. The log has the detail
 # What vendors' keys look like, for texts that echo one we do not hold (a visitor's typo, say).
 # A full stop after one belongs to the sentence.
 _KEY = re.compile(
-    r"\b(?:(?:sk|pk|gsk|xai|hf|r8)[-_]|key[-_](?=[a-z_\-.]*[0-9*…])|AIza)[A-Za-z0-9_\-*.…]{6,}(?<!\.)",
+    r"\b(?:(?i:sk|pk|gsk|xai|hf|r8)[-_]|key[-_](?=[a-z_\-.]*[0-9*…])|(?i:AIza))[A-Za-z0-9_\-*.…]{6,}(?<!\.)",
     re.ASCII,
 )
+_GAP = r"[^!-~]{0,8}"
+"""What may break a key that is echoed: blanks, line ends, characters of no width."""
 
 
 def redact(text: str, keys: Iterable[str] = ()) -> str:
-    """`text` without `keys` and without anything that looks like a key."""
+    """`text` without `keys` and without anything that looks like a key.
+
+    A key of eight characters or more is found in any case, and when it is broken (a line end in the middle).
+    """
     for key in keys:
         if len(key) >= 4:
             text = text.replace(key, "[key]")
+        if len(solid := re.sub("[^!-~]", "", key)) >= 8:
+            text = re.sub(_GAP.join(map(re.escape, solid)), "[key]", text, flags=re.IGNORECASE)
     return _KEY.sub("[key]", text)

@@ -56,6 +56,9 @@ def test_a_bug_is_shown_as_a_neutral_sentence():
         ("key-0123456789ab, key_abc***def", "[key], [key]"),
         ("held: hunter2hunter2", "held: [key]"),
         ("twice hunter2hunter2hunter2hunter2", "twice [key][key]"),
+        ("HUNTER2hunter2", "[key]"),
+        ("broken hunter2\r\n  hun\u200bter2.", "broken [key]."),
+        ("Bearer SK-PROJ-ABCDEF123456", "Bearer [key]"),
     ],
 )
 def test_keys_are_taken_out(text: str, left: str):

@@ -10,6 +10,7 @@ import math
 import re
 import socket
 import ssl
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from chat.providers.vendors import Vendor
 
 QUOTED = 300
 """Characters of a vendor's own words in a sentence of ours."""
+_NAMED = 40
+"""Characters of a vendor's own name for an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,17 @@ class Call:
         """` X says: «text»`, or "" when there is nothing that a person could read."""
         if not isinstance(text, str) or re.search(r"<\s*(!doctype|html|head|body|/\w)", text, re.IGNORECASE):
             return ""
-        text = text[: 10 * QUOTED]
-        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        text = errors.redact(text, [self.key] if self.key else [])
+        text = self.clean(text)
         if len(text) > QUOTED:
             text = text[: QUOTED - 1].rstrip() + "…"
         return f" {self.title} says: «{text}»" if text else ""
+
+    def clean(self, text: str) -> str:
+        """The beginning of `text` on one line, printable, without keys."""
+        # Characters of no width go first, and blanks become one: either may break a key in two. Cut last.
+        text = "".join(c for c in text[: 100 * QUOTED] if unicodedata.category(c) != "Cf")
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return errors.redact(text, [self.key] if self.key else [])[: 10 * QUOTED]
 
 
 def of(error: BaseException, call: Call, *, opened: bool = False) -> Fault | None:
@@ -160,7 +168,7 @@ def said(data: Any, call: Call) -> Fault | None:
     body = ErrorBody.read(data)
     fault = _fault(body.status, None, body, call)
     if not body.status and type(fault) is errors.Server:
-        name = body.kind if body.kind not in ("", "error") else body.code
+        name = call.clean(body.kind if body.kind not in ("", "error") else body.code)[:_NAMED]
         words = f" ({name})" if name.isidentifier() and not body.text else ""
         return errors.Server(
             f"{call.title} broke off with an error{words}. Ask again.{call.quote(body.text)}"

@@ -182,6 +182,36 @@ def test_a_missing_key_is_not_a_wrong_one() -> None:
     assert "none is set" in answered(401, call=Call(LOCAL)).message
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        KEY.upper(),
+        f"{KEY[:9]}\n{KEY[9:]}",
+        "\u200b".join(KEY),
+        f"{KEY[:12]}{' ' * 50}{KEY[12:]}",
+        " " * 2990 + KEY,
+        "\u200b".join("sk-of-someone-else-1234"),
+    ],
+)
+def test_a_key_is_not_quoted_however_it_is_written(echo: str) -> None:
+    message = answered(400, error(f"Who is {echo}?")).message
+    assert "«Who is [key]?»" in message
+
+
+@pytest.mark.parametrize("field", ["code", "type"])
+def test_the_name_of_an_error_is_short_and_no_key(field: str) -> None:
+    call = Call(VENDOR, "abcdef0123456789")
+
+    def said(name: str) -> str:
+        fault = faults.said({"error": {field: name}}, call)
+        assert fault is not None
+        return fault.message
+
+    assert "abcdef" not in said("abcdef0123456789").lower() + said("ABCDEF0123456789").lower()
+    assert "(odd_thing)" in said("odd_thing")
+    assert f"({'x' * 40})" in said("x" * 10_000)
+
+
 def test_a_vendors_words_are_quoted_short_and_clean() -> None:
     said = f"Key {KEY}\x1b[31m and sk-proj-another1234 of\n  org\u202e " + "x" * 1000
     message = answered(400, error(said)).message
