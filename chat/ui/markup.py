@@ -18,6 +18,9 @@ DELIMITERS: list[dict[str, str | bool]] = [
 LONGEST_HOLD = 2000
 """Characters held back at most; a formula is shorter."""
 
+LONGEST_INLINE = 200
+"""Characters between single dollars at most."""
+
 _ORDINARY = re.compile(r"[^`\\$<!\n]+")
 _LINE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
 _MAY_BE_LINE = re.compile(
@@ -39,7 +42,7 @@ _Step = tuple[int, str] | None
 class Markup:
     """`feed` it pieces; read `text`. With `last`, nothing is held back any more."""
 
-    __slots__ = ("_fence", "_line", "_rest", "_start", "_table", "_ticks", "text")
+    __slots__ = ("_fence", "_line", "_missing", "_rest", "_start", "_table", "_ticks", "text")
 
     def __init__(self) -> None:
         self.text = ""
@@ -49,9 +52,11 @@ class Markup:
         self._line = ""
         self._ticks = 0
         self._table = False
+        self._missing: dict[str, int] = {}
 
     def feed(self, piece: str, *, last: bool = False) -> None:
         s, i, out = self._rest + piece, 0, []
+        self._missing.clear()
         while i < len(s):
             step = self._in_fence(s, i) if self._fence else self._step(s, i, last)
             if step is None:
@@ -65,7 +70,8 @@ class Markup:
     def _in_fence(self, s: str, i: int) -> _Step:
         end = s.find("\n", i) + 1
         said = s[i : end or len(s)]
-        self._line += said
+        if len(self._line) < LONGEST_HOLD:
+            self._line += said
         if end:
             line = self._line.strip(" \t>\r\n")
             if len(line) >= len(self._fence) and line == self._fence[0] * len(line):
@@ -75,9 +81,9 @@ class Markup:
 
     def _step(self, s: str, i: int, last: bool) -> _Step:
         if self._start:
-            if not last and _MAY_BE_LINE.fullmatch(s, i):
+            if not last and len(s) - i < LONGEST_HOLD and _MAY_BE_LINE.fullmatch(s, i):
                 return None
-            if not last and self._half_a_table(s, i):
+            if self._half_a_table(s, i) and not last and len(s) - i < LONGEST_HOLD:
                 return None
             self._start = False
             if line := _LINE.match(s, i):
@@ -134,9 +140,10 @@ class Markup:
 
     def _maybe_code(self, s: str, i: int, last: bool) -> _Step:
         """Between backticks that may yet turn out to be no code: is there an end to it?"""
-        end = re.compile(rf"(?<!`)`{{{self._ticks}}}(?!`)").search(s, i)
-        blank = s.find("\n\n", i)
-        if end and (blank < 0 or end.start() < blank) and (end.end() < len(s) or last):
+        limit = i + LONGEST_HOLD
+        end = re.compile(rf"(?<!`)`{{{self._ticks}}}(?!`)").search(s, i, limit)
+        blank = self._find(s, "\n\n", i)
+        if end and end.end() < limit and (blank < 0 or end.start() < blank) and (end.end() < len(s) or last):
             self._ticks = 0
             return end.end(), s[i : end.end()]
         if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
@@ -156,33 +163,43 @@ class Markup:
         return (i + 1, "\\") if following in ("", "\n") else (i + 2, s[i : i + 2])
 
     def _formula(self, s: str, i: int, opening: str, closing: str, instead: str, last: bool) -> _Step:
-        end = s.find(closing, i + 2)
-        blank = s.find("\n\n", i)
-        if end >= 0 and (blank < 0 or end < blank):
+        blank = self._find(s, "\n\n", i)
+        end = self._find(s, closing, i + 2, i + LONGEST_HOLD if blank < 0 else blank)
+        if end >= 0:
             return end + 2, s[i : end + 2]
         if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
             return None
         return i + len(opening), instead
 
+    def _find(self, s: str, what: str, i: int, limit: int = -1) -> int:
+        """`s.find` within what may be held; it does not read again where it has found nothing before."""
+        limit = i + LONGEST_HOLD if limit < 0 else limit
+        found = s.find(what, max(i, self._missing.get(what, 0) - 1), limit)
+        if found < 0:
+            self._missing[what] = min(limit, len(s))
+        return found
+
     def _dollar(self, s: str, i: int, last: bool) -> _Step:
         if s.startswith("$$", i):
             return self._formula(s, i, "$$", "$$", "&#36;&#36;", last)
         # As pandoc has it: no blank inside the dollars, no digit after them. And no sentence between.
-        newline = s.find("\n", i)
-        end = i + 1
-        while (end := s.find("$", end)) >= 0 and (newline < 0 or end < newline):
-            if end + 1 == len(s) and not last:
-                break
-            inside = s[i + 1 : end]
-            if inside and not inside[0].isspace() and not inside[-1].isspace() and inside[-1] != "\\":
-                if s[end + 1 : end + 2].isdigit() or "`" in inside or _PROSE.search(inside):
-                    return i + 1, "$"
-                return end + 1, f"\\({inside}\\)"
-            end += 1
-        held = s[i + 1 :]
-        if last or newline >= 0 or held[0].isspace() or "`" in held or len(held) > 200 or _PROSE.search(held):
+        limit = i + LONGEST_INLINE + 2
+        newline = s.find("\n", i, limit)
+        end = s.find("$", i + 1, limit if newline < 0 else newline)
+        while end >= 0 and s[end - 1] == "\\":
+            end = s.find("$", end + 1, limit if newline < 0 else newline)
+        held = s[i + 1 : limit if end < 0 else end]
+        if held[:1].isspace() or "`" in held or _PROSE.search(held):
             return i + 1, "$"
-        return None
+        if end < 0:
+            return (i + 1, "$") if last or newline >= 0 or len(s) >= limit else None
+        if held[-1].isspace():
+            return i + 1, "$"
+        if end + 1 == len(s) and not last:
+            return None
+        if s[end + 1 : end + 2].isdigit():
+            return i + 1, "$"
+        return end + 1, f"\\({held}\\)"
 
     def _tag(self, s: str, i: int, last: bool) -> _Step:
         if found := _TAG.match(s, i) or _LINK.match(s, i):

@@ -1,6 +1,7 @@
 """Given what a model writes, this is what the page is given."""
 
 import re
+import time
 from random import Random
 
 import pytest
@@ -122,3 +123,17 @@ def test_no_tag_with_an_attribute_outside_of_code(said: str) -> None:
     if "`" not in said and "$" not in said and "\\" not in said:
         assert "<div" not in shown
         assert "<b " not in shown.replace("<b />", "").replace("<b >", "")
+
+
+@pytest.mark.parametrize(
+    "unit", ["$a ", "$\\$", "\\(", "\\[", "$$ ", "`a ", "`<``<", "<a", "![", "|", "- ", "``` "]
+)
+def test_the_work_grows_with_the_length_and_no_faster(unit: str) -> None:
+    said = unit * (100_000 // len(unit))
+    began = time.process_time()
+    markup = Markup()
+    for at in range(0, len(said), 50):
+        markup.feed(said[at : at + 50])
+    markup.feed("", last=True)
+    assert markup.text == safe(said)
+    assert time.process_time() - began < 2, "seconds for twice 100 kB; what is quadratic takes minutes"
