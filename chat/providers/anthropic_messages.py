@@ -151,7 +151,7 @@ class AnthropicMessages:
         made = body(request)
         call = Call.to(self.vendor, self._key, made)
         client = await self._clients.anthropic(self.vendor, self._key)
-        yield RequestSent(f"{self.vendor.url}/v1/messages", made)
+        yield RequestSent(call.address("/v1/messages"), made)
         # All of it in `extra_body`: the SDK neither changes it, nor walks through a long history, nor
         # drops the temperature that its API version does not know.
         manager = client.messages.with_streaming_response.create(

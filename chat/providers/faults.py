@@ -51,6 +51,10 @@ class Call:
         """Host and port, without what else an address may hold (a password, say)."""
         return urlsplit(self.vendor.url).netloc.rpartition("@")[2]
 
+    def address(self, path: str) -> str:
+        """Where `path` is asked, as an event may show it: without a name and password."""
+        return re.sub(r"^([^/?#]*//)?[^/?#]*@", r"\1", self.vendor.url) + path
+
     @property
     def address_hint(self) -> str:
         name = self.vendor.url_variable

@@ -128,7 +128,7 @@ class OpenAIChat:
         made = body(request, self.vendor)
         call = Call.to(self.vendor, self._key, made)
         client = await self._clients.openai(self.vendor, self._key)
-        yield RequestSent(f"{self.vendor.url}/chat/completions", made)
+        yield RequestSent(call.address("/chat/completions"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.
         manager = client.chat.completions.with_streaming_response.create(
             model="", messages=[], stream=made["stream"], extra_body=made

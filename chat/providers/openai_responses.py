@@ -116,7 +116,7 @@ class OpenAIResponses:
         made = body(request)
         call = Call.to(self.vendor, self._key, made)
         client = await self._clients.openai(self.vendor, self._key)
-        yield RequestSent(f"{self.vendor.url}/responses", made)
+        yield RequestSent(call.address("/responses"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.
         manager = client.responses.with_streaming_response.create(
             model="", input="", stream=made["stream"], extra_body=made

@@ -5,15 +5,22 @@ import gzip
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
 from chat import errors
+from chat.events import RequestSent
+from chat.messages import Request, User
+from chat.models import Model
+from chat.providers.anthropic_messages import AnthropicMessages
 from chat.providers.clients import Clients
 from chat.providers.faults import Call
+from chat.providers.openai_chat import OpenAIChat
+from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.vendors import Vendor
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
 
@@ -316,3 +323,19 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.Unreachable, match=r"no host named api\.one\.test.*ONE_BASE_URL"):
         await read(clients)
     await clients.aclose()
+
+
+@pytest.mark.parametrize("protocol", [OpenAIChat, OpenAIResponses, AnthropicMessages])
+async def test_the_password_in_an_address_is_in_no_event(protocol: Any):
+    own = replace(ONE, url="http://user:p@ss@h.test:81/v1")
+    async with vendor(stream()) as (clients, _):
+        provider = protocol(own, "", clients)
+        async with aclosing(provider.stream(Request(Model("one", "m"), (User("?"),)))) as events:
+            sent = await anext(events)
+    assert isinstance(sent, RequestSent)
+    assert sent.url.startswith("http://h.test:81/v1/")
+
+
+@pytest.mark.parametrize("url", ["https://h/v1", "http://127.0.0.1:1/a@b", "http://[::1]:8/v1"])
+def test_an_address_without_a_password_stays(url: str):
+    assert Call(replace(ONE, url=url)).address("/x") == f"{url}/x"
