@@ -140,8 +140,8 @@ def _text(path: Path) -> str | None:
 
 def sections(path: str, text: str) -> Iterator[Section]:
     """The sections of a file: one a heading in Markdown, one in all for plain text."""
-    address = quote(path)
-    name = Path(path).stem
+    address = quote(os.fsencode(path))
+    name = os.fsencode(Path(path).stem).decode(errors="replace")  # a name need not be UTF-8
     if not path.lower().endswith((".md", ".markdown")):
         yield Section(name, address, text.strip())
         return

@@ -199,3 +199,14 @@ def test_front_matter_and_plain_text():
     assert split("# no heading in plain text", "notes.txt") == [
         ("notes", "notes.txt", "# no heading in plain text")
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are any bytes on Linux only")
+@pytest.mark.parametrize("suffix", [b".txt", b".md"])
+def test_a_name_that_is_not_utf8_is_found_like_any_other(folder: Path, suffix: bytes):
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9" + suffix)).write_text("Coffee and bar.")
+    index = Index(folder, ("",))
+    assert index.search("coffee") == [
+        {"title": "caf\ufffd", "source": f"caf%E9{suffix.decode()}", "text": "Coffee and bar."}
+    ]
+    assert "Tyres" in titles(index, "bar")
