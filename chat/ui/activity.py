@@ -21,6 +21,7 @@ import gradio as gr
 from chat.extract import NOTHING, find_json
 from chat.transcript import Call, Phase, Step, Thought, Transcript
 from chat.ui import brief, words
+from chat.ui.unicode import clean_all
 
 EMPTY: dict[str, Any] = {}
 """The value before the first question."""
@@ -59,7 +60,7 @@ def component() -> gr.HTML:
 def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
     """The value for `component`, as plain JSON. `elapsed`: seconds since the run began, by its own clock."""
     over = transcript.ended is not None
-    return {
+    value = {
         "elapsed": round(transcript.ended or 0.0 if over else elapsed, 2),
         "run": _RUNS.setdefault(transcript, next(_NUMBERS)),
         "state": transcript.state,
@@ -75,6 +76,7 @@ def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
         "usage": brief.usage(transcript.usage),
         "request": _request(transcript),
     }
+    return clean_all(value)
 
 
 # -- what happened, in order ----------------------------------------------------------------
@@ -174,8 +176,8 @@ def _short(call: Call) -> str:
         except (ValueError, RecursionError):
             return brief.one_line(call.text)
     if isinstance(arguments, dict) and len(arguments) == 1:
-        return brief.line(next(iter(arguments.values())))
-    return brief.line(arguments)
+        arguments = next(iter(arguments.values()))
+    return brief.line(arguments, otherwise=call.text)
 
 
 # -- the rest ------------------------------------------------------------------------------
@@ -186,7 +188,10 @@ def _json(transcript: Transcript) -> str:
     value = find_json(transcript.text)
     if value is NOTHING or _trivial(value):
         return ""
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
     return (
         text if len(text) <= LARGEST_JSON else json.dumps(f"({len(text):,} characters, too many to unfold)")
     )

@@ -10,12 +10,22 @@ LARGEST = 200_000
 """Characters of JSON that are still set out in lines."""
 
 
-def line(value: Any) -> str:
-    """A value in a few words."""
+TOO_DEEP = "(nested too deeply to be shown)"
+
+
+def line(value: Any, otherwise: str = TOO_DEEP) -> str:
+    """A value in a few words; `otherwise` when it is nested too deeply."""
+    try:
+        return _line(value)
+    except RecursionError:
+        return one_line(otherwise)
+
+
+def _line(value: Any) -> str:
     if isinstance(value, dict):
-        return one_line(", ".join(f"{name}: {line(each)}" for name, each in islice(value.items(), 20)))
+        return one_line(", ".join(f"{name}: {_line(each)}" for name, each in islice(value.items(), 20)))
     if isinstance(value, list | tuple):
-        return one_line(", ".join(map(line, islice(value, 20))))
+        return one_line(", ".join(map(_line, islice(value, 20))))
     return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
@@ -27,6 +37,13 @@ def one_line(text: str) -> str:
 def pretty(value: Any) -> str:
     if isinstance(value, str):
         return value
+    try:
+        return _set_out(value)
+    except RecursionError:
+        return TOO_DEEP
+
+
+def _set_out(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
@@ -34,7 +51,8 @@ def pretty_json(text: str) -> str:
     if len(text) > LARGEST:
         return text
     try:
-        return pretty(json.loads(text))
+        value = json.loads(text)
+        return value if isinstance(value, str) else _set_out(value)
     except (ValueError, RecursionError):
         return text
 

@@ -16,6 +16,7 @@ from chat.store import Exchange
 from chat.transcript import Prose, Transcript
 from chat.ui import words
 from chat.ui.markup import Markup
+from chat.ui.unicode import clean
 
 Message = dict[str, Any]
 
@@ -25,7 +26,7 @@ RETRY = "retry"
 
 def message(role: str, *blocks: str, options: list[dict[str, str]] | None = None) -> Message:
     """As gr.Chatbot sends it to the browser."""
-    content = [{"type": "text", "text": block} for block in blocks]
+    content = [{"type": "text", "text": clean(block)} for block in blocks]
     return {"role": role, "metadata": None, "content": content, "options": options}
 
 
