@@ -209,8 +209,17 @@ class Markup:
         return i + 1, "&lt;" if s[i + 1 : i + 2].isalpha() or s[i + 1 : i + 2] in ("/", "!", "?") else "<"
 
     def _image(self, s: str, i: int, last: bool) -> _Step:
-        if s[i + 1 : i + 2] != "[":
-            return i + 1, "!"
+        end = i + 1
+        while s[end : end + 1] == "!" and end - i < 64:
+            end += 1
+        if end == len(s) and not last:
+            return None
+        if end - i == 64:
+            return i + 1, "&#33;"
+        if s[end : end + 1] != "[":
+            return end, s[i:end]
+        if end - i > 1:  # Of the run before the image's own `!` none may take its place.
+            return end - 1, "&#33;" * (end - 1 - i)
         if len(s) == i + 2 and not last:
             return None
         return (i + 3, "[image]") if s[i + 2 : i + 3] == "]" else (i + 2, "[")

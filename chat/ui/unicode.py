@@ -6,7 +6,7 @@ from typing import Any
 
 
 def clean(text: str) -> str:
-    """`text` itself, but for what cannot be encoded: halves that meet are joined, a lone one becomes U+FFFD."""
+    """`text` itself, but for what cannot be encoded: halves that meet join, a lone one becomes U+FFFD."""
     if text.isascii():
         return text
     try:

@@ -137,3 +137,16 @@ def test_the_work_grows_with_the_length_and_no_faster(unit: str) -> None:
     markup.feed("", last=True)
     assert markup.text == safe(said)
     assert time.process_time() - began < 2, "seconds for twice 100 kB; what is quadratic takes minutes"
+
+
+@pytest.mark.parametrize("marks", [1, 2, 3, 4, 5, 70])
+@given(st.lists(st.integers(1, 9), min_size=40, max_size=40))
+def test_no_number_of_exclamation_marks_makes_an_image(marks: int, steps: list[int]) -> None:
+    said, markup, at = "a" + "!" * marks + "[x](https://host/y) wow!!", Markup(), 0
+    for step in steps:
+        markup.feed(said[at : at + step])
+        at += step
+    markup.feed(said[at:], last=True)
+    assert "![" not in markup.text
+    assert markup.text == safe(said)
+    assert markup.text.endswith("[x](https://host/y) wow!!")
