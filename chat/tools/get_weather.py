@@ -5,6 +5,7 @@ both go to that address (a server of one's own has both paths). Fields, units an
 https://open-meteo.com/en/docs and https://open-meteo.com/en/docs/geocoding-api.
 """
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -22,6 +23,10 @@ _NOW = (
 )
 _SECONDS = 6.0
 """For one request. Two of them stay below the limit of a tool."""
+_BYTES = 1_000_000
+"""Of an answer; a real one has a few thousand."""
+_NAME = 100
+"""Characters of a name, or of any other text in an answer."""
 
 
 @tool
@@ -43,13 +48,16 @@ async def get_weather(
     async with httpx2.AsyncClient(timeout=_SECONDS) as client:
         context.progress(f"Looking up {location}")
         place = await _place(client, geocoding, location)
-        name = ", ".join(dict.fromkeys(filter(None, map(place.get, ("name", "admin1", "country")))))
+        name = ", ".join(
+            dict.fromkeys(filter(None, (_text(place.get(f)) for f in ("name", "admin1", "country"))))
+        )
+        name = name[:_NAME]
         context.progress(f"Asking for the weather in {name}")
         answer = await _json(
             client,
             f"{forecast}/v1/forecast",
-            latitude=place["latitude"],
-            longitude=place["longitude"],
+            latitude=_text(place["latitude"]),
+            longitude=_text(place["longitude"]),
             current=_NOW,
             timezone="auto",
         )
@@ -59,13 +67,15 @@ async def get_weather(
     context.cite("Weather data by Open-Meteo", "https://open-meteo.com/")
 
     def measured(field: str) -> str | None:
-        return f"{now[field]} {units.get(field, '')}".strip() if now.get(field) is not None else None
+        value = _text(now.get(field))
+        return f"{value} {_text(units.get(field))}".strip() if value else None
 
+    code = now.get("weather_code")
     return {
         "place": name,
-        "time": now.get("time"),
-        "timezone": answer.get("timezone"),
-        "conditions": _WORDS.get(now.get("weather_code", -1), "unknown"),
+        "time": _text(now.get("time")) or None,
+        "timezone": _text(answer.get("timezone")) or None,
+        "conditions": _WORDS.get(code, "unknown") if isinstance(code, int) else "unknown",
         "temperature": measured("temperature_2m"),
         "feels_like": measured("apparent_temperature"),
         "humidity": measured("relative_humidity_2m"),
@@ -73,6 +83,11 @@ async def get_weather(
         "wind": measured("wind_speed_10m"),
         "gusts": measured("wind_gusts_10m"),
     }
+
+
+def _text(value: object) -> str:
+    """A text or number of the answer, not too long; "" for anything else."""
+    return str(value)[:_NAME] if isinstance(value, str | int | float) else ""
 
 
 def _addresses(settings: Settings) -> tuple[str, str]:
@@ -89,7 +104,7 @@ async def _place(client: "httpx2.AsyncClient", url: str, location: str) -> dict[
     places = [
         place
         for place in (results if isinstance(results, list) else [])
-        if isinstance(place, dict) and "latitude" in place and "longitude" in place
+        if isinstance(place, dict) and _text(place.get("latitude")) and _text(place.get("longitude"))
     ]
     if not places:
         raise ToolError(f"No place called «{name}» was found. Try a larger town near it.")
@@ -99,7 +114,7 @@ async def _place(client: "httpx2.AsyncClient", url: str, location: str) -> dict[
 
 def _regions(place: dict[str, Any]) -> set[str]:
     fields = ("admin1", "admin2", "country", "country_code")
-    return {str(place[field]).casefold() for field in fields if place.get(field)}
+    return {text.casefold() for field in fields if (text := _text(place.get(field)))}
 
 
 async def _json(client: "httpx2.AsyncClient", url: str, **query: Any) -> dict[str, Any]:
@@ -107,13 +122,21 @@ async def _json(client: "httpx2.AsyncClient", url: str, **query: Any) -> dict[st
     import httpx2
 
     try:
-        response = await client.get(url, params=query)
-        answer = response.json()
+        # Not compressed: a small piece could unpack to any size before it is counted.
+        async with client.stream(
+            "GET", url, params=query, headers={"Accept-Encoding": "identity"}
+        ) as response:
+            body = bytearray()
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > _BYTES:
+                    raise ToolError("The weather service answered with far too much. Try again later.")
+        answer = json.loads(body)
     except httpx2.TimeoutException as error:
         raise ToolError("The weather service did not answer in time. Try again later.") from error
     except httpx2.RequestError as error:
         raise ToolError("The weather service cannot be reached: there may be no network here.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolError("The weather service answered with something else than JSON.") from error
     if response.is_success and isinstance(answer, dict):
         return answer

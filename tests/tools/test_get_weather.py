@@ -1,6 +1,7 @@
 """The weather from a loopback server that answers like Open-Meteo, and every way in which it may not."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -136,6 +137,9 @@ async def test_a_place_that_nobody_knows(body: dict[str, Any], service: Service,
         ((503, b"{}"), "refused the request with status 503"),
         ((200, b"<html>Sign in to the hotel</html>"), "something else than JSON"),
         ((200, b"\xff\xfe"), "something else than JSON"),
+        ((200, gzip.compress(b"{}")), "something else than JSON"),
+        ((200, b"[" * 100_000), "something else than JSON"),
+        ((200, b" " * 1_000_001), "far too much"),
         ((200, b"[]"), "refused the request with status 200"),
         ((200, b"{}"), "without the current weather"),
     ],
@@ -148,6 +152,17 @@ async def test_a_service_that_answers_wrongly(
     assert sentence in outcome.text
     assert "secret" not in outcome.text
     assert not [record for record in caplog.records if record.name.startswith("chat")]
+
+
+async def test_names_are_cut_and_what_is_no_text_is_left_out(service: Service, ask: Callable[..., Any]):
+    place = PARIS | {"name": "x" * 5000, "admin1": ["?"]}
+    service.answers["/v1/search"] = (200, json.dumps({"results": [place]}).encode())
+    odd = {"time": {}, "weather_code": [], "temperature_2m": "9" * 5000, "wind_speed_10m": {}}
+    service.answers["/v1/forecast"] = (200, json.dumps(FORECAST | {"current": odd}).encode())
+    result = (await ask("Paris")).result
+    assert result["place"] == "x" * 100
+    assert result["temperature"] == "9" * 100 + " °C"
+    assert (result["time"], result["conditions"], result["wind"]) == (None, "unknown", None)
 
 
 async def test_without_a_network_the_model_reads_why(caplog: pytest.LogCaptureFixture):
