@@ -22,7 +22,7 @@ def parsed(arguments: str) -> dict[str, Any]:
     """A call's arguments as an object. What the model wrote amiss is told to it by the call's result."""
     try:
         value = json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -110,7 +110,7 @@ class ErrorBody:
         if isinstance(body, str | bytes):
             try:
                 body = json.loads(body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return cls(body if isinstance(body, str) else body.decode(errors="replace"))
         if isinstance(body, list) and body:  # Gemini
             body = body[0]
@@ -205,18 +205,20 @@ def _place(part: dict[str, Any]) -> list[str]:
     return [str(name) for name in loc[1:]] if isinstance(loc, list) and loc[:1] == ["body"] else []
 
 
-def _places(body: object) -> Iterator[str]:
+def _places(body: object, depth: int = 20) -> Iterator[str]:
+    if not depth:
+        return
     if isinstance(body, dict):
         yield from _place(body)[:1]
     for value in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
-        yield from _places(value)
+        yield from _places(value, depth - 1)
 
 
 def _status(*parts: dict[str, Any]) -> int:
     for part in parts:
         for name in ("status_code", "status", "code", "http_status"):
             code = part.get(name)
-            if isinstance(code, str) and code.isdecimal():
+            if isinstance(code, str) and len(code) == 3 and code.isdecimal():
                 code = int(code)
             if isinstance(code, int) and 400 <= code <= 599:
                 return code

@@ -12,6 +12,7 @@ import pytest
 from chat import errors
 from chat.errors import Fault, Refused
 from chat.providers import faults
+from chat.providers.bodies import parsed
 from chat.providers.faults import Call, retry_after
 from chat.providers.vendors import Vendor
 from tests.providers import corpus
@@ -324,3 +325,14 @@ def test_recorded_answers() -> None:
         wanted = next((kind for words, kind in KINDS.items() if words in entry["body"]), errors.BadRequest)
         assert type(fault) is wanted, (entry["body"], fault.message)
         assert type(fault) is not errors.RateLimited or fault.retry_after == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"a":' * 800 + "1" + "}" * 800, json.dumps({"code": "9" * 5000})]
+)
+def test_a_body_made_to_break_a_reader(body: str) -> None:
+    assert type(answered(400, body)) is errors.BadRequest
+
+
+def test_arguments_nested_without_end_are_none() -> None:
+    assert parsed("[" * 100_000) == parsed("{") == {}

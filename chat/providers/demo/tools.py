@@ -78,7 +78,7 @@ def endless(talk: Talk) -> Steps:
 def _arguments(talk: Talk, result: ToolResult) -> Mapping[str, Any]:
     try:
         value = json.loads(talk.calls[result.id].arguments)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -163,7 +163,7 @@ def value(result: ToolResult) -> str:
 def _data(result: ToolResult) -> Any:
     try:
         return json.loads(result.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return result.text
 
 
