@@ -33,6 +33,8 @@ _LINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]+>", re.IGNORECASE)
 _MAY_BE_TAG = re.compile(
     r"<(?:/?[a-z]{0,8} ?/?|[a-z]{4,6}:/{0,2}|(?:https?://|mailto:)[^\s<>]*)", re.IGNORECASE
 )
+_ADDRESS = re.compile(r"\]\([^)]*$")
+_FORMULAS = ("$$", "\\(", "\\[")
 _PROSE = re.compile(r"(?<![\\{a-z])[a-z]{2,}[.,;:]? +[a-z]{2,}(?![a-z}])", re.IGNORECASE)
 
 _Step = tuple[int, str] | None
@@ -42,7 +44,21 @@ _Step = tuple[int, str] | None
 class Markup:
     """`feed` it pieces; read `text`. With `last`, nothing is held back any more."""
 
-    __slots__ = ("_fence", "_line", "_missing", "_rest", "_start", "_table", "_ticks", "text")
+    __slots__ = (
+        "_doubt",
+        "_fence",
+        "_indent",
+        "_inside",
+        "_line",
+        "_missing",
+        "_rest",
+        "_said",
+        "_start",
+        "_table",
+        "_ticks",
+        "_unsure",
+        "text",
+    )
 
     def __init__(self) -> None:
         self.text = ""
@@ -52,31 +68,61 @@ class Markup:
         self._line = ""
         self._ticks = 0
         self._table = False
+        self._indent = 0
+        self._said = ""
+        """Of the line so far, outside of fences."""
+        self._inside = ""
+        """Said since the backtick that may begin code."""
+        self._unsure = False
+        """Until the next blank line: the browser may see other code than we do. Then none is left alone."""
+        self._doubt = False
+        """The same, to the end of the text: after a fence that the browser may end elsewhere."""
         self._missing: dict[str, int] = {}
 
     def feed(self, piece: str, *, last: bool = False) -> None:
-        s, i, out = self._rest + piece, 0, []
+        # The browser's Markdown takes a lone \\r for the end of a line.
+        s, i, out = self._rest + piece.replace("\r", ""), 0, []
         self._missing.clear()
         while i < len(s):
-            step = self._in_fence(s, i) if self._fence else self._step(s, i, last)
+            fenced = bool(self._fence)
+            step = self._in_fence(s, i, last) if fenced else self._step(s, i, last)
             if step is None:
                 break
             i, said = step
             out.append(said)
+            if not fenced:
+                self._said = (self._said + said).rpartition("\n")[2][-LONGEST_INLINE:]
+                self._inside = (self._inside + said)[-LONGEST_HOLD:] if self._ticks else ""
         self._rest = s[i:]
         if out:
             self.text += "".join(out)
 
-    def _in_fence(self, s: str, i: int) -> _Step:
+    def _in_fence(self, s: str, i: int, last: bool) -> _Step:
+        if not self._line and self._indent:
+            text = i
+            while text < len(s) and s[text] == " " and text - i < self._indent:
+                text += 1
+            if text == len(s) and not last:
+                return None
+            if text - i < self._indent and s[text : text + 1] not in ("", "\n"):
+                # Out of the list item: some readers end the fence here, some do not.
+                self._fence, self._start, self._doubt = "", True, True
+                return i, ""
         end = s.find("\n", i) + 1
         said = s[i : end or len(s)]
         if len(self._line) < LONGEST_HOLD:
             self._line += said
         if end:
-            line = self._line.strip(" \t>\r\n")
-            if len(line) >= len(self._fence) and line == self._fence[0] * len(line):
+            line = self._line.rstrip("\n")
+            bare = line.strip(" \t>")
+            # Gradio takes formulas out before it looks for fences, and one could begin in here.
+            self._unsure |= any(sign in line for sign in _FORMULAS)
+            if bare.startswith(self._fence) and not bare.strip("`~"):
+                indent = len(line) - len(line.lstrip(" "))
+                exact = bare == self._fence[0] * len(bare) and line.strip(" ") == bare
+                self._doubt |= self._unsure or not (exact and self._indent <= indent <= 3)
                 self._fence = ""
-            self._line, self._start = "", True
+            self._line, self._start, self._said = "", True, ""
         return i + len(said), said
 
     def _step(self, s: str, i: int, last: bool) -> _Step:
@@ -90,15 +136,18 @@ class Markup:
                 if line.end() == len(s) and not last:
                     self._start = True
                     return None
-                if not (line["fence"][0] == "`" and "`" in line["info"]):
+                if not (line["fence"][0] == "`" and "`" in line["info"]) and self._opens(line):
                     self._fence, self._line, self._ticks = line["fence"], "", 0
                     # The rest of this line, its end included, belongs to the opening.
                     end = min(line.end() + 1, len(s))
                     return end, s[i:end]
             if s[i] == "\n":
-                self._ticks = 0
+                self._ticks, self._unsure = 0, False
         c = s[i]
         if c == "\n":
+            # A pair around the end of a line may be none, and what follows `[a]:` or `[a](` is an address.
+            self._unsure |= bool(self._ticks) or "]:" in self._said or bool(_ADDRESS.search(self._said))
+            self._ticks = 0
             self._start = True
             return i + 1, c
         if c == "`":
@@ -119,6 +168,13 @@ class Markup:
             case _:
                 return self._image(s, i, last)
 
+    def _opens(self, line: re.Match[str]) -> bool:
+        """Whether a fence begins here, as every reader sees it. If not, nothing is code from here on."""
+        before = line[0][: line.start("fence") - line.start()]
+        self._doubt |= self._unsure or "\t" in before or ">" in before or len(before) > 3
+        self._indent = len(before)
+        return not self._doubt
+
     def _half_a_table(self, s: str, i: int) -> bool:
         """Whether a table begins whose second line, which makes it one, is still to come."""
         if self._table:
@@ -135,6 +191,13 @@ class Markup:
         if end == len(s) and not last:
             return None
         length = end - i
+        if not self._ticks:
+            self._unsure |= bool(_ADDRESS.search(self._said))
+        elif "|" in self._inside:
+            self._unsure = True  # A cell of a table may end there.
+        if self._unsure or self._doubt:
+            self._ticks = 0
+            return end, s[i:end]
         self._ticks = length if not self._ticks else 0 if self._ticks == length else self._ticks
         return end, s[i:end]
 
@@ -142,13 +205,21 @@ class Markup:
         """Between backticks that may yet turn out to be no code: is there an end to it?"""
         limit = i + LONGEST_HOLD
         end = re.compile(rf"(?<!`)`{{{self._ticks}}}(?!`)").search(s, i, limit)
-        blank = self._find(s, "\n\n", i)
-        if end and end.end() < limit and (blank < 0 or end.start() < blank) and (end.end() < len(s) or last):
-            self._ticks = 0
-            return end.end(), s[i : end.end()]
-        if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
+        newline = self._find(s, "\n", i)
+        if (
+            end
+            and end.end() < limit
+            and (newline < 0 or end.start() < newline)
+            and (end.end() < len(s) or last)
+        ):
+            code = self._inside + s[i : end.end()]
+            if "|" not in code:
+                self._unsure |= any(sign in code for sign in _FORMULAS)
+                self._ticks = 0
+                return end.end(), s[i : end.end()]
+        elif newline < 0 and not last and len(s) - i < LONGEST_HOLD:
             return None
-        self._ticks = 0
+        self._ticks, self._unsure = 0, True
         return i, ""
 
     def _escape(self, s: str, i: int, last: bool) -> _Step:
@@ -203,6 +274,8 @@ class Markup:
 
     def _tag(self, s: str, i: int, last: bool) -> _Step:
         if found := _TAG.match(s, i) or _LINK.match(s, i):
+            # A block of HTML goes on to the next blank line, and in it nothing is code.
+            self._unsure |= not self._said.strip() or "s" in found[0].lower()
             return found.end(), found[0]
         if not last and _MAY_BE_TAG.fullmatch(s, i) and len(s) - i < LONGEST_HOLD:
             return None

@@ -150,3 +150,32 @@ def test_no_number_of_exclamation_marks_makes_an_image(marks: int, steps: list[i
     assert "![" not in markup.text
     assert markup.text == safe(said)
     assert markup.text.endswith("[x](https://host/y) wow!!")
+
+
+FORGED = '<div class="fate failed">x</div>'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "a\n\n    ```\n{}\n",
+        "> ```\n> a\n{}",
+        "- ```\n  a\n{}",
+        "- a\n\n  ```\n  b\n{}",
+        "`a\n{}\n`",
+        "`a\n# {} `",
+        "| `a | {} ` |",
+        "<details>\n```\n{}\n```",
+        "[a](x`){}`",
+        "[a]:\n```\n{}",
+        "```\na\n```~\n{}",
+        "```\n\\(\n```\n\\)\n\n```\n{}\n```",
+    ],
+)
+def test_what_is_code_to_us_alone_forges_nothing(said: str) -> None:
+    assert "<div" not in safe(said.format(FORGED))
+
+
+def test_ordinary_code_stays_as_it_is() -> None:
+    said = "Do:\n1. Run\n   ```html\n   <div>\n\n     <p>\n   ```\n2. `<div>`\n\n| `<p>` | [a](b) `<i x>` |\n"
+    assert safe(said) == said
