@@ -21,7 +21,7 @@ a parse of the whole message, and the longest gap on screen has to stay under 10
 
 WEIGHT = 0.35e-6
 """Seconds added to that for each character on the page: Gradio's page reads the Markdown of every answer
-anew at each frame (6.31: 1.4 ms for 1,000 tokens), and half of the browser's time has to stay the reader's."""
+anew at each frame (6.31: 1.4 ms for 1,000 tokens), and half of its time has to stay the reader's."""
 
 BUDGET = 300
 """Frames a second for all streams of this process together: at 100 streams the server still keeps
