@@ -15,7 +15,7 @@ from chat.transcript import Transcript
 
 Pace = Literal["as it comes", "smooth", "slow"]
 
-FRAME = 1 / 16
+FRAME = 1 / 14
 """Shortest time between two frames of text. The eye reads on at 12 a second; each costs the browser
 a parse of the whole message, and the longest gap on screen has to stay under 100 ms."""
 

@@ -1,6 +1,7 @@
 """Every reliance on Gradio's insides, in one place. Each says what we expected, what Gradio does, and
-since which version; tests/ui/test_gradio_fixes.py holds one contract test each, so that an upgrade
-that moves something says so there and not on the page.
+since which version. Each has a contract test, so that an upgrade that moves something says so there
+and not on the page: in tests/ui/test_gradio_fixes.py, or where only a browser can tell (5, 7, 9, 10,
+13, 14), in tests/browser.
 
 1. `_setup_events` and `_render_header` of gr.ChatInterface are overridden (`interface.Chat`).
    Expected: a public way to choose the chain from Enter to the function. Actual: three round trips
@@ -27,6 +28,9 @@ that moves something says so there and not on the page.
    takes Stop away before it calls `_setup_events`, where it is put back (`interface.SWITCH`). 6.31.
 12. A stream ends by sending its last value again, whole; after a gr.skip() that is nothing
    (`handlers`). 6.31.
+13. After a request that did not arrive the front end answers no further one, and it loads the page
+   again when the server is back (static/draft.js keeps what was typed). 6.31.
+14. The list of a dropdown opens at every key, the Tab that leaves it too (static/page.js). 6.31.
 """
 
 import gradio as gr
