@@ -1,7 +1,7 @@
 """Every reliance on Gradio's insides, in one place. Each says what we expected, what Gradio does, and
 since which version. Each has a contract test, so that an upgrade that moves something says so there
-and not on the page: in tests/ui/test_gradio_fixes.py, or where only a browser can tell (5, 7, 9, 10,
-13, 14), in tests/browser.
+and not on the page: in tests/ui/test_gradio_fixes.py, or where only a browser can tell (5, 7, 10, 13,
+14), in tests/browser; 9 is a matter of speed, which the bench shows.
 
 1. `_setup_events` and `_render_header` of gr.ChatInterface are overridden (`interface.Chat`).
    Expected: a public way to choose the chain from Enter to the function. Actual: three round trips
