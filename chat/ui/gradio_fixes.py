@@ -1,7 +1,6 @@
 """Every reliance on Gradio's insides, in one place. Each says what we expected, what Gradio does, and
 since which version. Each has a contract test, so that an upgrade that moves something says so there
-and not on the page: in tests/ui/test_gradio_fixes.py, or where only a browser can tell (5, 7, 10, 13,
-14), in tests/browser; 9 is a matter of speed, which the bench shows.
+and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they stand.
 
 1. `_setup_events` and `_render_header` of gr.ChatInterface are overridden (`interface.Chat`).
    Expected: a public way to choose the chain from Enter to the function. Actual: three round trips
@@ -17,7 +16,7 @@ and not on the page: in tests/ui/test_gradio_fixes.py, or where only a browser c
    Python (`interface`, `controls`). Not documented. 6.31.
 6. A listener with `postprocess=False` is sent as it is: messages in the shape of Chatbot's own data
    (`bubbles.message`), the dict of gr.HTML. It saves their conversion at each frame. 6.31.
-7. The listeners of one event run one after another, those of `.then` side by side. 6.31.
+7. The list of a dropdown opens at every key, the Tab that leaves it too (static/page.js). 6.31.
 8. A string that grew travels as “append”; gr.skip() within a stream travels as a new value, so
    the value before it is sent whole again after it (`handlers`). 6.31.
 9. A stream touches its inputs and outputs, and all that any listener ever touched, at each frame:
@@ -30,7 +29,6 @@ and not on the page: in tests/ui/test_gradio_fixes.py, or where only a browser c
    (`handlers`). 6.31.
 13. After a request that did not arrive the front end answers no further one, and it loads the page
    again when the server is back (static/draft.js keeps what was typed). 6.31.
-14. The list of a dropdown opens at every key, the Tab that leaves it too (static/page.js). 6.31.
 """
 
 import gradio as gr

@@ -1,10 +1,9 @@
 """One contract test for each reliance on Gradio's insides, by its number in chat/ui/gradio_fixes.
 
-What only a browser can show is held there, by what the page does with it:
-5 by tests/browser/test_runs.py::test_the_chosen_model_and_settings_reach_the_wire,
-7 by tests/browser/test_first_minutes.py::test_an_example_is_asked_with_a_click,
-10 by tests/browser/test_runs.py::test_a_second_tab_follows_and_can_stop,
-11 by tests/browser/test_runs.py::test_stop_keeps_the_text_and_the_next_question_works.
+What only a browser can show is held there: 5 and 10 by tests/browser/test_gradio.py,
+7 by test_first_minutes.py::test_a_menu_closes_behind_the_keyboard, 13 by test_away.py, and of 11 what
+the page does with it by test_runs.py::test_stop_keeps_the_text_and_the_next_question_works.
+9 stands in test_handlers.py: our side of it, for what it costs only the bench shows.
 """
 
 from typing import Any

@@ -278,3 +278,11 @@ async def test_a_model_without_temperature_is_greyed_with_its_reason(
 async def test_drawing_ends_with_the_run(page: Chat, handlers: Handlers) -> None:
     async with asyncio.timeout(5):
         await ask(page, "write a long answer", pace="smooth")
+
+
+async def test_every_stream_has_one_input_and_the_same_two_outputs(page: Chat) -> None:
+    streams = [each for each in page.fns.values() if each.types_generator]
+    assert len(streams) >= 5
+    for each in streams:
+        assert len(each.inputs) <= 1, each.name
+        assert list(each.outputs) == [page.chatbot, page.side.activity]
