@@ -23,7 +23,7 @@ from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.vendors import VENDORS, Speaks
 from chat.runs import Runs
 from chat.settings import Settings
-from chat.store import Store
+from chat.store import Store, open_store
 from chat.tools import Tools, load
 
 if TYPE_CHECKING:
@@ -52,12 +52,15 @@ async def open_app(
     catalogue = Catalogue(settings, providers, missing, hidden)
     tools = load(settings)
     engine = Engine(settings, catalogue, tools)
-    runs = Runs(engine.answer, leaving=settings.leaving, log_text=settings.log_text)
     try:
-        catalogue.refresh()
-        yield App(settings, catalogue, tools, runs, Store(), Budget())
+        async with open_store(settings.database) as store:
+            runs = Runs(engine.answer, store, leaving=settings.leaving, log_text=settings.log_text)
+            try:
+                catalogue.refresh()
+                yield App(settings, catalogue, tools, runs, store, Budget())
+            finally:
+                await runs.aclose()
     finally:
-        await runs.aclose()
         await catalogue.aclose()
         await clients.aclose()
 

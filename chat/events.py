@@ -2,13 +2,14 @@
 
 Frozen values only. Every consumer uses `match` and ends with `assert_never`, so that the type
 checker names each place that must think about a new event. `to_dict` is the one way an event
-becomes JSON, for every face, log and store; its wire name is the class name in snake case.
+becomes JSON, for every face, log and store, and `from_dict` the way back; its wire name is the
+class name in snake case.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from chat.errors import Failure
 
@@ -202,6 +203,15 @@ Delta = TextDelta | ThinkingDelta | ToolCallDelta
 Terminal = TurnFinished | TurnFailed
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event of a run with its number, from 1, and its time, in seconds since the run began."""
+
+    seq: int
+    at: float
+    event: Event
+
+
 def name(event: Event | ReplyEvent) -> str:
     """The wire name: `TextDelta` → `text_delta`."""
     return _NAMES[type(event)]
@@ -210,6 +220,18 @@ def name(event: Event | ReplyEvent) -> str:
 def to_dict(event: Event | ReplyEvent) -> dict[str, Any]:
     """`{"type": name, **fields}`, nested values as plain dicts, ready for JSON."""
     return {"type": _NAMES[type(event)], **_fields(event)}
+
+
+def from_dict(data: Mapping[str, Any]) -> Event:
+    """The event that `to_dict` made `data` of. Fields unknown here are left out, so that an older
+    program reads what a newer one wrote; raises `KeyError` or `TypeError` for what is no event."""
+    kind = _KINDS[data["type"]]
+    given = {f.name: data[f.name] for f in fields(kind) if f.name in data}
+    if kind is TurnFinished and given.get("usage") is not None:
+        given["usage"] = Usage(**given["usage"])
+    elif kind is TurnFailed:
+        given["failure"] = Failure(**given["failure"])
+    return cast(Event, kind(**given))
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -224,3 +246,4 @@ _NAMES = {
     kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
     for kind in (*_OfBoth.__args__, ReplyFinished, *Event.__args__)
 }
+_KINDS = {_NAMES[kind]: kind for kind in Event.__args__}

@@ -12,13 +12,13 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from chat import turn_log
+from chat.conversations import CONTINUE, Conversation, Exchange
 from chat.errors import BUG, BadRequest, Failure
-from chat.events import Event, TurnFailed
+from chat.events import Entry, Event, TurnFailed
 from chat.messages import Options, Turn
-from chat.store import Conversation, Exchange
+from chat.store import Store
 from chat.transcript import State, Transcript
 
 log = logging.getLogger("chat.turns")
@@ -26,17 +26,11 @@ log = logging.getLogger("chat.turns")
 KEPT = 60.0
 """Seconds that a finished run stays readable after its last reader left."""
 
+SAVING = 0.5
+"""Seconds that a question may take to be saved before a provider is asked all the same."""
+
 STOPPED = Failure("stopped", "Stopped.")
 SHUTDOWN = Failure("shutdown", "Interrupted: Runnel was shut down while this was being written.")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event with its number, from 1, and its time, in seconds since the run began."""
-
-    seq: int
-    at: float
-    event: Event
 
 
 class Run:
@@ -219,12 +213,14 @@ class Runs:
     def __init__(
         self,
         answer: Callable[[Turn], AsyncGenerator[Event, None]],
+        store: Store | None = None,
         *,
         leaving: float | None = None,
         log_text: bool = False,
         kept: float = KEPT,
     ) -> None:
-        self._answer, self._leaving, self._log_text, self._kept = answer, leaving, log_text, kept
+        self._answer, self._store = answer, store or Store()
+        self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
         self._expiring: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
@@ -235,30 +231,57 @@ class Runs:
     def get(self, id: str) -> Run | None:
         return self._runs.get(id)
 
-    def start(self, turn: Turn) -> Run:
+    def start(self, turn: Turn, owner: str = "") -> Run:
         """Begins to answer `turn`, in a task of its own."""
         if self._closed:
             raise BadRequest("Runnel is shutting down. Ask again in a moment.")
-        run = Run(turn, self._answer(turn), leaving=self._leaving, log_text=self._log_text)
+        events = self._events(turn, owner)
+        run = Run(turn, events, leaving=self._leaving, log_text=self._log_text)
         self._runs[run.id] = run
         run.when_over(lambda: self._expire(run))
         return run
 
-    def ask(self, conversation: Conversation, question: str, options: Options, *, again: bool = False) -> Run:
+    async def ask(
+        self,
+        conversation: Conversation,
+        question: str,
+        options: Options,
+        *,
+        again: bool = False,
+        continues: bool = False,
+        key: str = "",
+    ) -> Run:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked.
 
-        `again`: in the place of the last exchange, which returns if the new answer has not a word.
+        `again`: the last question once more, whose answer returns if the new one has not a word.
+        `continues`: the rest of the last answer; the question is ours. `key`: the asker's name for this
+        sending; the same key once more begins nothing, and the run that it began is returned while it
+        can still be read (`BadRequest` afterwards).
         """
+        if key and (known := await self._store.asked(conversation.owner, key)) is not None:
+            if (run := self.get(known)) is not None:
+                return run
+            raise BadRequest("This question was sent already, and answered.")
         last = conversation.last
-        if not question.strip():
-            raise BadRequest("There is nothing to answer yet: write a question first.")
+        if key and last is not None and last.key == key and (run := self.get(last.run)) is not None:
+            return run  # the same sending twice at once
         if last is not None and last.transcript.state == "running":
             raise BadRequest("The last answer is still being written: wait for it, or stop it.")
+        if last is None and (again or continues):
+            raise BadRequest("There is no answer yet to go on from.")
+        question = CONTINUE if continues else question
+        if not question.strip():
+            raise BadRequest("There is nothing to answer yet: write a question first.")
         replaced = last if again else None
-        run = self.start(Turn(question, options, conversation.messages(-1 if replaced else None)))
-        exchange = Exchange(question, run.id, run.transcript, replaced)
-        conversation.exchanges[len(conversation.exchanges) - bool(replaced) :] = [exchange]
-        run.when_ended(conversation.mend)
+        turn = Turn(question, options, conversation.messages(-1 if replaced else None))
+        run = self.start(turn, conversation.owner)
+        exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)
+        if replaced is not None:
+            exchange.asked, exchange.continues = replaced.asked, replaced.continues
+            exchange.versions, exchange.replaces = replaced.versions, replaced
+            exchange.versions.append(run.id)
+        self._store.add(conversation, exchange, run)  # before the run's task takes its first step
+        run.when_ended(lambda: self._store.ended(conversation, exchange))
         return run
 
     async def aclose(self, patience: float = 2.0) -> None:
@@ -272,6 +295,13 @@ class Runs:
         for timer in self._expiring.values():
             timer.cancel()
         self._runs.clear()
+
+    async def _events(self, turn: Turn, owner: str) -> AsyncGenerator[Event, None]:
+        """Nothing is asked of a provider before the question is saved, or has had its chance."""
+        await self._store.saved(SAVING)
+        async with aclosing(self._answer(turn)) as events:
+            async for event in events:
+                yield event
 
     def _expire(self, run: Run) -> None:
         def drop() -> None:

@@ -75,6 +75,14 @@ class Settings:
     space: bool = False
     leaving: float | None = None
     """Seconds that a run goes on when nobody reads it. None: until it is finished."""
+    database: Path = Path("data/chat.db")
+    """Where conversations are kept; `:memory:` keeps them no longer than the program runs."""
+    secret: Secret | None = None
+    """Signs the cookies. None: one is made and kept beside the database."""
+    runs_each: int = 4
+    """Answers that one person may have written at once; more of them wait."""
+    runs: int = 100
+    """Answers that may be written at once in all."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     no_color: bool = False
     """`NO_COLOR` is set, to whatever (https://no-color.org), or the terminal is `dumb`."""
@@ -123,6 +131,10 @@ class Settings:
             public=_flag(env, "CHAT_PUBLIC", False),
             space=space,
             leaving=_leaving(env),
+            database=Path(env.get("CHAT_DATABASE", "data/chat.db")).expanduser(),
+            secret=Secret(env["CHAT_SECRET"]) if "CHAT_SECRET" in env else None,
+            runs_each=int(_number(env, "CHAT_RUNS_EACH", 4, 1, 10_000)),
+            runs=int(_number(env, "CHAT_RUNS", 100, 1, 10_000)),
             deadlines=Deadlines(
                 connect=_number(env, "CHAT_CONNECT_TIMEOUT", 5, 0.01, 3600),
                 first=_number(env, "CHAT_FIRST_EVENT_TIMEOUT", 120, 0.01, 86400),

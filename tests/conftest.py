@@ -2,9 +2,12 @@
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 _connect = socket.socket.connect
 _getaddrinfo = socket.getaddrinfo
@@ -29,8 +32,10 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no setting of the person who runs the tests reaches them."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key and no setting of the person who runs the tests reaches them, and no test their chats."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for the processes that a test starts
     for name in list(os.environ):
         if name.endswith("_API_KEY") or name.startswith(("CHAT_", "GRADIO_", "OPENAI_", "ANTHROPIC_")):
             monkeypatch.delenv(name)

@@ -21,7 +21,16 @@ ENGINE = {
     *VALUES,
 }
 FACE = {
-    *("chat.build", "chat.runs", "chat.store", "chat.transcript", "chat.pacing", "chat.sse", "chat.settings"),
+    *(
+        "chat.build",
+        "chat.runs",
+        "chat.store",
+        "chat.conversations",
+        "chat.transcript",
+        "chat.pacing",
+        "chat.sse",
+        "chat.settings",
+    ),
     *("chat.catalogue", "chat.tools", "chat.extract"),
     *VALUES,
 }
@@ -46,8 +55,12 @@ TABLE: dict[str, set[str]] = {
     "chat.reply": VALUES,
     "chat.engine": {"chat.reply", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
-    "chat.store": {"chat.transcript", *VALUES},
-    "chat.runs": {"chat.engine", "chat.turn_log", "chat.store", "chat.transcript", "chat.settings", *VALUES},
+    "chat.conversations": {"chat.transcript", *VALUES},
+    "chat.store": {"chat.conversations", "chat.transcript", *VALUES},
+    "chat.runs": {
+        *("chat.engine", "chat.turn_log", "chat.store", "chat.conversations", "chat.transcript"),
+        *("chat.settings", *VALUES),
+    },
     "chat.build": {"chat.engine", "chat.runs", "chat.store", "chat.pacing", *ENGINE},
     "chat.ui": FACE,
     "chat.api": FACE,
@@ -74,6 +87,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "starlette": ("chat.api", "chat.ui", "app"),
     "uvicorn": ("chat.server",),
     "sqlalchemy": ("chat.store",),
+    "aiosqlite": ("chat.store",),
     "sqlite3": ("chat.store", "chat.tools.search_docs"),
     "simpleeval": ("chat.tools.calculate",),
     "dotenv": ("chat.settings",),

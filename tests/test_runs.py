@@ -8,11 +8,11 @@ from contextlib import aclosing
 
 import pytest
 
+from chat.conversations import Conversation
 from chat.errors import BadRequest
-from chat.events import Event, TextDelta, TurnFailed, TurnFinished, TurnStarted
+from chat.events import Entry, Event, TextDelta, TurnFailed, TurnFinished, TurnStarted
 from chat.messages import Options, Turn, User
-from chat.runs import Entry, Run, Runs
-from chat.store import Store
+from chat.runs import Run, Runs
 
 Answer = Callable[[Turn], AsyncGenerator[Event, None]]
 
@@ -264,9 +264,10 @@ async def test_what_was_said_before_is_told() -> None:
         return tellers[-1].answer(turn)
 
     asked: list[Turn] = []
-    runs, conversation = Runs(tell), Store().current("me")
+    runs, conversation = Runs(tell), Conversation("me")
     for question, answer in (("One?", "1"), ("Two?", "2")):
-        run = runs.ask(conversation, question, Options())
+        run = await runs.ask(conversation, question, Options())
+        await run.wait(0, within=0)  # its task takes its first step
         tellers[-1].say(TextDelta(answer), DONE)
         await run.finished()
     assert [message.text for message in asked[1].history if isinstance(message, User)] == ["One?"]
@@ -275,8 +276,8 @@ async def test_what_was_said_before_is_told() -> None:
 
 async def test_a_question_without_a_word_of_answer_poisons_nothing() -> None:
     teller = Teller()
-    runs, conversation = Runs(teller.answer), Store().current("me")
-    run = runs.ask(conversation, "Lost?", Options())
+    runs, conversation = Runs(teller.answer), Conversation("me")
+    run = await runs.ask(conversation, "Lost?", Options())
     run.stop()
     await run.finished()
     assert conversation.messages() == ()
@@ -291,10 +292,11 @@ async def test_asked_again_the_old_answer_stays_until_there_is_a_new_word() -> N
         asked.append(turn)
         return tellers[-1].answer(turn)
 
-    runs, conversation = Runs(tell), Store().current("me")
+    runs, conversation = Runs(tell), Conversation("me")
     answers: list[str] = []
     for again, said in ((False, (TextDelta("old"), DONE)), (True, (DONE,)), (True, (TextDelta("new"), DONE))):
-        run = runs.ask(conversation, "One?", Options(), again=again)
+        run = await runs.ask(conversation, "One?", Options(), again=again)
+        await run.wait(0, within=0)  # its task takes its first step
         tellers[-1].say(*said)
         await run.finished()
         await asyncio.sleep(0)
@@ -305,17 +307,17 @@ async def test_asked_again_the_old_answer_stays_until_there_is_a_new_word() -> N
 
 @pytest.mark.parametrize("question", ["", "  \n\t "])
 async def test_an_empty_question_is_refused(question: str) -> None:
-    runs, conversation = Runs(Teller().answer), Store().current("me")
+    runs, conversation = Runs(Teller().answer), Conversation("me")
     with pytest.raises(BadRequest):
-        runs.ask(conversation, question, Options())
+        await runs.ask(conversation, question, Options())
     assert conversation.exchanges == []
 
 
 async def test_a_second_question_waits_for_the_first_answer() -> None:
-    runs, conversation = Runs(Teller().answer), Store().current("me")
-    runs.ask(conversation, "One?", Options())
+    runs, conversation = Runs(Teller().answer), Conversation("me")
+    await runs.ask(conversation, "One?", Options())
     with pytest.raises(BadRequest):
-        runs.ask(conversation, "Two?", Options())
+        await runs.ask(conversation, "Two?", Options())
     await runs.aclose()
 
 

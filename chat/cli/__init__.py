@@ -23,6 +23,7 @@ from chat.errors import Config, Fault
 from chat.messages import Options
 from chat.runs import Run
 from chat.settings import Settings
+from chat.store import LOCAL
 
 __all__ = ["main"]
 
@@ -108,7 +109,7 @@ class _Terminal:
     def __init__(self, host: Host, settings: Settings, arguments: argparse.Namespace) -> None:
         self._host, self._events = host, arguments.events
         self._colour = streams.colour(settings, sys.stderr)
-        self._conversation = host.app.store.current("terminal")
+        self._conversation = host.app.store.new(LOCAL)
         self._options = Options(
             model=arguments.model or self._default(),
             temperature=arguments.temperature,
@@ -158,7 +159,7 @@ class _Terminal:
 
     def _ask(self, question: str, lead: str = "") -> Run:
         async def begin() -> Run:
-            return self._host.app.runs.ask(self._conversation, question, self._options)
+            return await self._host.app.runs.ask(self._conversation, question, self._options)
 
         run = self._host.call(begin())
         screen = (

@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from chat.build import App, open_app
-from chat.runs import Entry, Run
+from chat.events import Entry
+from chat.runs import Run
 from chat.settings import Settings
 
 T = TypeVar("T")

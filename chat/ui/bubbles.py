@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from chat.store import Exchange
+from chat.conversations import Exchange
 from chat.transcript import Prose, Transcript
 from chat.ui import words
 from chat.ui.markup import Markup

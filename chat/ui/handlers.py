@@ -13,10 +13,10 @@ from typing import Any
 import gradio as gr
 
 from chat.build import App
+from chat.conversations import Conversation, Exchange
 from chat.errors import BUG, Fault
 from chat.pacing import Pace, frames
 from chat.runs import Run
-from chat.store import Conversation, Exchange
 from chat.ui import activity, bubbles, welcome
 from chat.ui.controls import Controls
 from chat.ui.owner import token
@@ -60,7 +60,7 @@ class Handlers:
 
     async def again(self, sent: Any, request: gr.Request) -> AsyncGenerator[Screen, None]:
         """Takes the last exchange back and asks again."""
-        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        last = (await self._app.store.current(_owner(request))).last if _owner(request) else None
         question = "" if last is None or last.transcript.state == "running" else last.question
         async with aclosing(self._ask(question, _unpacked(sent)[1], request, again=True)) as screens:
             async for screen in screens:
@@ -71,7 +71,7 @@ class Handlers:
         if not (owner := _owner(request)):
             yield [], activity.EMPTY
             return
-        async with aclosing(self._draw(owner, self._app.store.current(owner))) as screens:
+        async with aclosing(self._draw(owner, await self._app.store.current(owner))) as screens:
             async for screen in screens:
                 yield screen
 
@@ -85,10 +85,10 @@ class Handlers:
         if not (owner := _owner(request)):
             yield [bubbles.question(question), bubbles.remark(STRANGER)], gr.skip()
             return
-        conversation = self._app.store.current(owner)
+        conversation = await self._app.store.current(owner)
         try:
             options, pace = self.controls.read(values)
-            self._app.runs.ask(conversation, question, options, again=again)
+            await self._app.runs.ask(conversation, question, options, again=again)
         except Exception as error:
             if not isinstance(error, Fault):
                 log.exception("a question could not be asked")
@@ -127,12 +127,12 @@ class Handlers:
             yield before + bubble.messages(), activity.view(last.transcript, last.transcript.ended or 0)
             return
         above = sum(exchange.transcript.length for exchange in conversation.exchanges[:-1])
-        seen: Any = None
+        before_it, seen = last.replaces, None
         view: Any = activity.EMPTY
         with run.reading():
             async with aclosing(frames(run, self._app.budget, pace, above)) as moments:
                 async for frame in moments:
-                    if self._app.store.current(owner) is not conversation:
+                    if await self._app.store.current(owner) is not conversation:
                         return  # a new chat: this screen shows something else now
                     if (place := conversation.last) is None or place.run != last.run:
                         break  # taken back, or the old answer is
@@ -141,21 +141,21 @@ class Handlers:
                     # The same view again costs nothing: no more than “nothing new” is sent. A
                     # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).
                     yield before + bubble.messages(frame.shown), view
-        if last.replaces is not None:
+        if before_it is not None:
             await run.finished()
-            if conversation.last is last.replaces:
+            if conversation.last is before_it:
                 yield _came_to_nothing(conversation, last)
 
     # -- the rest ----------------------------------------------------------------------------
 
     async def stop(self, request: gr.Request) -> None:
-        if (run := self._run(request)) is not None:
+        if (run := await self._run(request)) is not None:
             run.stop()
 
     async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
         """The page as it opens: the models of now, the one last asked, and the welcome that fits them."""
         self._app.catalogue.refresh()
-        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        last = (await self._app.store.current(_owner(request))).last if _owner(request) else None
         model = last.transcript.model if last and last.transcript.model else self._app.catalogue.default
         menu = gr.update(choices=self._app.catalogue.names())
         if model != self.controls.model.value:  # else a choice made meanwhile would be undone
@@ -173,10 +173,10 @@ class Handlers:
 
     async def undo(self, typed: str, request: gr.Request) -> tuple[Any, Any, Any]:
         """Takes the last exchange back; its question returns to the box unless something is typed there."""
-        if not (owner := _owner(request)) or self._run(request) is not None:
+        if not (owner := _owner(request)) or await self._run(request) is not None:
             return gr.skip(), gr.skip(), gr.skip()
-        conversation = self._app.store.current(owner)
-        question = conversation.undo() or ""
+        conversation = await self._app.store.current(owner)
+        question = self._app.store.undo(conversation) or ""
         last = conversation.last
         view = activity.view(last.transcript, last.transcript.ended or 0) if last else activity.EMPTY
         return bubbles.conversation(conversation.exchanges), view, typed or question
@@ -188,9 +188,9 @@ class Handlers:
             self._app.store.new(owner)
         return [], activity.EMPTY
 
-    def _run(self, request: gr.Request) -> Run | None:
+    async def _run(self, request: gr.Request) -> Run | None:
         """The owner's run, while it goes on."""
-        last = self._app.store.current(_owner(request)).last if _owner(request) else None
+        last = (await self._app.store.current(_owner(request))).last if _owner(request) else None
         run = self._app.runs.get(last.run) if last else None
         return run if run is not None and run.transcript.ended is None else None
 

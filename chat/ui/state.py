@@ -15,7 +15,7 @@ def route(parent: FastAPI, app: App) -> None:
     async def state(request: Request) -> dict[str, object]:
         """`run`: the last one's id; `length`: characters of its answer so far."""
         owner = token(request.cookies)
-        last = app.store.current(owner).last if owner else None
+        last = (await app.store.current(owner)).last if owner else None
         return {
             "run": last.run if last else "",
             "running": last is not None and last.transcript.ended is None,

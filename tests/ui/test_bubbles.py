@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chat.conversations import Exchange
 from chat.errors import Failure, Kind
 from chat.events import (
     Citation,
@@ -22,7 +23,6 @@ from chat.events import (
     TurnStarted,
     Usage,
 )
-from chat.store import Exchange
 from chat.transcript import Transcript
 from chat.ui.bubbles import Bubble, conversation, question, remark
 

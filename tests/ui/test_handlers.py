@@ -88,7 +88,7 @@ async def test_the_next_question_follows_the_first(page: Chat) -> None:
 async def test_an_empty_question_changes_nothing(page: Chat, app: App) -> None:
     for nothing in ("", "  \n"):
         assert await ask(page, nothing) == [(gr.skip(), gr.skip())]
-    assert app.store.current(ME).exchanges == []
+    assert (await app.store.current(ME)).exchanges == []
 
 
 async def test_without_a_cookie_nothing_runs(page: Chat, app: App) -> None:
@@ -108,7 +108,7 @@ async def test_a_second_send_is_refused(page: Chat, handlers: Handlers, app: App
         [screen] = await ask(page, "another")
         assert "still being written" in text(screen)
         assert 'remark"' in text(screen)  # by this the page's script knows
-    assert [exchange.question for exchange in app.store.current(ME).exchanges] == ["stall, please"]
+    assert [exchange.question for exchange in (await app.store.current(ME)).exchanges] == ["stall, please"]
 
 
 async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: Handlers) -> None:
@@ -126,7 +126,7 @@ async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: H
 async def test_a_reader_that_leaves_stops_nothing(page: Chat, handlers: Handlers, app: App) -> None:
     async with aclosing(handlers.ask(sent(page, "write a long answer"), request())) as reading:
         await anext(reading)
-    run = app.runs.get(app.store.current(ME).exchanges[0].run)
+    run = app.runs.get((await app.store.current(ME)).exchanges[0].run)
     assert run is not None
     await run.finished()
     [screen, end] = [each async for each in handlers.attach(request())]
@@ -145,7 +145,7 @@ async def test_try_again_takes_the_place_of_the_failure(page: Chat, handlers: Ha
     await ask(page, "fail in mid-stream")
     again = await screens(handlers.again(sent(page), request()))
     assert roles(again[-1]) == ["user", "assistant"] * 2
-    assert [exchange.question for exchange in app.store.current(ME).exchanges] == [
+    assert [exchange.question for exchange in (await app.store.current(ME)).exchanges] == [
         "hello",
         "fail in mid-stream",
     ]
@@ -159,7 +159,7 @@ async def test_a_retry_that_comes_to_nothing_gives_the_old_answer_back(
     last = (await screens(handlers.again(sent(page, model=model), request())))[-1]
     assert text(last).startswith(before)
     assert "remark" in text(last)
-    [exchange] = app.store.current(ME).exchanges
+    [exchange] = (await app.store.current(ME)).exchanges
     assert exchange.transcript.state == "complete"
     assert "complete" in text((await ask(page, "and now?"))[-1])
 
@@ -173,7 +173,7 @@ async def test_a_retry_that_is_turned_away_loses_nothing(page: Chat, handlers: H
     await app.runs.aclose()
     [screen] = await screens(handlers.again(sent(page), request()))
     assert "shutting down" in text(screen)
-    assert len(app.store.current(ME).exchanges) == 1
+    assert len((await app.store.current(ME)).exchanges) == 1
 
 
 async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> None:
@@ -188,7 +188,7 @@ async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> N
 async def test_a_new_chat_leaves_the_running_one(page: Chat, handlers: Handlers, app: App) -> None:
     async with aclosing(handlers.ask(sent(page, "stall, please"), request())) as reading:
         await anext(reading)
-        run = app.runs.get(app.store.current(ME).exchanges[0].run)
+        run = app.runs.get((await app.store.current(ME)).exchanges[0].run)
         assert (await handlers.new(request()))[0] == []
         assert await screens(reading) == [(gr.skip(), gr.skip())]  # it does not draw over the new one
     assert run is not None
@@ -219,7 +219,7 @@ async def test_what_is_chosen_reaches_the_run(page: Chat, app: App) -> None:
         effort="low",
         tools=["x"],
     )
-    run = app.runs.get(app.store.current(ME).exchanges[0].run)
+    run = app.runs.get((await app.store.current(ME)).exchanges[0].run)
     assert run is not None
     options = run.turn.options
     assert (options.model, options.temperature, options.max_tokens) == ("demo:fast", 0.3, 5000)
@@ -228,7 +228,7 @@ async def test_what_is_chosen_reaches_the_run(page: Chat, app: App) -> None:
 
 async def test_what_is_not_chosen_is_not_sent(page: Chat, app: App) -> None:
     await ask(page, "hello", max_tokens="", temperature=1.0, warm=False, system="")
-    run = app.runs.get(app.store.current(ME).exchanges[0].run)
+    run = app.runs.get((await app.store.current(ME)).exchanges[0].run)
     assert run is not None
     expected = replace(run.turn.options, temperature=None, max_tokens=None, effort=None, system="")
     assert run.turn.options == expected

@@ -83,7 +83,7 @@ async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -
     nothing = {"run": "", "running": False, "length": 0, "models": site.app.catalogue.version}
     assert (await site.client.get("/state")).json() == nothing
     cookie = (await site.client.get("/")).cookies[COOKIE]
-    run = site.app.runs.ask(site.app.store.current(cookie), "hello", Options(model="demo:fast"))
+    run = await site.app.runs.ask(await site.app.store.current(cookie), "hello", Options(model="demo:fast"))
     assert (await site.client.get("/state")).json()["running"] is True
     await run.finished()
     state = (await site.client.get("/state")).json()

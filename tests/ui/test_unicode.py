@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from chat.conversations import Exchange
 from chat.events import (
     Citation,
     Event,
@@ -16,7 +17,6 @@ from chat.events import (
     TurnFinished,
     TurnStarted,
 )
-from chat.store import Exchange
 from chat.transcript import Transcript
 from chat.ui import activity
 from chat.ui.bubbles import Bubble

@@ -1,0 +1,106 @@
+"""Conversations as values: what was asked and answered, in which order, and what grew out of what.
+
+An exchange is a question and one answer to it. Asked again, the question gets another version of its
+answer; edited, it begins another conversation that shares what came before. The store keeps these,
+runs fill them, faces show them. Nothing here knows a database, a provider or a face.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from chat.messages import Assistant, Message, Options, Text, User
+from chat.transcript import Transcript
+
+TITLE = 60
+"""Characters of a title that is made from the first question."""
+
+CONTINUE = (
+    "Your last answer was cut off. Go on from exactly where it stopped, "
+    "without repeating anything and without a remark on it."
+)
+"""What a model is asked when a person wants the rest of an answer."""
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """A question and the run that answers it. The transcript grows while the run goes on."""
+
+    question: str
+    run: str
+    """Id of the run, and so of the answer."""
+    transcript: Transcript
+    asked: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    """Id of the question; all versions of its answer share it."""
+    at: float = field(default_factory=time.time)
+    """When the answer was asked for, in seconds since the epoch."""
+    options: Options = field(default_factory=Options)
+    continues: bool = False
+    """The question is `CONTINUE`: the answer goes on where the one before it stopped."""
+    key: str = ""
+    """What the asker called this sending of it: the same key again is the same run."""
+    thumb: int = 0
+    """1 up, -1 down."""
+    versions: list[str] = field(default_factory=list)
+    """Runs that answered this question, oldest first, this one among them. Shared by them all."""
+    replaces: "Exchange | None" = None
+    """What stood here before it was asked again; kept until this one has a word."""
+    full: bool = True
+    """Whether the transcript holds all that happened, or (of old exchanges) question and text alone."""
+
+    def __post_init__(self) -> None:
+        if self.run not in self.versions:
+            self.versions.append(self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another conversation. `run`: where the two part (the answer that stands only in the older one)."""
+
+    id: str
+    title: str
+    run: str
+
+
+@dataclass(slots=True, eq=False)
+class Conversation:
+    owner: str
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    title: str = ""
+    """"" until the first question."""
+    named: bool = False
+    """A person chose the title."""
+    exchanges: list[Exchange] = field(default_factory=list)
+    origin: Link | None = None
+    """The conversation that this one began in, when a question there was edited."""
+    branches: list[Link] = field(default_factory=list)
+    """Conversations that began in this one."""
+
+    @property
+    def last(self) -> Exchange | None:
+        return self.exchanges[-1] if self.exchanges else None
+
+    def find(self, run: str) -> int | None:
+        """The place of the exchange that `run` answered."""
+        return next((n for n, exchange in enumerate(self.exchanges) if exchange.run == run), None)
+
+    def messages(self, until: int | None = None) -> tuple[Message, ...]:
+        """What a provider is told of it: roles in turn, answers as they were shown, nothing else.
+
+        A question that got no word of an answer is left out: it would poison what follows. `until`
+        counts the exchanges, as a slice does.
+        """
+        messages: list[Message] = []
+        for exchange in self.exchanges[:until]:
+            if (text := exchange.transcript.text).strip():
+                messages += [User(exchange.question), Assistant((Text(text),))]
+        return tuple(messages)
+
+
+def title(question: str) -> str:
+    """A title made of the beginning of `question`: one line, cut at a word."""
+    line = " ".join(question[: 10 * TITLE].split())
+    if len(line) <= TITLE:
+        return line
+    cut = line[:TITLE].rpartition(" ")[0]
+    return f"{cut if len(cut) > TITLE // 2 else line[: TITLE - 1]}…"
