@@ -26,6 +26,7 @@ async def serve(settings: Settings) -> None:
         from starlette.middleware.cors import CORSMiddleware
 
         from chat import ui
+        from chat.api.cookie import Cookie
         from chat.api.gate import Gate
         from chat.api.safety import SafetyHeaders
 
@@ -34,6 +35,7 @@ async def serve(settings: Settings) -> None:
             # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
             parent.add_middleware(CORSMiddleware, allow_origins=[])
             ui.mount(parent, app)
+            parent.add_middleware(Cookie, owners=app.owners, framed=settings.space)
             parent.add_middleware(Gate, local=settings.loopback and not settings.public)
             parent.add_middleware(SafetyHeaders, framed=settings.space)
             await Server(parent, app, socket).serve()

@@ -5,6 +5,7 @@
 opens clients, catalogue, tools, engine, runs and store, and closes them again in the other order.
 """
 
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from chat.catalogue import Catalogue
 from chat.engine import Engine
 from chat.errors import Config
+from chat.owners import Owners
 from chat.pacing import Budget
 from chat.providers import Provider, Vendor
 from chat.providers.anthropic_messages import AnthropicMessages
@@ -39,6 +41,7 @@ class App:
     tools: Tools
     runs: Runs
     store: Store
+    owners: Owners
     budget: Budget
 
 
@@ -54,10 +57,11 @@ async def open_app(
     engine = Engine(settings, catalogue, tools)
     try:
         async with open_store(settings.database) as store:
+            owners = Owners(_secret(settings))
             runs = Runs(engine.answer, store, leaving=settings.leaving, log_text=settings.log_text)
             try:
                 catalogue.refresh()
-                yield App(settings, catalogue, tools, runs, store, Budget())
+                yield App(settings, catalogue, tools, runs, store, owners, Budget())
             finally:
                 await runs.aclose()
     finally:
@@ -76,6 +80,11 @@ def refuse_open_wallet(settings: Settings) -> None:
         f"{where} everybody who finds the page could spend your credit: {names} is set. "
         "Set CHAT_PUBLIC=1 if you want that, or take the key away."
     )
+
+
+def _secret(settings: Settings) -> bytes:
+    """What signs the cookies."""
+    return settings.secret.value.encode() if settings.secret else secrets.token_bytes(32)
 
 
 def _vendors(settings: Settings) -> tuple[Vendor, ...]:

@@ -21,9 +21,9 @@ from chat.cli.host import Host
 from chat.cli.screen import Lines, Screen
 from chat.errors import Config, Fault
 from chat.messages import Options
+from chat.owners import LOCAL
 from chat.runs import Run
 from chat.settings import Settings
-from chat.store import LOCAL
 
 __all__ = ["main"]
 

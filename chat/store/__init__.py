@@ -17,9 +17,6 @@ from chat.conversations import Conversation, Exchange, Link, title
 from chat.events import Entry
 from chat.transcript import Transcript
 
-LOCAL = "local"
-"""The owner at this machine: the terminal, and a browser that came with the key printed at start."""
-
 OPEN = 100
 """Conversations that stay in memory after their last use."""
 

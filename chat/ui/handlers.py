@@ -19,7 +19,6 @@ from chat.pacing import Pace, frames
 from chat.runs import Run
 from chat.ui import activity, bubbles, welcome
 from chat.ui.controls import Controls
-from chat.ui.owner import token
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class Handlers:
 
     async def again(self, sent: Any, request: gr.Request) -> AsyncGenerator[Screen, None]:
         """Takes the last exchange back and asks again."""
-        last = (await self._app.store.current(_owner(request))).last if _owner(request) else None
+        last = (await self._app.store.current(self._owner(request))).last if self._owner(request) else None
         question = "" if last is None or last.transcript.state == "running" else last.question
         async with aclosing(self._ask(question, _unpacked(sent)[1], request, again=True)) as screens:
             async for screen in screens:
@@ -68,7 +67,7 @@ class Handlers:
 
     async def attach(self, request: gr.Request) -> AsyncGenerator[Screen, None]:
         """The conversation as it is, and on with its running answer."""
-        if not (owner := _owner(request)):
+        if not (owner := self._owner(request)):
             yield [], activity.EMPTY
             return
         async with aclosing(self._draw(owner, await self._app.store.current(owner))) as screens:
@@ -82,7 +81,7 @@ class Handlers:
         if not question.strip():
             yield gr.skip(), gr.skip()
             return
-        if not (owner := _owner(request)):
+        if not (owner := self._owner(request)):
             yield [bubbles.question(question), bubbles.remark(STRANGER)], gr.skip()
             return
         conversation = await self._app.store.current(owner)
@@ -155,7 +154,7 @@ class Handlers:
     async def arrive(self, request: gr.Request) -> tuple[Any, Any, Any, Any]:
         """The page as it opens: the models of now, the one last asked, and the welcome that fits them."""
         self._app.catalogue.refresh()
-        last = (await self._app.store.current(_owner(request))).last if _owner(request) else None
+        last = (await self._app.store.current(self._owner(request))).last if self._owner(request) else None
         model = last.transcript.model if last and last.transcript.model else self._app.catalogue.default
         menu = gr.update(choices=self._app.catalogue.names())
         if model != self.controls.model.value:  # else a choice made meanwhile would be undone
@@ -173,7 +172,7 @@ class Handlers:
 
     async def undo(self, typed: str, request: gr.Request) -> tuple[Any, Any, Any]:
         """Takes the last exchange back; its question returns to the box unless something is typed there."""
-        if not (owner := _owner(request)) or await self._run(request) is not None:
+        if not (owner := self._owner(request)) or await self._run(request) is not None:
             return gr.skip(), gr.skip(), gr.skip()
         conversation = await self._app.store.current(owner)
         question = self._app.store.undo(conversation) or ""
@@ -183,14 +182,17 @@ class Handlers:
 
     async def new(self, request: gr.Request) -> Screen:
         """An empty conversation. A running answer is stopped: nobody could come back to it."""
-        if owner := _owner(request):
+        if owner := self._owner(request):
             await self.stop(request)
             self._app.store.new(owner)
         return [], activity.EMPTY
 
+    def _owner(self, request: gr.Request) -> str:
+        return self._app.owners.of(dict(request.cookies))
+
     async def _run(self, request: gr.Request) -> Run | None:
         """The owner's run, while it goes on."""
-        last = (await self._app.store.current(_owner(request))).last if _owner(request) else None
+        last = (await self._app.store.current(self._owner(request))).last if self._owner(request) else None
         run = self._app.runs.get(last.run) if last else None
         return run if run is not None and run.transcript.ended is None else None
 
@@ -211,10 +213,6 @@ def _came_to_nothing(conversation: Conversation, again: Exchange) -> Screen:
     if transcript.failure is not None and transcript.state != "stopped":
         screen.append(bubbles.remark(transcript.failure.message))
     return screen, activity.view(transcript, transcript.ended or 0)
-
-
-def _owner(request: gr.Request) -> str:
-    return token(dict(request.cookies))
 
 
 def _besides_text(run: Run) -> tuple[int, int]:

@@ -14,7 +14,6 @@ from chat.ui.controls import Controls
 from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
-from chat.ui.owner import Owner
 
 SCRIPTS = ("draft.js", "follow.js", "clock.js", "copy.js")
 STREAMS = 1000
@@ -72,7 +71,6 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
     """Puts the page of `app` on `parent`, with the light question that open pages ask (`/state`)."""
     page = build_page(app)
     state.route(parent, app)
-    parent.add_middleware(Owner, framed=app.settings.space)
     gr.mount_gradio_app(
         parent,
         page,

@@ -7,14 +7,13 @@ small and costs no Gradio event; `static/follow.js` asks and clicks the page's h
 from fastapi import FastAPI, Request
 
 from chat.build import App
-from chat.ui.owner import token
 
 
 def route(parent: FastAPI, app: App) -> None:
     @parent.get("/state", include_in_schema=False)
     async def state(request: Request) -> dict[str, object]:
         """`run`: the last one's id; `length`: characters of its answer so far."""
-        owner = token(request.cookies)
+        owner = app.owners.of(request.cookies)
         last = (await app.store.current(owner)).last if owner else None
         return {
             "run": last.run if last else "",

@@ -10,18 +10,21 @@ import gradio as gr
 import pytest
 
 from chat.build import App, open_app
+from chat.owners import COOKIE, Owners
 from chat.settings import Settings
 from chat.ui.handlers import Handlers, Screen
 from chat.ui.interface import Chat
-from chat.ui.owner import COOKIE
 from chat.ui.page import build_page
 
-ME, OTHER = "m" * 32, "o" * 32
+ME, OTHER = "me", "other"
+SECRET = "of the tests"
 
 
 @pytest.fixture
 async def app() -> AsyncIterator[App]:
-    async with open_app(Settings.read({"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0"})) as app:
+    async with open_app(
+        Settings.read({"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", "CHAT_SECRET": SECRET})
+    ) as app:
         if (fetching := app.catalogue.refresh()) is not None:
             await fetching
         yield app
@@ -34,7 +37,8 @@ async def page(app: App) -> Chat:
 
 
 def request(owner: str = ME) -> gr.Request:
-    return gr.Request(cookies={COOKIE: owner} if owner else {})
+    cookie = Owners(SECRET.encode()).cookie(owner)
+    return gr.Request(cookies={COOKIE: cookie} if owner else {})
 
 
 def values(page: Chat, **chosen: Any) -> list[Any]:

@@ -9,16 +9,16 @@ import pytest
 from fastapi import FastAPI
 
 from chat import ui
+from chat.api.cookie import Cookie
 from chat.build import App, open_app
 from chat.errors import BadRequest
 from chat.messages import Options
+from chat.owners import COOKIE
 from chat.settings import Settings
 from chat.ui import welcome
-from chat.ui.owner import COOKIE
 from chat.ui.page import build_page
 
 KEY = "sk-test-0123456789abcdef"
-ME = "m" * 32
 
 
 @dataclass
@@ -32,6 +32,7 @@ async def site_of(**environ: str) -> AsyncIterator[Site]:
         if (fetching := app.catalogue.refresh()) is not None:
             await fetching
         parent = ui.mount(FastAPI(), app)
+        parent.add_middleware(Cookie, owners=app.owners)
         transport = httpx.ASGITransport(parent)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Site(app, client)
@@ -82,14 +83,16 @@ async def test_no_file_but_gradio_s_own_is_served(site: Site) -> None:
 async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -> None:
     nothing = {"run": "", "running": False, "length": 0, "models": site.app.catalogue.version}
     assert (await site.client.get("/state")).json() == nothing
-    cookie = (await site.client.get("/")).cookies[COOKIE]
-    run = await site.app.runs.ask(await site.app.store.current(cookie), "hello", Options(model="demo:fast"))
+    owner = site.app.owners.of({COOKIE: (await site.client.get("/")).cookies[COOKIE]})
+    run = await site.app.runs.ask(await site.app.store.current(owner), "hello", Options(model="demo:fast"))
     assert (await site.client.get("/state")).json()["running"] is True
     await run.finished()
     state = (await site.client.get("/state")).json()
     assert state == {**nothing, "run": run.id, "length": run.transcript.length}
     site.client.cookies.clear()
-    assert (await site.client.get("/state", headers={"cookie": f"{COOKIE}={ME}"})).json() == nothing
+    assert (
+        await site.client.get("/state", headers={"cookie": f"{COOKIE}={site.app.owners.cookie('me')}"})
+    ).json() == nothing
 
 
 async def test_the_empty_page_says_how_to_add_a_key_only_where_there_is_none(site: Site, keyed: Site) -> None:

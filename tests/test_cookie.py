@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from chat.ui.owner import COOKIE, Owner, token
+from chat.api.cookie import Cookie
+from chat.owners import COOKIE, Owners
+
+OWNERS = Owners(b"secret")
 
 
 async def answer(
@@ -29,7 +32,7 @@ async def answer(
 
     headers = [(b"cookie", cookie.encode())] if cookie else []
     scope = {"type": "http", "method": method, "scheme": scheme, "headers": headers}
-    await Owner(app, framed=framed)(scope, None, send)
+    await Cookie(app, owners=OWNERS, framed=framed)(scope, None, send)
     return [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
 
 
@@ -37,7 +40,7 @@ async def test_the_page_gives_a_token_that_scripts_cannot_read() -> None:
     [cookie] = await answer()
     name, _, rest = cookie.partition("=")
     assert name == COOKIE
-    assert token({COOKIE: rest.split(";")[0]})
+    assert OWNERS.of({COOKIE: rest.split(";")[0]})
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
@@ -56,12 +59,12 @@ async def test_in_the_frame_of_a_space_it_may_travel() -> None:
 
 
 async def test_who_has_one_keeps_it() -> None:
-    assert await answer(cookie=f"a=b; {COOKIE}={'x' * 32}; c=d") == []
+    assert await answer(cookie=f"a=b; {COOKIE}={OWNERS.cookie()}; c=d") == []
 
 
 @pytest.mark.parametrize("forged", ["", "short", "x" * 31, "x" * 33, "ä" * 32, "x" * 31 + "'"])
 async def test_what_we_never_gave_out_is_replaced(forged: str) -> None:
-    assert token({COOKIE: forged}) == ""
+    assert OWNERS.of({COOKIE: forged}) == ""
     assert len(await answer(cookie=f"{COOKIE}={forged}")) == 1
 
 

@@ -1,38 +1,28 @@
-"""Who a conversation belongs to: an unguessable token in a cookie that scripts cannot read.
+"""Gives each browser its cookie, with the page itself and only there.
 
-Pure ASGI middleware gives the cookie out with the page itself and only there, so that the page's
-first requests cannot race for it. Whoever calls the app without the cookie owns nothing.
+Pure ASGI middleware, so that the page's first requests cannot race for it. Whoever calls the app
+without the cookie owns nothing. What stands in the cookie is `chat.owners`' business.
 """
 
-import re
-import secrets
-from collections.abc import Mapping
 from typing import Any
 
-COOKIE = "runnel_owner"
-YEAR = 365 * 24 * 3600
+from chat.owners import COOKIE, Owners
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+YEAR = 365 * 24 * 3600
 
 Scope = Any
 Receive = Any
 Send = Any
 
 
-def token(cookies: Mapping[str, str]) -> str:
-    """The owner's token, or "" when there is none that we could have given out."""
-    value = cookies.get(COOKIE, "")
-    return value if _TOKEN.fullmatch(value) else ""
-
-
-class Owner:
+class Cookie:
     """ASGI middleware. `framed`: the page stands in another site's frame (a Space), over https."""
 
-    def __init__(self, app: Any, *, framed: bool = False) -> None:
-        self._app, self._framed = app, framed
+    def __init__(self, app: Any, *, owners: Owners, framed: bool = False) -> None:
+        self._app, self._owners, self._framed = app, owners, framed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or token(_cookies(scope)):
+        if scope["type"] != "http" or scope["method"] != "GET" or self._owners.of(_cookies(scope)):
             await self._app(scope, receive, send)
             return
 
@@ -45,7 +35,7 @@ class Owner:
         await self._app(scope, receive, send_with_cookie)
 
     def _cookie(self, scope: Scope) -> str:
-        parts = [f"{COOKIE}={secrets.token_urlsafe(24)}", "Path=/", f"Max-Age={YEAR}", "HttpOnly"]
+        parts = [f"{COOKIE}={self._owners.cookie()}", "Path=/", f"Max-Age={YEAR}", "HttpOnly"]
         if self._framed:
             # A Lax cookie is not sent from within another site's frame.
             parts += ["SameSite=None", "Secure", "Partitioned"]

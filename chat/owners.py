@@ -1,0 +1,52 @@
+"""Who a conversation belongs to: an unguessable name, signed, in a cookie that scripts cannot read.
+
+`Owners` reads and writes the cookie's value, and holds the key that the address printed at start
+carries: the browser that comes with it is the owner at this machine, whose chats the terminal shares.
+Being on this machine alone makes nobody that. Faces ask `of`; `chat.api.cookie` gives the cookie out.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+
+LOCAL = "local"
+"""The owner at this machine: the terminal, and the browser that came with the key."""
+
+COOKIE = "runnel_owner"
+
+_VALUE = re.compile(r"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})")
+
+
+class Owners:
+    """`secret` signs. Another secret, and nobody has a cookie any more."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self.key = secrets.token_urlsafe(18)
+        """Of the address printed at start. Good once."""
+
+    def of(self, cookies: Mapping[str, str]) -> str:
+        """The owner that the cookie names; "" without one, or with one that we did not sign."""
+        found = _VALUE.fullmatch(cookies.get(COOKIE, ""))
+        if found is None or not hmac.compare_digest(found[2], self._signature(found[1])):
+            return ""
+        return found[1]
+
+    def cookie(self, owner: str = "") -> str:
+        """The cookie's value for `owner`; without one, for somebody new."""
+        owner = owner or secrets.token_urlsafe(24)
+        return f"{owner}.{self._signature(owner)}"
+
+    def redeem(self, key: str) -> bool:
+        """Whether `key` is the one printed at start. It is good once."""
+        good = bool(self.key) and hmac.compare_digest(key.encode(), self.key.encode())
+        if good:
+            self.key = ""
+        return good
+
+    def _signature(self, owner: str) -> str:
+        digest = hmac.digest(self._secret, owner.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
