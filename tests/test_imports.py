@@ -21,17 +21,8 @@ ENGINE = {
     *VALUES,
 }
 FACE = {
-    *(
-        "chat.build",
-        "chat.runs",
-        "chat.store",
-        "chat.conversations",
-        "chat.transcript",
-        "chat.pacing",
-        "chat.sse",
-        "chat.settings",
-    ),
-    *("chat.catalogue", "chat.tools", "chat.extract"),
+    *("chat.build", "chat.runs", "chat.store", "chat.conversations", "chat.owners", "chat.transcript"),
+    *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
     *VALUES,
 }
 
