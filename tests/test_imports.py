@@ -49,8 +49,9 @@ TABLE: dict[str, set[str]] = {
     "chat.conversations": {"chat.transcript", *VALUES},
     "chat.owners": set(),
     "chat.store": {"chat.conversations", "chat.transcript", *VALUES},
+    "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
-        *("chat.engine", "chat.turn_log", "chat.store", "chat.conversations", "chat.transcript"),
+        *("chat.run", "chat.engine", "chat.slots", "chat.store", "chat.conversations", "chat.transcript"),
         *("chat.settings", *VALUES),
     },
     "chat.build": {"chat.engine", "chat.runs", "chat.store", "chat.pacing", "chat.owners", *ENGINE},
