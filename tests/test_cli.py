@@ -200,11 +200,11 @@ def test_wrong_usage(capsys: Capture, arguments: list[str]):
     assert "usage:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("word", ["chats", "doctor"])
-def test_reserved_words(capsys: Capture, word: str):
-    assert main([word]) == 2
-    assert f"«{word}»" in capsys.readouterr().err
-    assert main([f"{word} and more"]) == 0
+@pytest.mark.parametrize("words", [["doctor"], ["doctor", "who"], ["chats", "and", "more"]])
+def test_reserved_words(capsys: Capture, words: list[str]):
+    assert main(words) == 2
+    assert f"«{words[0]}»" in capsys.readouterr().err
+    assert main([f"{words[0]} and more"]) == 0
 
 
 def test_help(capsys: Capture):

@@ -71,7 +71,7 @@ class Screen:
             case Notice(_, text) | Progress(text):
                 self.note(text)
             case Queued(place):
-                self.note(f"{place} before this one.")
+                self.note(f"Queued, {place} before you." if place else "Queued, you are next.")
             case Retrying(attempt, delay, _, text):
                 self.note(f"{text} Trying again in {delay:.1f} s (attempt {attempt}).")
             case TurnFinished(stop, _):

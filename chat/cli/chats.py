@@ -1,0 +1,92 @@
+"""`python -m chat chats`: the local owner's chats, listed, and one of them exported.
+
+Opens the store alone: nobody is asked for models, and no answer begins.
+"""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+
+from chat.cli import streams
+from chat.cli.arguments import Chats
+from chat.cli.columns import fit, one_line, pad, when, width
+from chat.cli.finding import listed
+from chat.settings import Settings
+from chat.store import Chat, Store, open_store
+
+_SHOWN = 20
+"""Chats on a terminal, where nobody says how many."""
+_SHORT = 8
+"""Characters of an id on a terminal: 48 bits, of which an unambiguous beginning is enough."""
+_GAP = "  "
+
+
+async def run(settings: Settings, arguments: Chats) -> None:
+    """Writes to stdout. Raises `Config` for a database that cannot be read, and `NoChat`."""
+    async with open_store(settings.database) as store:
+        await _list(store, settings, arguments)
+
+
+async def _list(store: Store, settings: Settings, arguments: Chats) -> None:
+    table = sys.stdout.isatty() and not arguments.json
+    limit = arguments.limit or (_SHOWN if table else None)
+    chats, more = await _taken(listed(store, arguments.search), limit)
+    if arguments.json:
+        lines = [json.dumps(asdict(chat)).replace("\x7f", "\\u007f") for chat in chats]
+    elif table:
+        columns = shutil.get_terminal_size().columns
+        lines = _table(chats, columns, time.time(), dim=streams.colour(settings, sys.stdout))
+    else:
+        lines = [_tabs(chat) for chat in chats]
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+    if not chats and not arguments.json:
+        streams.complain(
+            f"No chat has «{arguments.search}» in it."
+            if arguments.search
+            else 'There are no chats yet. Begin one: python -m chat "…"'
+        )
+    elif more and table:
+        streams.complain(f"There are more: --limit {2 * len(chats)} shows twice as many.")
+
+
+async def _taken(chats: AsyncGenerator[Chat, None], limit: int | None) -> tuple[list[Chat], bool]:
+    """The first `limit`, and whether there are more."""
+    taken: list[Chat] = []
+    async with aclosing(chats):
+        async for chat in chats:
+            if len(taken) == limit:
+                return taken, True
+            taken.append(chat)
+    return taken, False
+
+
+def _table(chats: list[Chat], columns: int, now: float, *, dim: bool) -> list[str]:
+    """As many columns as the terminal has: short id, time, title, and below it what a search found."""
+    ids = [chat.id[: _unambiguous([each.id for each in chats])] for chat in chats]
+    times = ["running now" if chat.running else when(chat.updated, now) for chat in chats]
+    margin = max(map(width, ids), default=0) + max(map(width, times), default=0) + 2 * len(_GAP)
+    room = max(columns - margin, 10)
+    lines = []
+    for id, at, chat in zip(ids, times, chats, strict=True):
+        before = pad(id + _GAP + pad(at, margin - 2 * len(_GAP) - width(id)), margin)
+        lines.append(before + fit(one_line(chat.title), room))
+        if chat.found:
+            found = fit(one_line(chat.found), room)
+            lines.append(" " * margin + (f"\x1b[2m{found}\x1b[0m" if dim else found))
+    return lines
+
+
+def _unambiguous(ids: list[str]) -> int:
+    """Characters that tell all `ids` apart."""
+    return next((n for n in range(_SHORT, 64) if len({id[:n] for id in ids}) == len(ids)), 64)
+
+
+def _tabs(chat: Chat) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(chat.updated))
+    running = "running" if chat.running else ""
+    return "\t".join([chat.id, at, one_line(chat.title), running, one_line(chat.found)])
