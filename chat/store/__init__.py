@@ -66,11 +66,14 @@ class Store:
 
     async def open(self, owner: str, id: str) -> Conversation | None:
         """The conversation `id`; None when there is none, or it is somebody else's, or deleted."""
-        found = self._open.get(id)
-        if found is None or found.owner != owner or id in self._deleted:
-            return None
-        self._current[owner] = id
+        if (found := await self.peek(owner, id)) is not None:
+            self._current[owner] = id
         return found
+
+    async def peek(self, owner: str, id: str) -> Conversation | None:
+        """As `open`, but the owner stays where they are."""
+        found = self._open.get(id)
+        return None if found is None or found.owner != owner or id in self._deleted else found
 
     def new(self, owner: str) -> Conversation:
         """An empty conversation, which is kept from its first question on."""
@@ -118,7 +121,7 @@ class Store:
 
     async def rename(self, owner: str, id: str, name: str) -> bool:
         """False: no such conversation. Raises `Unsaved` when the disk does not take it."""
-        if (found := await self.open(owner, id)) is None:
+        if (found := await self.peek(owner, id)) is None:
             return False
         found.title, found.named = name, True
         self._moved(owner)
@@ -126,7 +129,7 @@ class Store:
 
     async def delete(self, owner: str, id: str) -> bool:
         """As `rename`. It can be restored for a while."""
-        if await self.open(owner, id) is None:
+        if await self.peek(owner, id) is None:
             return False
         self._deleted.add(id)
         self._moved(owner)
