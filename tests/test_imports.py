@@ -23,7 +23,7 @@ ENGINE = {
 FACE = {
     *("chat.build", "chat.runs", "chat.store", "chat.conversations", "chat.owners", "chat.transcript"),
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
-    *VALUES,
+    *("chat.export", *VALUES),
 }
 
 # Each part of the program, by the longest prefix of a module's name, with the parts it may import.
@@ -47,6 +47,7 @@ TABLE: dict[str, set[str]] = {
     "chat.engine": {"chat.reply", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
     "chat.conversations": {"chat.transcript", *VALUES},
+    "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
     "chat.owners": set(),
     "chat.store": {"chat.conversations", "chat.transcript", *VALUES},
     "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
