@@ -26,6 +26,7 @@ async def serve(settings: Settings) -> None:
         from starlette.middleware.cors import CORSMiddleware
 
         from chat import ui
+        from chat.api import chats
         from chat.api.cookie import Cookie
         from chat.api.gate import Gate
         from chat.api.safety import SafetyHeaders
@@ -34,6 +35,7 @@ async def serve(settings: Settings) -> None:
             parent = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None)
             # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
             parent.add_middleware(CORSMiddleware, allow_origins=[])
+            chats.route(parent, app)
             ui.mount(parent, app)
             parent.add_middleware(Cookie, owners=app.owners, framed=settings.space)
             parent.add_middleware(Gate, local=settings.loopback and not settings.public)
