@@ -6,6 +6,8 @@ for. Whose a conversation is, is decided here: an id that belongs to somebody el
 not exist. Called by runs and by the faces; knows no provider and no face.
 """
 
+import asyncio
+import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +17,8 @@ from typing import Protocol
 
 from chat.conversations import Conversation, Exchange, Link, title
 from chat.events import Entry
+from chat.store.schema import look
+from chat.store.secret import LENGTH, secret
 from chat.transcript import Transcript
 
 OPEN = 100
@@ -52,6 +56,8 @@ class Store:
     """A sentence while something could not be saved; "" when all is."""
 
     def __init__(self) -> None:
+        self.secret: bytes = secrets.token_bytes(LENGTH)
+        """Signs cookies. The same at each start, where it could be kept beside the database."""
         self._open: OrderedDict[str, Conversation] = OrderedDict()
         self._current: dict[str, str] = {}
         self._deleted: set[str] = set()
@@ -202,6 +208,9 @@ class Store:
 async def open_store(database: Path = MEMORY) -> AsyncGenerator[Store, None]:
     """Raises `Config` for a database that is not ours, or newer than this program."""
     store = Store()
+    if database != MEMORY:
+        await asyncio.to_thread(look, database)
+        store.secret = await asyncio.to_thread(secret, database.with_suffix(".secret"))
     try:
         yield store
     finally:

@@ -1,0 +1,148 @@
+"""The file that conversations are kept in: how it is opened, read and written. SQLite, in WAL mode.
+
+One connection writes, a few read; a reader never waits for the writer. What happens in `writing` is
+one transaction. A commit is safe from the end of this process, however sudden; a power cut may take the
+last ones with it (synchronous=NORMAL), never the file. Called by `writer` and by what reads.
+"""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from chat.errors import Config
+from chat.store.schema import look, migrate
+
+MEMORY = Path(":memory:")
+"""As a database: everything is gone when the program ends."""
+
+BUSY = 400
+"""Milliseconds that a write waits for another process's to end."""
+
+READERS = 4
+
+FAULTS = (DBAPIError, OSError, sqlite3.Error)
+"""What a disk that does not do as it should comes as."""
+
+_CAUSES = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_BUSY: "another program has locked the database",
+    sqlite3.SQLITE_LOCKED: "another program has locked the database",
+    sqlite3.SQLITE_READONLY: "the database cannot be written to",
+    sqlite3.SQLITE_PERM: "the database cannot be written to",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged",
+    sqlite3.SQLITE_NOTADB: "the database is damaged",
+}
+
+
+def cause(error: BaseException) -> str:
+    """What is wrong, in words. Nobody's text is in it."""
+    origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    while origin.__cause__ is not None and not hasattr(origin, "sqlite_errorcode"):
+        origin = origin.__cause__
+    if isinstance(origin, OSError):
+        return f"the database cannot be opened ({origin.strerror})"
+    # The low byte is the kind of error, what is above it the finer one.
+    return _CAUSES.get(getattr(origin, "sqlite_errorcode", 0) & 0xFF, "the database reports an error")
+
+
+class Database:
+    """`open` first, as often as it takes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.memory = path == MEMORY
+        self.ready = False
+        # One connection is the database when that is in memory: then everybody waits for everybody.
+        self._alone = asyncio.Lock()
+        self._writer = self._engine(StaticPool if self.memory else None, "BEGIN IMMEDIATE", 1)
+        self._readers = self._writer if self.memory else self._engine(None, "BEGIN", READERS)
+
+    async def open(self) -> None:
+        """Raises `Config` for a file that is not ours to use, and `FAULTS` when it cannot be used now."""
+        if not self.memory:
+            await asyncio.to_thread(look, self.path)
+            await asyncio.to_thread(_make, self.path)
+        try:
+            async with self.writing() as connection:
+                await connection.run_sync(migrate, self.path)
+            if not self.memory:
+                await self._in_wal_mode()
+        except DBAPIError as error:
+            if "fts5" in str(error.orig) or "tokenizer" in str(error.orig):
+                raise Config(
+                    f"This Python comes with SQLite {sqlite3.sqlite_version} without full-text search. "
+                    "Runnel needs 3.34 or newer with FTS5: use another build of Python."
+                ) from error
+            raise
+        self.ready = True
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
+        """A connection that sees one state of the database. Raises `FAULTS`."""
+        alone = self._alone if self.memory else contextlib.nullcontext()
+        async with alone, self._readers.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[AsyncConnection, None]:
+        """A connection whose transaction is committed at the end; with `FAULTS`, nothing of it is."""
+        async with self._alone, self._writer.begin() as connection:
+            yield connection
+
+    async def aclose(self) -> None:
+        await self._writer.dispose()
+        await self._readers.dispose()
+
+    async def _in_wal_mode(self) -> None:
+        async with self._alone, self._writer.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            await (await raw.execute("PRAGMA journal_mode = WAL")).close()  # not within a transaction
+
+    def _engine(self, pool: Any, begin: str, size: int) -> AsyncEngine:
+        sized = {"poolclass": pool} if pool else {"pool_size": size, "max_overflow": 0}
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(self.path)),
+            hide_parameters=True,  # an error's text holds nobody's words
+            **sized,
+        )
+        event.listen(engine.sync_engine, "connect", _connected)
+        # sqlite3 would begin by itself, late and without the lock; it is told not to by `_connected`.
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
+
+
+def _connected(connection: DBAPIConnection, _: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY}",
+        "synchronous = NORMAL",
+        "secure_delete = ON",  # what is purged is gone from the file
+        "journal_size_limit = 16777216",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _make(path: Path) -> None:
+    """The folder and the file, for nobody's eyes but ours."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+Op = Callable[[AsyncConnection], Any]
