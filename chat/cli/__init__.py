@@ -20,11 +20,9 @@ import sys
 from chat.cli import chats, streams
 from chat.cli.arguments import Ask, Chats, parse
 from chat.cli.finding import NoChat
-from chat.cli.host import Host
-from chat.cli.talk import Talk
 from chat.errors import Config, Fault
-from chat.runs import Run
 from chat.settings import Settings
+from chat.transcript import Transcript
 
 __all__ = ["main"]
 
@@ -69,20 +67,23 @@ def _run(arguments: Ask | Chats) -> int:
                 'There is nothing to answer. Write a question: python -m chat "…", or pipe one in.'
             )
             return USAGE
+    # Here, because the list and the help need none of what a provider needs.
+    from chat.cli.host import Host
+    from chat.cli.talk import Talk
+
     with Host(settings) as host, streams.warnings():
         chat = Talk(host, settings, arguments)
         if not talk:
-            return _code(chat.ask_once(question))
+            return _code(chat.ask_once(question).transcript)
         chat.talk()
     return FINISHED
 
 
-def _code(run: Run) -> int:
-    match run.state:
+def _code(answer: Transcript) -> int:
+    match answer.state:
         case "complete":
             return FINISHED
         case "stopped":
             return INTERRUPTED
         case _:
-            failure = run.transcript.failure
-            return USAGE if failure and failure.kind == "config" else FAILED
+            return USAGE if answer.failure and answer.failure.kind == "config" else FAILED

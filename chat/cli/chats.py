@@ -11,10 +11,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 
+from chat import export
 from chat.cli import streams
 from chat.cli.arguments import Chats
 from chat.cli.columns import fit, one_line, pad, when, width
-from chat.cli.finding import listed
+from chat.cli.finding import by_beginning, listed, missing
+from chat.cli.plain import plain
+from chat.owners import LOCAL
 from chat.settings import Settings
 from chat.store import Chat, Store, open_store
 
@@ -28,7 +31,20 @@ _GAP = "  "
 async def run(settings: Settings, arguments: Chats) -> None:
     """Writes to stdout. Raises `Config` for a database that cannot be read, and `NoChat`."""
     async with open_store(settings.database) as store:
-        await _list(store, settings, arguments)
+        if arguments.export is None:
+            await _list(store, settings, arguments)
+        else:
+            await _export(store, arguments.export, "json" if arguments.json else arguments.format)
+
+
+async def _export(store: Store, id: str, format: str) -> None:
+    id = await by_beginning(store, id)
+    if (chat := await store.peek(LOCAL, id)) is None:  # deleted meanwhile
+        raise missing(id)
+    await store.earlier(chat, len(chat.exchanges))
+    text = export.as_json(chat) if format == "json" else export.markdown(chat)
+    sys.stdout.write(plain(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
 
 
 async def _list(store: Store, settings: Settings, arguments: Chats) -> None:

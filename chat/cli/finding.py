@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from chat.conversations import Conversation
 from chat.owners import LOCAL
 from chat.store import Chat, Store
 
@@ -29,33 +28,26 @@ async def listed(store: Store, search: str = "") -> AsyncGenerator[Chat, None]:
             return
 
 
-async def last(store: Store) -> Conversation:
-    """The chat on top of the list. Raises `NoChat`."""
+async def last(store: Store) -> str:
+    """The id of the chat on top of the list. Raises `NoChat`."""
     for chat in await store.chats(LOCAL, limit=1):
-        if (found := await _opened(store, chat.id)) is not None:
-            return found
+        return chat.id
     raise NoChat("There is no chat yet to go on in. Without --continue, a new one begins.")
 
 
-async def by_id(store: Store, beginning: str) -> Conversation:
-    """The chat whose id is, or alone begins with, `beginning`. Raises `NoChat`."""
-    if beginning and (found := await _opened(store, beginning)) is not None:
-        return found
+async def by_beginning(store: Store, beginning: str) -> str:
+    """The id that is, or alone begins with, `beginning`. Raises `NoChat`."""
+    if beginning and await store.peek(LOCAL, beginning) is not None:
+        return beginning
     async with aclosing(listed(store)) as chats:
-        fitting = [chat async for chat in chats if beginning and chat.id.startswith(beginning)]
+        fitting = [chat.id async for chat in chats if beginning and chat.id.startswith(beginning)]
+    if not fitting:
+        raise missing(beginning)
     if len(fitting) > 1:
-        named = ", ".join(chat.id for chat in fitting[:_NAMED])
-        more = ", …" if len(fitting) > _NAMED else ""
-        raise NoChat(
-            f"«{beginning}» is the beginning of more than one chat: {named}{more}. Write more of it."
-        )
-    if fitting and (found := await _opened(store, fitting[0].id)) is not None:
-        return found
-    raise NoChat(f"There is no chat «{beginning}». To see which there are: python -m chat chats")
+        named = ", ".join(fitting[:_NAMED]) + (", …" if len(fitting) > _NAMED else "")
+        raise NoChat(f"«{beginning}» is the beginning of more than one chat: {named}. Write more of it.")
+    return fitting[0]
 
 
-async def _opened(store: Store, id: str) -> Conversation | None:
-    """With its last answer in full: how it ended, and with what it was asked."""
-    if (found := await store.open(LOCAL, id)) is not None:
-        await store.earlier(found, 1)
-    return found
+def missing(id: str) -> NoChat:
+    return NoChat(f"There is no chat «{id}». To see which there are: python -m chat chats")

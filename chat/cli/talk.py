@@ -86,12 +86,18 @@ class Talk:
     # -- which chat, and with what ---------------------------------------------------------------
 
     def _chosen(self, arguments: Ask) -> Conversation:
-        store = self._host.app.store
-        if arguments.chat is not None:
-            return self._host.call(finding.by_id(store, arguments.chat))
-        if arguments.last:
-            return self._host.call(finding.last(store))
-        return store.new(LOCAL)
+        async def found() -> Conversation:
+            store = self._host.app.store
+            if arguments.chat is None and not arguments.last:
+                return store.new(LOCAL)
+            beginning = arguments.chat
+            id = await (finding.last(store) if beginning is None else finding.by_beginning(store, beginning))
+            if (conversation := await store.open(LOCAL, id)) is None:  # deleted meanwhile
+                raise finding.missing(id)
+            await store.earlier(conversation, 1)
+            return conversation
+
+        return self._host.call(found())
 
     def _chosen_options(self, arguments: Ask) -> Options:
         """Those of the last answer, but for what the command line says."""
