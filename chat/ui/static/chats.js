@@ -1,0 +1,298 @@
+// The list of chats in the sidebar, with elements.js and chat_rows.js before it. It asks the routes of
+// chat/api/chats.py when its tab is shown and whenever something may have changed, and changes only what is
+// new, so that focus, scroll and a name being typed stay. Other scripts open the chat (`runnel-open`), say
+// which one is shown (`runnel-opened`) and that the list is another one (`runnel-chats`).
+
+const PAGE = 50, MOST = 500; // rows: one more step, and in one request
+const TYPING = 150, LONGEST = 10_000, KEPT = 10_000, AGAIN = [1000, 2000, 5000, 10_000]; // milliseconds
+const GROUPS = ["Today", "Yesterday", "Previous 7 days", "Older"];
+const FAILED = "The list cannot be loaded. Trying again.";
+const over = matchMedia("(width <= 768px)"); // the sidebar lies over the page
+
+const root = make("section", "chats");
+root.setAttribute("aria-label", "Chats");
+const head = root.appendChild(make("div", "head"));
+const field = head.appendChild(make("input", "search"));
+Object.assign(field, { type: "search", placeholder: "Search chats", maxLength: 200, dir: "auto" });
+field.setAttribute("aria-label", "Search chats");
+field.setAttribute("enterkeyhint", "search");
+const note = head.appendChild(make("p", "note"));
+note.setAttribute("role", "status");
+const empty = root.appendChild(make("p", "empty"));
+empty.setAttribute("role", "status");
+const groups = GROUPS.map((title) => {
+  const group = root.appendChild(make("div", "group"));
+  group.append(make("h3", "", title));
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", title);
+  group.hidden = true;
+  return [group, group.appendChild(make("ul"))];
+});
+const more = root.appendChild(make("button", "further", "Show more"));
+more.type = "button";
+note.hidden = empty.hidden = more.hidden = true;
+
+const rows = new Map(); // id of a chat → its row
+let listed = []; // what the server said last, in its order
+let wanted = PAGE;
+let asked = ""; // the search whose answer is shown
+let current = new URL(location).searchParams.get("chat") ?? "";
+let reached = ""; // the chat whose row Tab reaches
+let visible = false;
+let loading = null; // AbortController of the request on its way
+let failures = 0, retry = 0, typing = 0, hush = 0;
+
+// -- asking --------------------------------------------------------------------------------------------
+
+const call = async (method, path, body, signal) => {
+  const response = await fetch(address(path), {
+    method,
+    signal,
+    cache: "no-store",
+    keepalive: method !== "GET", // a page that is left a moment later takes nothing back
+    headers: body ? { "Content-Type": "application/json" } : {},
+    body: body && JSON.stringify(body),
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error || "That did not work: the server is away. Try again.");
+  return answer;
+};
+
+// The first `wanted` chats that fit the search.
+const load = async () => {
+  loading?.abort();
+  const mine = (loading = new AbortController());
+  clearTimeout(retry);
+  clearTimeout(typing);
+  const late = setTimeout(() => mine.abort(), LONGEST);
+  const search = field.value.trim();
+  try {
+    const chats = [];
+    let rest = true;
+    while (rest && chats.length < wanted) {
+      const limit = Math.min(MOST, wanted - chats.length);
+      const query = new URLSearchParams({ search, skip: chats.length, limit });
+      const answer = await call("GET", `chats?${query}`, undefined, mine.signal);
+      chats.push(...answer.chats);
+      rest = answer.more && answer.chats.length > 0;
+    }
+    if (loading !== mine) return;
+    loading = null;
+    if (failures) hear("");
+    failures = 0;
+    listed = chats;
+    asked = search;
+    draw(rest);
+  } catch {
+    if (loading !== mine) return; // a newer request is on its way
+    loading = null;
+    hear(FAILED);
+    const wait = AGAIN[Math.min(failures++, AGAIN.length - 1)];
+    retry = setTimeout(() => visible && load(), wait);
+  } finally {
+    clearTimeout(late);
+  }
+};
+
+// A line over the top of the list, which moves nothing.
+const hear = (text, passing) => {
+  clearTimeout(hush);
+  say(note, text);
+  show(note, text !== "");
+  if (passing) hush = setTimeout(hear, 8000, "");
+};
+
+const change = async (work) => {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    hear(error instanceof TypeError ? "That did not work: no connection. Try again." : error.message, true);
+    return false;
+  } finally {
+    if (visible) load();
+  }
+};
+
+// -- drawing ---------------------------------------------------------------------------------------------
+
+const midnight = (days) => {
+  const now = new Date();
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate() - days) / 1000;
+};
+const groupOf = (chat, edges) => edges.findIndex((edge) => chat.updated >= edge);
+
+const draw = (rest) => {
+  const focused = root.contains(document.activeElement) ? document.activeElement : null;
+  const height = root.offsetHeight;
+  for (const chat of listed) {
+    let row = rows.get(chat.id);
+    if (!row) rows.set(chat.id, (row = makeRow(acts)));
+    row.update(chat, asked, current);
+  }
+  const here = new Set(listed.map((chat) => chat.id));
+  const all = [...listed];
+  for (const [id, row] of rows) {
+    if (here.has(id)) continue;
+    // What can still be undone keeps its place, and so does what is being renamed.
+    if (row.state) all.splice(all.findLastIndex((chat) => chat.updated >= row.chat.updated) + 1, 0, row.chat);
+    else rows.delete(id);
+  }
+  const edges = [midnight(0), midnight(1), midnight(7), -Infinity];
+  groups.forEach(([group, list], n) => {
+    let next = list.firstChild;
+    let count = 0;
+    for (const chat of all) {
+      if (groupOf(chat, edges) !== n) continue;
+      const { node } = rows.get(chat.id);
+      if (node === next) next = next.nextSibling;
+      else list.insertBefore(node, next);
+      count += 1;
+    }
+    while (next) {
+      const after = next.nextSibling;
+      next.remove();
+      next = after;
+    }
+    show(group, count > 0);
+  });
+  show(more, rest);
+  say(empty, asked ? `Nothing found for “${asked}”.` : "No chats yet.");
+  show(empty, !listed.length && (asked !== "" || !all.length));
+  // A search that finds little does not let the sidebar shrink under the field.
+  root.style.minHeight = asked ? `${Math.min(height, innerHeight)}px` : "";
+  reach();
+  if (focused && document.activeElement !== focused) {
+    if (focused.isConnected && !focused.hidden) focused.focus({ preventScroll: true });
+    else lines().at(-1)?.focus({ preventScroll: true });
+  }
+};
+
+const lines = () => [...root.querySelectorAll(".row > .link")];
+
+const reach = () => {
+  const chosen = [reached, current].find((id) => rows.get(id)?.node.isConnected) ?? listed[0]?.id;
+  for (const [id, row] of rows) row.reach(id === chosen);
+};
+
+const mark = (id) => {
+  current = id;
+  for (const row of rows.values()) row.mark(id);
+  reach();
+};
+
+// -- what a person does ------------------------------------------------------------------------------------
+
+const open = (chat) => {
+  mark(chat);
+  dispatchEvent(new CustomEvent("runnel-open", { detail: { chat } }));
+};
+
+const forget = (row) => {
+  if (row.state !== "gone") return;
+  if (row.node.matches(":hover, :focus-within")) return void (row.at = setTimeout(forget, KEPT / 4, row));
+  rows.delete(row.chat.id);
+  draw(!more.hidden);
+};
+
+const acts = {
+  async rename(row, title) {
+    const before = row.chat;
+    row.update({ ...before, title }, asked, current);
+    const good = await change(() => call("PATCH", `chats/${before.id}`, { title }));
+    if (!good) row.update({ ...row.chat, title: before.title }, asked, current);
+  },
+
+  async remove(row) {
+    row.remove();
+    const deleting = call("DELETE", `chats/${row.chat.id}`);
+    row.deleting = deleting.catch(() => {});
+    row.at = setTimeout(forget, KEPT, row);
+    const good = await change(() => deleting);
+    if (!good && row.state === "gone") {
+      clearTimeout(row.at);
+      row.restore();
+    }
+    if (good && row.chat.id === current) open("");
+  },
+
+  async undo(row) {
+    clearTimeout(row.at);
+    row.restore();
+    row.link.focus();
+    await row.deleting;
+    const good = await change(() => call("POST", `chats/${row.chat.id}/restore`));
+    if (!good) load();
+  },
+};
+
+const menu = makeMenu(acts);
+root.append(menu.node);
+const rowOf = (node) => node.closest(".row")?.row;
+
+root.addEventListener("click", (event) => {
+  const row = rowOf(event.target);
+  if (!row) return;
+  if (row.button.contains(event.target)) return void menu.open(row);
+  if (!row.link.contains(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // the browser's own
+  event.preventDefault();
+  open(row.chat.id);
+  if (over.matches) document.querySelector("#sidebar.open .toggle-button")?.click();
+});
+root.addEventListener("focusin", (event) => {
+  const row = rowOf(event.target);
+  if (!row || row.chat.id === reached) return;
+  reached = row.chat.id;
+  reach();
+});
+root.addEventListener("keydown", (event) => {
+  if (event.isComposing || menu.node.contains(event.target) || event.target.matches(".rename")) return;
+  if (event.target === field && event.key === "Escape" && field.value) {
+    field.value = "";
+    wanted = PAGE;
+    load();
+    event.preventDefault(); // Esc would stop the answer
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  const all = lines();
+  const row = rowOf(event.target);
+  const place = row ? all.indexOf(row.link) : -1;
+  if (event.target === field ? event.key === "ArrowDown" : row && event.key in STEPS) {
+    all[STEPS[event.key](place, all.length)]?.focus();
+  } else if (row && event.target === row.link && event.key === "F2") row.rename();
+  else if (row && event.target === row.link && event.key === "Delete") acts.remove(row);
+  else return;
+  event.preventDefault();
+});
+const STEPS = {
+  ArrowDown: (place, count) => Math.min(place + 1, count - 1),
+  ArrowUp: (place) => Math.max(place - 1, 0),
+  Home: () => 0,
+  End: (place, count) => count - 1,
+};
+
+field.addEventListener("input", () => {
+  wanted = PAGE;
+  clearTimeout(typing);
+  typing = setTimeout(load, TYPING);
+});
+field.addEventListener("keydown", (event) => event.key === "Enter" && load());
+more.addEventListener("click", () => {
+  wanted = listed.length + PAGE;
+  load();
+});
+
+addEventListener("runnel-chats", () => visible && load());
+addEventListener("runnel-opened", (event) => {
+  mark(event.detail?.chat ?? "");
+  if (visible) load();
+});
+new IntersectionObserver(([entry]) => {
+  const before = visible;
+  visible = entry.isIntersecting;
+  if (visible && !before) load();
+}).observe(root);
+
+element.append(root);
