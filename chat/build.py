@@ -25,6 +25,7 @@ from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.vendors import VENDORS, Speaks
 from chat.runs import Runs
 from chat.settings import Settings
+from chat.slots import Slots
 from chat.store import Store, open_store
 from chat.tools import Tools, load
 
@@ -58,7 +59,8 @@ async def open_app(
     try:
         async with open_store(settings.database) as store:
             owners = Owners(_secret(settings))
-            runs = Runs(engine.answer, store, leaving=settings.leaving, log_text=settings.log_text)
+            slots = Slots(settings.runs_each, settings.runs)
+            runs = Runs(engine.answer, store, slots, leaving=settings.leaving, log_text=settings.log_text)
             try:
                 catalogue.refresh()
                 yield App(settings, catalogue, tools, runs, store, owners, Budget())

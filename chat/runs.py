@@ -10,9 +10,10 @@ from contextlib import aclosing
 
 from chat.conversations import CONTINUE, Conversation, Exchange
 from chat.errors import BadRequest, Failure
-from chat.events import Event
+from chat.events import Event, Queued
 from chat.messages import Options, Turn
 from chat.run import Run
+from chat.slots import Slots, Ticket
 from chat.store import Store
 
 __all__ = ["Run", "Runs"]
@@ -31,12 +32,13 @@ class Runs:
         self,
         answer: Callable[[Turn], AsyncGenerator[Event, None]],
         store: Store | None = None,
+        slots: Slots | None = None,
         *,
         leaving: float | None = None,
         log_text: bool = False,
         kept: float = KEPT,
     ) -> None:
-        self._answer, self._store = answer, store or Store()
+        self._answer, self._store, self._slots = answer, store or Store(), slots or Slots()
         self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
         self._expiring: dict[str, asyncio.TimerHandle] = {}
@@ -49,11 +51,16 @@ class Runs:
         return self._runs.get(id)
 
     def start(self, turn: Turn, owner: str = "") -> Run:
-        """Begins to answer `turn`, in a task of its own."""
+        """Begins to answer `turn`, in a task of its own, when it is the owner's turn.
+
+        Raises `BadRequest` at the program's end, and `RateLimited` when too many wait already.
+        """
         if self._closed:
             raise BadRequest("Runnel is shutting down. Ask again in a moment.")
-        events = self._events(turn, owner)
-        run = Run(turn, events, leaving=self._leaving, log_text=self._log_text)
+        ticket = self._slots.join(owner)
+        run = Run(turn, self._events(turn, ticket), leaving=self._leaving, log_text=self._log_text)
+        # Here and not in `_events`: a task that is cancelled before its first step runs nothing.
+        run.when_ended(ticket.leave)
         self._runs[run.id] = run
         run.when_over(lambda: self._expire(run))
         return run
@@ -68,7 +75,8 @@ class Runs:
         continues: bool = False,
         key: str = "",
     ) -> Run:
-        """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked.
+        """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
+        and `RateLimited` when too many wait already.
 
         `again`: the last question once more, whose answer returns if the new one has not a word.
         `continues`: the rest of the last answer; the question is ours. `key`: the asker's name for this
@@ -113,8 +121,10 @@ class Runs:
             timer.cancel()
         self._runs.clear()
 
-    async def _events(self, turn: Turn, owner: str) -> AsyncGenerator[Event, None]:
+    async def _events(self, turn: Turn, ticket: Ticket) -> AsyncGenerator[Event, None]:
         """Nothing is asked of a provider before the question is saved, or has had its chance."""
+        async for place in ticket:
+            yield Queued(place)
         await self._store.saved(SAVING)
         async with aclosing(self._answer(turn)) as events:
             async for event in events:

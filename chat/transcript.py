@@ -261,6 +261,9 @@ class Transcript:
             last = self.steps[-1]
             if last.phase == phase and last.detail == detail:
                 return
+            if last.phase == phase == "queued":  # one wait, however often its place changes
+                self.steps[-1] = Step(phase, last.began, detail)
+                return
             if last.phase == "thinking":
                 self._close_thought(at)
         self.steps.append(Step(phase, at, detail))

@@ -17,11 +17,13 @@ CONTRACT = {"chat.providers"}
 """The package's `__init__` and `vendors`, not the protocols."""
 ENGINE = {
     *("chat.deadlines", "chat.attempts", "chat.catalogue", "chat.tools", "chat.transcript", "chat.settings"),
+    "chat.context",
     *CONTRACT,
     *VALUES,
 }
 FACE = {
-    *("chat.build", "chat.runs", "chat.store", "chat.conversations", "chat.owners", "chat.transcript"),
+    *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
+    "chat.transcript",
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
     *("chat.export", *VALUES),
 }
@@ -41,8 +43,11 @@ TABLE: dict[str, set[str]] = {
     "chat.deadlines": {"chat.settings", *VALUES},
     "chat.tools": {"chat.settings", *VALUES},
     "chat.providers": {"chat.sse", "chat.settings", *VALUES},
-    "chat.catalogue": {"chat.settings", *CONTRACT, *VALUES},
-    "chat.attempts": {"chat.settings", "chat.catalogue", "chat.deadlines", *CONTRACT, *VALUES},
+    "chat.context": VALUES,
+    "chat.catalogue": {"chat.settings", "chat.context", *CONTRACT, *VALUES},
+    "chat.attempts": {
+        *("chat.settings", "chat.catalogue", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
+    },
     "chat.reply": VALUES,
     "chat.engine": {"chat.reply", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
@@ -50,12 +55,15 @@ TABLE: dict[str, set[str]] = {
     "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
     "chat.owners": set(),
     "chat.store": {"chat.conversations", "chat.transcript", *VALUES},
+    "chat.slots": VALUES,
     "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
         *("chat.run", "chat.engine", "chat.slots", "chat.store", "chat.conversations", "chat.transcript"),
         *("chat.settings", *VALUES),
     },
-    "chat.build": {"chat.engine", "chat.runs", "chat.store", "chat.pacing", "chat.owners", *ENGINE},
+    "chat.build": {
+        *("chat.engine", "chat.runs", "chat.slots", "chat.store", "chat.pacing", "chat.owners", *ENGINE),
+    },
     "chat.ui": FACE,
     "chat.api": FACE,
     "chat.cli": FACE,
