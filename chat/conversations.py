@@ -9,17 +9,12 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from chat.messages import CONTINUE as CONTINUE
 from chat.messages import Assistant, Message, Options, Text, User
 from chat.transcript import Transcript
 
 TITLE = 60
 """Characters of a title that is made from the first question."""
-
-CONTINUE = (
-    "Your last answer was cut off. Go on from exactly where it stopped, "
-    "without repeating anything and without a remark on it."
-)
-"""What a model is asked when a person wants the rest of an answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +57,7 @@ class Link:
     run: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Conversation:
     owner: str
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))

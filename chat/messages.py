@@ -10,6 +10,12 @@ from typing import Any
 
 from chat.models import Model
 
+CONTINUE = (
+    "Your last answer was cut off. Go on from exactly where it stopped, "
+    "without repeating anything and without a remark on it."
+)
+"""What a model is asked when a person wants the rest of an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -115,3 +121,6 @@ class Request:
     stream: bool = True
     omit: frozenset[str] = frozenset()
     """Names of body parameters that this model was seen to refuse: the provider leaves them out."""
+    history: int = 0
+    """How many of `messages`, from the first, were said before the question. They alone may be left out
+    where all of it does not fit."""
