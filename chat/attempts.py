@@ -1,7 +1,7 @@
-"""Trying again: retries and healed parameters, before the first word only, and always visible.
+"""Trying again: retries, refused parameters and shorter histories, before the first word and visibly.
 
 The engine asks here for a reply; `deadlines` watches each attempt. Once something of the answer
-has arrived, a fault is final: a second attempt would say it twice.
+has arrived, a fault is final: a second attempt would say it twice. What fits is reckoned in `context`.
 """
 
 import asyncio
@@ -11,15 +11,18 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
 
+from chat.context import Window, fitted, size
 from chat.deadlines import Content, watched
-from chat.errors import CutOff, Fault, Overloaded, RateLimited, Refused, Server, Unreachable
-from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying
+from chat.errors import CutOff, Fault, Overloaded, RateLimited, Refused, Server, TooLong, Unreachable
+from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
 from chat.messages import Request
 from chat.models import Model
 from chat.providers import Provider
 from chat.settings import Deadlines
 
 RETRIES = 2
+SHORTENED = 4
+"""Times that a history is made shorter. A model that tells its limit takes the first or second one."""
 LONGEST_WAIT = 10.0
 """Seconds that a `Retry-After` may ask for; a person is told of longer ones instead."""
 FIRST_WAIT = 0.5
@@ -28,7 +31,7 @@ PASSING = (RateLimited, Overloaded, Server, Unreachable, CutOff)
 """Faults that may be gone a moment later."""
 
 
-class Refusals(Protocol):
+class Known(Protocol):
     """What is remembered of each model; the catalogue."""
 
     def refused(self, model: Model) -> frozenset[str]:
@@ -37,42 +40,99 @@ class Refusals(Protocol):
 
     def refuse(self, model: Model, parameter: str) -> None: ...
 
+    def window(self, model: Model) -> Window:
+        """What is known of its context."""
+        ...
+
+    def learn(self, model: Model, window: Window) -> None: ...
+
 
 async def attempts(
     provider: Provider,
     request: Request,
     limits: Deadlines,
     until: float,
-    refusals: Refusals,
+    known: Known,
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
 ) -> AsyncGenerator[ReplyEvent | Retrying, None]:
-    """The reply to `request`. Raises the last attempt's fault. `until` in the loop's time."""
-    title = provider.vendor.title
-    request = replace(request, omit=request.omit | refusals.refused(request.model))
-    attempt = 1
+    """The reply to `request`, or to as much of it as fits. Raises the last attempt's fault.
+
+    `until` in the loop's time.
+    """
+    title, model = provider.vendor.title, request.model
+    whole = replace(request, omit=request.omit | known.refused(model))
+    request = fitted(whole, known.window(model))
+    attempt, shortened = 1, 0
     while True:
-        begun, fault = False, None
+        begun, meter = False, _Meter(request, known)
         try:
             async with aclosing(watched(provider.stream(request), limits, until, title)) as events:
                 async for event in events:
+                    meter.take(event)
+                    if isinstance(event, Content) and not begun and request.history < whole.history:
+                        yield _left_out(whole.history - request.history, model, known)
                     begun = begun or (isinstance(event, Content) and not isinstance(event, ReplyFinished))
                     yield event
             return
         except Fault as caught:
             fault = caught
         if isinstance(fault, Refused) and not begun and fault.parameter not in request.omit:
-            refusals.refuse(request.model, fault.parameter)
-            request = replace(request, omit=request.omit | {fault.parameter})
+            known.refuse(model, fault.parameter)
+            whole = replace(whole, omit=whole.omit | {fault.parameter})
+            request = replace(request, omit=whole.omit)
             yield Notice(
-                "parameter_refused", f"{request.model.id} does not accept {fault.parameter}: sent without it."
+                "parameter_refused", f"{model.id} does not accept {fault.parameter}: sent without it."
             )
+            continue
+        if isinstance(fault, TooLong) and not begun:
+            known.learn(model, known.window(model).refused(size(request), fault))
+            shorter = fitted(whole, known.window(model), fewer_than=request.history)
+            if shortened == SHORTENED or shorter.history >= request.history:
+                raise fault
+            text = f"The conversation is too long for {model.id}: its oldest messages are left out."
+            shortened += 1
+            yield Retrying(attempt + shortened, 0, fault.kind, text)
+            request = shorter
             continue
         delay = _delay(fault, attempt)
         if begun or attempt > RETRIES or delay is None:
             raise fault
         attempt += 1
-        yield Retrying(attempt, delay, fault.kind, fault.message)
+        yield Retrying(attempt + shortened, delay, fault.kind, fault.message)
         await sleep(delay)
+
+
+class _Meter:
+    """Learns from what the vendor counted of a request."""
+
+    def __init__(self, request: Request, known: Known) -> None:
+        self._request, self._known = request, known
+        self._usage: Usage | None = None
+        self._elsewhere = False
+
+    def take(self, event: ReplyEvent) -> None:
+        match event:
+            case Usage():
+                self._usage = event
+            case ToolCallStarted(where="provider"):
+                self._elsewhere = True  # what the vendor's own tools read is counted too
+            case ReplyFinished():
+                usage = event.usage or self._usage
+                if usage is not None and usage.input and not self._elsewhere:
+                    model = self._request.model
+                    window = self._known.window(model).counted(size(self._request), usage.input)
+                    self._known.learn(model, window)
+            case _:
+                pass
+
+
+def _left_out(count: int, model: Model, known: Known) -> Notice:
+    limit = known.window(model).limit
+    return Notice(
+        "history_left_out",
+        f"{count} earlier message{'s' * (count > 1)} left out: the whole conversation does not fit {model.id}"
+        + (f", which takes about {limit:,} tokens." if limit else "."),
+    )
 
 
 def _delay(fault: Fault, attempt: int) -> float | None:

@@ -8,8 +8,9 @@ that no list names can be asked for all the same. How a vendor is spoken to is t
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from chat.context import Window
 from chat.errors import Config, Fault, NotFound
 from chat.models import Model
 from chat.providers import Provider
@@ -55,6 +56,7 @@ class Catalogue:
         self._lists: dict[str, dict[str, Model]] = {}
         self._faults: dict[str, str] = {}
         self._refused: dict[tuple[str, str], set[str]] = {}
+        self._windows: dict[tuple[str, str], Window] = {}
         self._fetched = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self.version = 0
@@ -139,6 +141,15 @@ class Catalogue:
     def refuse(self, model: Model, parameter: str) -> None:
         self._refused.setdefault(self._where(model), set()).add(parameter)
         self.version += 1
+
+    def window(self, model: Model) -> Window:
+        """The context of `model`: what its vendor lists, unless a refusal told better."""
+        learned = self._windows.get(self._where(model), Window())
+        return replace(learned, limit=learned.limit or model.context)
+
+    def learn(self, model: Model, window: Window) -> None:
+        listed = window.limit == model.context  # the list may tell another size tomorrow
+        self._windows[self._where(model)] = replace(window, limit=None) if listed else window
 
     # -- fetching ----------------------------------------------------------------------------
 

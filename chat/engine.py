@@ -72,6 +72,7 @@ class Engine:
         request, notices = self._request(turn, model)
         for notice in notices:
             yield notice
+        told = set[Notice]()
         enabled = {spec.name for spec in request.tools}
         usage, written, separate = None, False, False
         for _ in range(ROUNDS):
@@ -81,6 +82,10 @@ class Engine:
                     if isinstance(event, ReplyFinished):
                         reply.finish(event)
                         continue
+                    if isinstance(event, Notice) and event in told:
+                        continue  # each round leaves out the same messages again
+                    if isinstance(event, Notice):
+                        told.add(event)
                     for shown in reply.take(event):
                         yield shown
             usage = usage + reply.usage if usage and reply.usage else reply.usage or usage
@@ -141,6 +146,7 @@ class Engine:
             effort=options.effort,
             tools=specs,
             stream=options.stream,
+            history=len(turn.history),
         )
         return request, notices
 

@@ -9,11 +9,13 @@
     ├── RateLimited       rate_limited   too many requests, or out of credit
     ├── Overloaded        overloaded     the vendor is too busy
     ├── Server            server         the vendor's own error
+    │   └── Unsaved                      … or ours: the disk does not take what a person asked for
     ├── Unreachable       unreachable    no connection
     ├── CutOff            cut_off        the stream ended before its end was said
     ├── Stalled           stalled        silence, or longer than the deadline
     ├── Malformed         malformed      what came cannot be read
-    ├── TooLarge          too_large      the question does not fit, or an event is too big
+    ├── TooLarge          too_large      something is too big: an event, an answer
+    │   └── TooLong                      … the conversation: the model takes a shorter one
     ├── Empty             empty          an answer without anything
     ├── TooManyRounds     too_many_rounds   the model asked for tools again and again
     ├── Stopped           stopped        a person said stop
@@ -111,6 +113,10 @@ class Server(Fault):
     kind = "server"
 
 
+class Unsaved(Server):
+    """The disk does not take it now. The message says why."""
+
+
 class Unreachable(Fault):
     kind = "unreachable"
 
@@ -129,6 +135,23 @@ class Malformed(Fault):
 
 class TooLarge(Fault):
     kind = "too_large"
+
+
+class TooLong(TooLarge):
+    """The conversation does not fit. `limit` and `sent` in tokens, where the vendor tells them."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: int | None = None,
+        sent: int | None = None,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, status=status)
+        self.limit = limit
+        self.sent = sent
 
 
 class Empty(Fault):

@@ -1,10 +1,12 @@
 """Given a vendor that fails at first, these attempts are made, and these are seen."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from chat.attempts import attempts
+from chat.attempts import SHORTENED, attempts
+from chat.context import Window
 from chat.errors import (
     Auth,
     BadRequest,
@@ -15,10 +17,21 @@ from chat.errors import (
     Refused,
     Server,
     Stalled,
+    TooLarge,
+    TooLong,
     Unreachable,
 )
-from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, TextDelta, ThinkingDelta, Usage
-from chat.messages import Request
+from chat.events import (
+    Notice,
+    ReplyEvent,
+    ReplyFinished,
+    Retrying,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallStarted,
+    Usage,
+)
+from chat.messages import Assistant, Request, Text, User
 from chat.models import Model
 from chat.settings import Deadlines
 from tests.scripted import Scripted, says
@@ -29,6 +42,7 @@ MODEL = Model("acme", "one")
 class Memory:
     def __init__(self, *known: str) -> None:
         self.known = set(known)
+        self.found = Window()
 
     def refused(self, model: Model) -> frozenset[str]:
         return frozenset(self.known)
@@ -36,9 +50,15 @@ class Memory:
     def refuse(self, model: Model, parameter: str) -> None:
         self.known.add(parameter)
 
+    def window(self, model: Model) -> Window:
+        return self.found
+
+    def learn(self, model: Model, window: Window) -> None:
+        self.found = window
+
 
 async def reply(
-    vendor: Scripted, memory: Memory | None = None
+    vendor: Scripted, memory: Memory | None = None, request: Request | None = None
 ) -> tuple[list[ReplyEvent | Retrying], list[float]]:
     """The events of a reply, and the seconds that were waited between attempts."""
     waited: list[float] = []
@@ -47,7 +67,8 @@ async def reply(
         waited.append(delay)
 
     until = asyncio.get_running_loop().time() + 60
-    asked = attempts(vendor, Request(MODEL, ()), Deadlines(), until, memory or Memory(), sleep)
+    request = request or Request(MODEL, ())
+    asked = attempts(vendor, request, Deadlines(), until, memory or Memory(), sleep)
     return [event async for event in asked], waited
 
 
@@ -126,3 +147,129 @@ async def test_what_is_remembered_is_left_out_at_once() -> None:
     vendor = Scripted([says("Yes.")])
     await reply(vendor, Memory("temperature"))
     assert vendor.asked[0].omit == {"temperature"}
+
+
+# -- a conversation that is too long ---------------------------------------------------------------
+
+
+def long(turns: int = 10, max_tokens: int | None = None) -> Request:
+    """Of about 1,000 tokens a turn."""
+    turn = (User("What? " * 300), Assistant((Text("That. " * 300),)))
+    return Request(MODEL, (*(turn * turns), User("And now?")), max_tokens=max_tokens, history=2 * turns)
+
+
+def kept(vendor: Scripted) -> list[int]:
+    """Messages of the history in each request."""
+    return [len(request.messages) - 1 for request in vendor.asked]
+
+
+async def test_what_is_known_not_to_fit_is_left_out_at_once_and_told_with_the_answer() -> None:
+    vendor, memory = Scripted([says("Yes.")]), Memory()
+    memory.found = Window(8000)
+    events, _ = await reply(vendor, memory, long())
+    assert [type(event) for event in events] == [Notice, TextDelta, ReplyFinished]
+    (left,) = kept(vendor)
+    assert 4 <= left < 12
+    assert events[0] == Notice(
+        "history_left_out",
+        f"{20 - left} earlier messages left out: the whole conversation does not fit one, "
+        "which takes about 8,000 tokens.",
+    )
+
+
+async def test_a_refusal_is_learned_from_and_a_shorter_history_sent_at_once() -> None:
+    vendor, memory = Scripted([[TooLong("No.", limit=8192, sent=9000)], says("Yes.")]), Memory()
+    events, waited = await reply(vendor, memory, long())
+    assert [type(event) for event in events] == [Retrying, Notice, TextDelta, ReplyFinished]
+    assert isinstance(events[0], Retrying)
+    assert (events[0].attempt, events[0].delay, events[0].kind) == (2, 0, "too_large")
+    assert waited == []
+    whole, left = kept(vendor)
+    assert whole == 20
+    assert 8 <= left < 20
+    assert str(20 - left) in repr(events[1])
+    assert memory.found.limit == 8192
+    again = Scripted([says("Yes.")])
+    await reply(again, memory, long())
+    assert kept(again) == [left]
+
+
+async def test_a_model_that_tells_no_limit_is_found_out_step_by_step() -> None:
+    vendor = Scripted([*([[TooLong("No.")]] * 3), says("Yes.")])
+    events, _ = await reply(vendor, Memory(), long())
+    sent = kept(vendor)
+    assert sent[0] == 20
+    assert all(one > other > 0 for one, other in pairwise(sent))
+    assert [event.attempt for event in events if isinstance(event, Retrying)] == [2, 3, 4]
+    assert [event.text[:3] for event in events if isinstance(event, Notice)] == [f"{20 - sent[3]} "]
+
+
+async def test_it_is_made_shorter_a_few_times_only() -> None:
+    vendor = Scripted([[TooLong("No.")]] * 20)
+    with pytest.raises(TooLong):
+        await reply(vendor, Memory(), long(100))
+    assert len(vendor.asked) == SHORTENED + 1
+    assert kept(vendor)[-1] > 0
+
+
+@pytest.mark.parametrize("request_", [long(0), long(3, max_tokens=9000)])
+async def test_where_nothing_can_be_left_out_the_refusal_stands(request_: Request) -> None:
+    vendor = Scripted([[TooLong("Too long, says the vendor.", limit=8192)]] * 5)
+    with pytest.raises(TooLong, match="says the vendor"):
+        await reply(vendor, Memory(), request_)
+    assert len(vendor.asked) == 1
+
+
+async def test_an_event_that_is_too_large_makes_nothing_shorter() -> None:
+    vendor = Scripted([[TooLarge("A huge event.")], says("Yes.")])
+    with pytest.raises(TooLarge):
+        await reply(vendor, Memory(), long())
+    assert len(vendor.asked) == 1
+
+
+async def test_after_the_first_word_the_length_is_final_too() -> None:
+    vendor = Scripted([[TextDelta("A"), TooLong("No.", limit=8192)], says("Yes.")])
+    with pytest.raises(TooLong):
+        await reply(vendor, Memory(), long())
+    assert len(vendor.asked) == 1
+
+
+async def test_a_refusal_of_each_kind_in_one_reply() -> None:
+    vendor = Scripted(
+        [
+            [Overloaded("Busy.", retry_after=0)],
+            [TooLong("No.", limit=8192)],
+            [Refused("No.", parameter="temperature")],
+            says("Yes."),
+        ]
+    )
+    events, _ = await reply(vendor, Memory(), long())
+    assert [event.attempt for event in events if isinstance(event, Retrying)] == [2, 3]
+    assert [event.code for event in events if isinstance(event, Notice)] == [
+        "parameter_refused",
+        "history_left_out",
+    ]
+    assert vendor.asked[-1].omit == {"temperature"}
+    assert kept(vendor)[2] == kept(vendor)[3] < 20
+
+
+async def test_what_the_vendor_counts_makes_the_next_estimate_better() -> None:
+    memory = Memory()
+    memory.found = Window(8000)
+    await reply(Scripted([[TextDelta("A"), ReplyFinished("end", Usage(2000))]]), memory, long(4))
+    assert memory.found.limit == 8000
+    assert memory.found.ratio < 0.6
+    vendor = Scripted([says("Yes.")])
+    await reply(vendor, memory, long())
+    assert kept(vendor) == [20]
+
+
+async def test_what_the_vendors_own_tools_read_is_not_counted() -> None:
+    memory = Memory()
+    search = [
+        ToolCallStarted("s", "web_search", "provider"),
+        TextDelta("A"),
+        ReplyFinished("end", Usage(9000)),
+    ]
+    await reply(Scripted([search]), memory, long(4))
+    assert memory.found == Window()

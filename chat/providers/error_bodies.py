@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from chat.providers.lengths import lengths
+
 PROTECTED = frozenset(("model", "messages", "input", "tools", "system", "instructions"))
 """Parameters that are never left out on a vendor's word: without them it is another question."""
 
@@ -33,7 +35,12 @@ _TOO_LONG = _words(
     r"reduce (the|your) (length|prompt|message)",
     r"exceeds? the (maximum|limit|available) .{0,40}tokens",
     r"string_above_max_length",
+    r"maximum prompt length",
+    r"tokens` must be|inputs` must have",
+    r"too many tokens: ",  # with a full stop it is a rate
+    r"input length should be",
 )
+_TOO_MUCH_AT_ONCE = _words(r"request too large")
 _NO_CREDIT = _words(
     r"insufficient[_ ](quota|funds|credit|balance)",
     r"(out of|more) credits?",
@@ -103,6 +110,8 @@ class ErrorBody:
     """What every `loc: ["body", name, …]` names, wherever it is nested (FastAPI, Mistral)."""
     status: int = 0
     """The HTTP status that the body itself tells or means; 0 when it tells none."""
+    counts: tuple[int | None, int | None] = (None, None)
+    """Tokens that fit and that were sent, where they have fields of their own (llama.cpp)."""
 
     @classmethod
     def read(cls, body: object) -> "ErrorBody":
@@ -130,6 +139,7 @@ class ErrorBody:
             _plain(inner.get("param")),
             tuple(_places(body)),
             _status(inner, body) or next((n for words, n in _BY_NAME if words.search(f"{kind} {code}")), 0),
+            (_count(inner.get("n_ctx")), _count(inner.get("n_prompt_tokens"))),
         )
 
     @property
@@ -139,6 +149,17 @@ class ErrorBody:
     @property
     def too_long(self) -> bool:
         return bool(_TOO_LONG.search(self._all))
+
+    @property
+    def too_much_at_once(self) -> bool:
+        """More than an account may send in a minute, so that waiting is no use: OpenAI says 429, Groq 413."""
+        return bool(_TOO_MUCH_AT_ONCE.search(self.text))
+
+    @property
+    def lengths(self) -> tuple[int | None, int | None]:
+        """Tokens that fit, and tokens that were sent, as far as it tells."""
+        (limit, sent), (fits, counted) = lengths(self.text), self.counts
+        return fits or limit, counted or sent
 
     @property
     def no_credit(self) -> bool:
@@ -188,6 +209,10 @@ class ErrorBody:
 
 def _plain(value: object) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _text(inner: dict[str, Any]) -> str:

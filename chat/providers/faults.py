@@ -198,17 +198,20 @@ def _fault(status: int, wait: float | None, body: ErrorBody, call: Call) -> Faul
         )
     if status == 401 or (asked and body.key_refused):
         return errors.Auth(_auth(call), status=number)
+    if status == 413 or ((asked or status == 500) and body.too_long) or body.too_much_at_once:
+        limit, sent = body.lengths
+        return errors.TooLong(
+            f"The conversation is too long for {model}. "
+            f"Begin a new conversation, or choose a model that takes more.{quote}",
+            limit=limit,
+            sent=sent,
+            status=number,
+        )
     if status == 402 or ((asked or status == 429) and body.no_credit):
         return errors.RateLimited(
             f"The account at {call.title} is out of credit, or at its spending limit. "
             f"Add credit there, or choose a model of another provider.{quote}",
             retry_after=wait,
-            status=number,
-        )
-    if status == 413 or ((asked or status == 500) and body.too_long):
-        return errors.TooLarge(
-            f"The conversation is too long for {model}. "
-            f"Begin a new conversation, or choose a model that takes more.{quote}",
             status=number,
         )
     if "tools" in call.sent and (asked or status == 404) and body.no_tools:

@@ -66,10 +66,14 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (404, error("No endpoints found for m-1."), errors.NotFound, "no model named m-1"),
         (404, "<html>nginx</html>", errors.NotFound, "ANY_BASE_URL"),
         (405, {"detail": "Method Not Allowed"}, errors.NotFound, "ANY_BASE_URL"),
-        (413, "<html>Too large</html>", errors.TooLarge, "new conversation"),
-        (400, error("x", code="context_length_exceeded"), errors.TooLarge, "new conversation"),
-        (400, error("prompt is too long: 9 tokens > 8 maximum"), errors.TooLarge, "m-1"),
-        (500, error("the request exceeds the available context size"), errors.TooLarge, "m-1"),
+        (413, "<html>Too large</html>", errors.TooLong, "new conversation"),
+        (400, error("x", code="context_length_exceeded"), errors.TooLong, "new conversation"),
+        (400, error("prompt is too long: 9 tokens > 8 maximum"), errors.TooLong, "m-1"),
+        (500, error("the request exceeds the available context size"), errors.TooLong, "m-1"),
+        (429, error("Request too large for m-1 on tokens per min (TPM): Limit 300, Requested 900. Billing"),
+         errors.TooLong, "m-1"),
+        (429, error("Rate limit reached for m-1 on tokens per minute (TPM): Limit 6000, Used 5034, Requested "
+                    "1443. Please try again in 4.77s."), errors.RateLimited, "Wait a little"),
         (429, error("Slow down"), errors.RateLimited, "Wait a little"),
         (400, error("registry/gemma:2b does not support tools"), errors.BadRequest, "Switch them off"),
         (404, error("No endpoints found that support tool use"), errors.BadRequest, "Switch them"),
@@ -237,7 +241,7 @@ def test_a_vendors_words_are_quoted_short_and_clean() -> None:
         ({"error": {"message": "x", "code": "503"}}, errors.Overloaded, "x"),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}, errors.Overloaded, "x"),
         ({"error": {"type": "invalid_request_error", "message": "x"}}, errors.BadRequest, "x"),
-        ({"error": {"message": "maximum context length is 8"}}, errors.TooLarge, "too long"),
+        ({"error": {"message": "maximum context length is 8"}}, errors.TooLong, "too long"),
         ({"object": "error", "message": "x", "code": 401}, errors.Auth, "ANY_API_KEY"),
         (error("Up", code=502, metadata={"raw": '{"error": {"message": "gone"}}'}), errors.Server, "Up gone"),
     ],
@@ -289,6 +293,21 @@ def test_a_server_of_this_machine_may_not_be_running() -> None:
     assert "Is Ollama running?" in fault.message
 
 
+@pytest.mark.parametrize(
+    ("body", "limit", "sent"),
+    [
+        (error("prompt is too long: 210000 tokens > 200000 maximum"), 200_000, 210_000),
+        (error("exceeds the available context size", n_prompt_tokens=14_429, n_ctx=8192), 8192, 14_429),
+        (error("x", code="context_length_exceeded"), None, None),
+        (error("context length", n_ctx=True, n_prompt_tokens="9"), None, None),
+    ],
+)
+def test_what_fits_is_told_along(body: object, limit: int | None, sent: int | None) -> None:
+    fault = answered(400, body)
+    assert isinstance(fault, errors.TooLong)
+    assert (fault.limit, fault.sent) == (limit, sent)
+
+
 def test_a_mistake_of_ours_stays_one() -> None:
     assert faults.of(TypeError("create() got an unexpected argument"), CALL) is None
     assert faults.of(own := errors.CutOff("x"), CALL) is own
@@ -300,10 +319,10 @@ KINDS = {
     "model_not_found": errors.NotFound,
     "not_found_error": errors.NotFound,
     "DeploymentNotFound": errors.NotFound,
-    "context_length_exceeded": errors.TooLarge,
-    "too_many_prompt_tokens": errors.TooLarge,
-    "prompt is too long": errors.TooLarge,
-    "maximum context length": errors.TooLarge,
+    "context_length_exceeded": errors.TooLong,
+    "too_many_prompt_tokens": errors.TooLong,
+    "prompt is too long": errors.TooLong,
+    "maximum context length": errors.TooLong,
     "effort level": Refused,
     "web_search_options": Refused,
     "RateLimitReached": errors.RateLimited,

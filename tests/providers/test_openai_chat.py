@@ -195,7 +195,7 @@ TOLD: dict[str, Told] = {
     "error_as_finish_reason": ([T("Half"), Usage(7, 1)], errors.Server),
     "overloaded_midway": ([T("Half")], errors.Overloaded),
     "too_busy_to_finish": ([T("Half")], errors.Overloaded),
-    "context_full": ([], errors.TooLarge),
+    "context_full": ([], errors.TooLong),
     "comments_pings_and_empty_data": ([T("Yes."), end()], None),
     "crlf_and_usage_in_x_groq": ([T("Yes."), SMALL, end("end", SMALL)], None),
     "usage_in_each_chunk": (

@@ -209,7 +209,7 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
     "responses_keepalive_and_unknown_events": ([TextDelta("Hi"), *finished("end", None)], None),
     "responses_failed_midway": ([TextDelta("Once")], errors.Server),
     "responses_flat_error": ([TextDelta("Once")], errors.RateLimited),
-    "responses_nested_error": ([], errors.RateLimited),
+    "responses_nested_error": ([], errors.TooLong),
     "responses_error_without_type": ([TextDelta("Once")], errors.Overloaded),
     "responses_cut_off": ([TextDelta("Once upon"), TextDelta(" a time")], errors.CutOff),
     "responses_broken_json": ([TextDelta("Once")], errors.Malformed),

@@ -91,7 +91,7 @@ no_connection = errors.Unreachable(
     "The demo model cannot be reached, because it was asked to hide. With a real vendor: look at the network "
     "and at the address in the settings, then ask again."
 )
-too_long = errors.TooLarge(
+too_long = errors.TooLong(
     "The conversation is too long for the demo model, because it was asked to say so. "
     "Start a new conversation, or shorten the question.",
     status=400,
