@@ -11,7 +11,7 @@ from contextlib import aclosing
 from chat.conversations import CONTINUE, Conversation, Exchange
 from chat.errors import BadRequest, Failure
 from chat.events import Event, Queued
-from chat.messages import Options, Turn
+from chat.messages import Message, Options, Turn
 from chat.run import Run
 from chat.slots import Slots, Ticket
 from chat.store import Store
@@ -41,6 +41,8 @@ class Runs:
         self._answer, self._store, self._slots = answer, store or Store(), slots or Slots()
         self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
+        self._where: dict[str, Conversation] = {}
+        """The conversations that the runs were asked in."""
         self._expiring: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
 
@@ -49,6 +51,16 @@ class Runs:
 
     def get(self, id: str) -> Run | None:
         return self._runs.get(id)
+
+    def conversation(self, owner: str, id: str) -> Conversation | None:
+        """Where the run `id` was asked, when it can still be read and is `owner`'s."""
+        found = self._where.get(id)
+        return found if found is not None and owner and found.owner == owner else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the program is ending: nothing begins any more."""
+        return self._closed
 
     def start(self, turn: Turn, owner: str = "") -> Run:
         """Begins to answer `turn`, in a task of its own, when it is the owner's turn.
@@ -74,6 +86,7 @@ class Runs:
         again: bool = False,
         continues: bool = False,
         key: str = "",
+        history: tuple[Message, ...] | None = None,
     ) -> Run:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
         and `RateLimited` when too many wait already.
@@ -81,7 +94,8 @@ class Runs:
         `again`: the last question once more, whose answer returns if the new one has not a word.
         `continues`: the rest of the last answer; the question is ours. `key`: the asker's name for this
         sending; the same key once more begins nothing, and the run that it began is returned while it
-        can still be read (`BadRequest` afterwards).
+        can still be read (`BadRequest` afterwards). `history`: what the model is told was said before, in the
+        place of what the conversation holds; nothing of it is kept.
         """
         if key and (known := await self._store.asked(conversation.owner, key)) is not None:
             if (run := self.get(known)) is not None:
@@ -98,8 +112,10 @@ class Runs:
         if not question.strip():
             raise BadRequest("There is nothing to answer yet: write a question first.")
         replaced = last if again else None
-        turn = Turn(question, options, conversation.messages(-1 if replaced else None))
-        run = self.start(turn, conversation.owner)
+        if history is None:
+            history = conversation.messages(-1 if replaced else None)
+        run = self.start(Turn(question, options, history), conversation.owner)
+        self._where[run.id] = conversation
         exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)
         if replaced is not None:
             exchange.asked, exchange.continues = replaced.asked, replaced.continues
@@ -120,6 +136,7 @@ class Runs:
         for timer in self._expiring.values():
             timer.cancel()
         self._runs.clear()
+        self._where.clear()
 
     async def _events(self, turn: Turn, ticket: Ticket) -> AsyncGenerator[Event, None]:
         """Nothing is asked of a provider before the question is saved, or has had its chance."""
@@ -137,6 +154,7 @@ class Runs:
                 run.when_over(lambda: self._expire(run))
             else:
                 self._runs.pop(run.id, None)
+                self._where.pop(run.id, None)
 
         if old := self._expiring.pop(run.id, None):
             old.cancel()

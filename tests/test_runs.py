@@ -305,6 +305,35 @@ async def test_asked_again_the_old_answer_stays_until_there_is_a_new_word() -> N
     assert [turn.history for turn in asked] == [()] * 3
 
 
+async def test_a_history_that_came_along_is_told_instead() -> None:
+    asked: list[Turn] = []
+
+    def tell(turn: Turn) -> AsyncGenerator[Event, None]:
+        asked.append(turn)
+        teller = Teller()
+        teller.say(TextDelta("1"), DONE)
+        return teller.answer(turn)
+
+    runs, conversation, told = Runs(tell), Conversation("me"), (User("Zero?"), User("Still?"))
+    run = await runs.ask(conversation, "One?", Options(), history=told)
+    await run.finished()
+    assert asked[0].history == told
+    await (await runs.ask(conversation, "Two?", Options())).finished()
+    assert [message.text for message in asked[1].history if isinstance(message, User)] == ["One?"]
+
+
+async def test_a_run_is_found_by_its_owner_alone() -> None:
+    runs, conversation = Runs(Teller().answer, kept=0), Conversation("me")
+    run = await runs.ask(conversation, "One?", Options())
+    assert runs.conversation("me", run.id) is conversation
+    assert runs.conversation("you", run.id) is None
+    conversation.owner = ""
+    assert runs.conversation("", run.id) is None
+    conversation.owner = "me"
+    run.stop()
+    await until(lambda: runs.conversation("me", run.id) is None)
+
+
 @pytest.mark.parametrize("question", ["", "  \n\t "])
 async def test_an_empty_question_is_refused(question: str) -> None:
     runs, conversation = Runs(Teller().answer), Conversation("me")
