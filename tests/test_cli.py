@@ -25,6 +25,8 @@ from hypothesis import strategies as st
 
 from chat.cli import main
 from chat.cli.plain import Plain, plain
+from chat.cli.screen import Screen
+from chat.events import Queued, TextDelta, TurnFinished
 
 PATIENCE = 20.0
 """Seconds that a program on a pty may take for anything at all, on a busy machine."""
@@ -134,6 +136,13 @@ def test_a_retry_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch):
 def test_an_ending_that_is_not_the_end_is_told(capsys: Capture):
     assert main(["length limit"]) == 0
     assert "limit of its length" in capsys.readouterr().err
+
+
+def test_a_place_in_the_queue_is_told(capsys: Capture):
+    screen = Screen(sys.stdout, sys.stderr, colour=False)
+    for event in (Queued(2), Queued(1), TextDelta("Hello."), TurnFinished("end")):
+        screen.show(event)
+    assert capsys.readouterr() == ("Hello.\n", "Queued, 2 before you.\nQueued, 1 before you.\n")
 
 
 def test_every_event_as_a_line_of_json(capsys: Capture):
