@@ -3,6 +3,7 @@
 import pytest
 
 from chat.catalogue import Catalogue, Range
+from chat.context import Window
 from chat.errors import Config, NotFound, Unreachable
 from chat.models import Model
 from chat.providers.vendors import Vendor
@@ -127,3 +128,21 @@ async def test_temperature_rules() -> None:
     assert found.temperature("acme:warm").reason
     assert found.version > version
     assert found.temperature("nobody:knows") == Range(0, 2)
+
+
+async def test_a_models_context_is_what_its_list_says_unless_a_refusal_said_better() -> None:
+    acme = serves("acme")
+    acme.listed = [Model("acme", "one", context=32_000), Model("acme", "two")]
+    found = await catalogue(acme)
+    one, two = (found.find(f"acme:{id}")[1] for id in ("one", "two"))
+    assert (found.window(one), found.window(two)) == (Window(32_000), Window())
+    found.learn(one, Window(8192, 1.5))
+    assert found.window(one) == Window(8192, 1.5)
+    assert found.window(two) == Window()
+
+
+async def test_what_the_list_said_is_not_taken_for_learned() -> None:
+    acme = serves("acme")
+    found = await catalogue(acme)
+    found.learn(Model("acme", "one", context=4096), Window(4096, 1.5))
+    assert found.window(Model("acme", "one", context=32_000)) == Window(32_000, 1.5)

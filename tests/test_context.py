@@ -130,7 +130,7 @@ def test_room_is_kept_for_the_answer() -> None:
     assert fitted(asked, Window(total + 3000)) is asked
     assert fitted(replace(asked, max_tokens=3001), Window(total + 3000)).history < asked.history
     large = Window(100_000 + ROOM)
-    long = request(10, 530)
+    long = request(10, 580)
     assert 100_000 < size(long) < 100_000 + ROOM
     assert fitted(long, large).history < long.history
 
@@ -197,9 +197,12 @@ def test_what_is_left_fits_or_is_the_least(
 
 def test_a_vendors_count_is_learned_from() -> None:
     assert Window(8000).counted(1000, 1300) == Window(8000, 1.3)
-    assert Window(8000).counted(1000, 7) == Window(8000, 1 / 3)
-    assert Window(8000).counted(1000, 99_000) == Window(8000, 3)
-    assert Window(8000).counted(50, 150) == Window(8000)
+    assert Window(8000).counted(50, 65) == Window(8000)
+
+
+@pytest.mark.parametrize("tokens", [7, 99_000])
+def test_a_count_that_cannot_be_of_this_is_not_believed(tokens: int) -> None:
+    assert Window(8000, 1.2).counted(1000, tokens) == Window(8000, 1.2)
 
 
 @pytest.mark.parametrize(

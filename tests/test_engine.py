@@ -2,10 +2,13 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
-from chat.errors import CutOff, Overloaded
+from chat.context import Window
+from chat.engine import Engine
+from chat.errors import CutOff, Overloaded, TooLong
 from chat.events import (
     Citation,
     Event,
@@ -292,3 +295,77 @@ async def test_an_unknown_vendor_says_which_variable_is_missing() -> None:
 async def test_retries_are_seen() -> None:
     vendor = Scripted([[Overloaded("Busy.", retry_after=0)], says("Hi.")])
     assert types(await answer(vendor)) == ["turn_started", "retrying", "text_delta", "turn_finished"]
+
+
+# -- a conversation that is too long ---------------------------------------------------------------
+
+
+def long(question: str = "And now?", turns: int = 10, **options: Any) -> Turn:
+    """Of about 1,000 tokens a turn."""
+    said = (User("What? " * 300), Assistant((Text("That. " * 300),)))
+    return Turn(question, Options(model="acme:one", **options), said * turns)
+
+
+async def told(asked: Engine, turn: Turn) -> tuple[list[str], Event]:
+    """What the notices say of a turn, and how it ended."""
+    events = [event async for event in asked.answer(turn)]
+    return [e.text for e in events if isinstance(e, Notice)], last(events)
+
+
+async def test_a_conversation_that_was_refused_is_asked_shorter_and_remembered() -> None:
+    refusal = TooLong("Too long.", limit=8192, sent=9500)
+    vendor = Scripted([[refusal], says("Yes."), says("Yes.")])
+    asked = engine(vendor, system="Be brief.")
+    notices, ended = await told(asked, long())
+    assert ended == TurnFinished("end")
+    left = 21 - len(vendor.asked[1].messages)
+    assert notices == [
+        f"{left} earlier messages left out: the whole conversation does not fit one, "
+        "which takes about 8,192 tokens."
+    ]
+    assert vendor.asked[1].system == "Be brief."
+    assert vendor.asked[1].messages[-1] == User("And now?")
+    assert (await told(asked, long()))[0] == notices
+    assert vendor.asked[2] == vendor.asked[1]
+
+
+async def test_a_question_that_does_not_fit_alone_fails_in_the_vendors_words() -> None:
+    vendor = Scripted([[TooLong("Too long, says the vendor.", limit=8192)]] * 9)
+    notices, ended = await told(engine(vendor), long("Why? " * 9000, turns=2))
+    assert isinstance(ended, TurnFailed)
+    assert (ended.failure.kind, ended.failure.message) == ("too_large", "Too long, says the vendor.")
+    assert notices == []
+    assert len(vendor.asked[-1].messages) == 1
+
+
+async def test_rounds_that_grow_leave_out_more_and_never_the_turn_itself() -> None:
+    @tool
+    def read(number: int) -> str:
+        """Reads a long page."""
+        return "Words and words. " * 600
+
+    vendor = Scripted([calls("read"), calls("read"), calls("read"), says("Done.")])
+    asked = engine(vendor, read)
+    asked._catalogue.learn(Model("acme", "one"), Window(16_000))
+    notices, ended = await told(asked, long(tools=("read",)))
+    assert ended == TurnFinished("end")
+    histories = [request.history for request in vendor.asked]
+    assert histories[0] > histories[-1]
+    assert histories == sorted(histories, reverse=True)
+    for number, request in enumerate(vendor.asked):
+        rest = request.messages[request.history :]
+        assert rest[0] == User("And now?")
+        assert len(rest) == 1 + 2 * number
+    counts = [20 - history for history in dict.fromkeys(histories) if history < 20]
+    assert [notice.partition(" ")[0] for notice in notices] == [str(count) for count in counts]
+
+
+async def test_a_round_that_is_refused_is_made_shorter_too() -> None:
+    vendor = Scripted([calls("double"), [TooLong("Too long.")], says("It is 42.")])
+    asked = engine(vendor, double)
+    notices, ended = await told(asked, long(tools=("double",)))
+    assert ended == TurnFinished("end")
+    first, refused, third = vendor.asked
+    assert first.history == refused.history == 20 > third.history
+    assert third.messages[third.history :] == refused.messages[20:]
+    assert len(notices) == 1

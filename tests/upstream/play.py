@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from tests.upstream import scenario
-from tests.upstream.dialects import Dialect, Messages, frame
+from tests.upstream.dialects import Dialect, Messages, Responses, frame
 
 PING_EVERY = 0.02
 """Seconds between pings: short, so that a test with a deadline of 0.2 s sees several."""
@@ -116,6 +116,8 @@ class Play:
 
     async def steps(self, steps: scenario.Steps) -> bool:
         """Plays them. True when the connection lives on."""
+        if steps and isinstance(steps[0], scenario.Window) and await self._too_long(steps[0]):
+            return True
         if steps and isinstance(steps[0], scenario.Status):
             if not await self._status(steps[0]):
                 return True
@@ -142,7 +144,7 @@ class Play:
                 case scenario.Fault():
                     if not (on := await self._fault(step.name)):
                         return on is not None
-                case scenario.Trickle() | scenario.Status():
+                case scenario.Trickle() | scenario.Window() | scenario.Status():
                     pass
                 case _:
                     assert_never(step)
@@ -178,6 +180,8 @@ class Play:
             return self.dialect.thinking(scenario.token(what, self.thought))
         self.said += 1
         self.request.tokens.append(time.time())
+        if what == "echo":
+            return self.dialect.text(f"{self.request.question.partition('@')[2]}{self.said} ")
         return self.dialect.text(scenario.token(what, self.said))
 
     async def _say(self, say: scenario.Say) -> None:
@@ -255,6 +259,31 @@ class Play:
                 await self.wire.chunk(self.dialect.error(name))
                 await self.wire.last()
         return False
+
+    async def _too_long(self, window: scenario.Window) -> bool:
+        """Refuses what does not fit, in the protocol's words. True when it did."""
+        said = self.body.get("messages") or self.body.get("input")
+        sent = len(json.dumps(said, ensure_ascii=False)) // 4
+        if sent <= window.tokens:
+            return False
+        kind, param, code = "invalid_request_error", "messages", "context_length_exceeded"
+        match self.dialect:
+            case Messages():
+                text, param, code = f"prompt is too long: {sent} tokens > {window.tokens} maximum", None, None
+            case Responses():
+                text, param = (
+                    "Your input exceeds the context window of this model. Please adjust it.",
+                    "input",
+                )
+            case _:
+                text = (
+                    f"This model's maximum context length is {window.tokens} tokens. However, your messages "
+                    f"resulted in {sent} tokens. Please reduce the length of the messages."
+                )
+        if not window.told:
+            text = "The prompt is too long."
+        await self.wire.whole(400, self.dialect.fault(text, kind, param, code))
+        return True
 
     async def _status(self, step: scenario.Status) -> bool:
         """Answers without a stream. True when there is nothing to object to: an answer follows."""

@@ -6,6 +6,7 @@ unique. N counts, R is tokens per second (0 or left out: as fast as they come), 
     text-N[-R]      "tok1 tok2 … tokN ", numbered through the reply
     prose-N[-R]     the same in Markdown: paragraphs, bold words, lists, code
     think-N[-R]     "idea1 … ideaN "
+    echo-N[-R]      what stands behind the `@` of the question, N times, numbered
     tools-N[-R]     N parallel calls of the tools offered, which end the reply; nothing when their
                     results are here already
     loop-N          the same, again and again
@@ -14,6 +15,9 @@ unique. N counts, R is tokens per second (0 or left out: as fast as they come), 
     hold            the end is said, the socket stays open
     trickle         what follows comes byte by byte
     fault-NAME[-after-N]   N tokens of text, then the fault; without N a fault of the stream comes first
+    window-N        refused as too long beyond N tokens, each of four characters, with the vendor's
+                    figures (OpenAI's Responses tells none); else what follows
+    unsaid-N        the same without figures
     once-STEP       STEP for the first request with this name, five tokens for the next
 
 The model `asked` plays what the last question says, in the same words.
@@ -35,7 +39,7 @@ Steps = tuple["Step", ...]
 @dataclass(frozen=True, slots=True)
 class Say:
     what: str
-    """`text`, `prose` or `think`."""
+    """`text`, `prose`, `think` or `echo`."""
     tokens: int
     rate: float = 0
 
@@ -74,6 +78,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A context of so many tokens."""
+
+    tokens: int
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """An HTTP answer that is not a stream."""
 
@@ -81,7 +93,7 @@ class Status:
     retry_after: float | None = None
 
 
-Step = Say | Call | Pause | End | Hold | Trickle | Fault | Status
+Step = Say | Call | Pause | End | Hold | Trickle | Fault | Window | Status
 
 _STATUS = re.compile(
     r"400|401|403|404|429|500|503|529|html|html-502|json-error|json|empty-body|echo|temperature|context|silence"
@@ -105,12 +117,14 @@ def _part(part: str) -> Steps:
     word, _, rest = part.partition("-")
     numbers = [float(n) for n in rest.split("-")] if re.fullmatch(r"[\d.]+(-[\d.]+)?", rest) else []
     match word, numbers:
-        case ("text" | "prose" | "think") as what, [count, *rate]:
+        case ("text" | "prose" | "think" | "echo") as what, [count, *rate]:
             return (Say(what, int(count), *rate),)
         case ("tools" | "loop") as what, [count, *rate]:
             return (Call(int(count), *rate, again=what == "loop"),)
         case ("wait" | "ping") as what, [seconds]:
             return (Pause(seconds, pings=what == "ping"),)
+        case (("window" | "unsaid"), [count]):
+            return (Window(int(count), told=word == "window"),)
         case "stop", _ if rest:
             return (End(rest),)
         case "hold", _:
