@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 _STATIC = Path(__file__).parent / "static"
-_SCRIPTS = ("elements.js", "chat_rows.js", "chats.js")
+_SCRIPTS = ("elements.js", "chat_groups.js", "chat_rows.js", "chat_menu.js", "chats.js")
 
 
 def component() -> gr.HTML:

@@ -1,11 +1,10 @@
-// The list of chats in the sidebar, with elements.js and chat_rows.js before it. It asks the routes of
+// The list of chats in the sidebar, with elements.js and the chat_*.js before it. It asks the routes of
 // chat/api/chats.py when its tab is shown and whenever something may have changed, and changes only what is
 // new, so that focus, scroll and a name being typed stay. Other scripts open the chat (`runnel-open`), say
 // which one is shown (`runnel-opened`) and that the list is another one (`runnel-chats`).
 
 const PAGE = 50, MOST = 500; // rows: one more step, and in one request
 const TYPING = 150, LONGEST = 10_000, KEPT = 10_000, AGAIN = [1000, 2000, 5000, 10_000]; // milliseconds
-const GROUPS = ["Today", "Yesterday", "Previous 7 days", "Older"];
 const FAILED = "The list cannot be loaded. Trying again.";
 const over = matchMedia("(width <= 768px)"); // the sidebar lies over the page
 
@@ -20,14 +19,8 @@ const note = head.appendChild(make("p", "note"));
 note.setAttribute("role", "status");
 const empty = root.appendChild(make("p", "empty"));
 empty.setAttribute("role", "status");
-const groups = GROUPS.map((title) => {
-  const group = root.appendChild(make("div", "group"));
-  group.append(make("h3", "", title));
-  group.setAttribute("role", "group");
-  group.setAttribute("aria-label", title);
-  group.hidden = true;
-  return [group, group.appendChild(make("ul"))];
-});
+const groups = makeGroups();
+root.append(...groups.map(([group]) => group));
 const more = root.appendChild(make("button", "further", "Show more"));
 more.type = "button";
 note.hidden = empty.hidden = more.hidden = true;
@@ -116,12 +109,6 @@ const change = async (work) => {
 
 // -- drawing ---------------------------------------------------------------------------------------------
 
-const midnight = (days) => {
-  const now = new Date();
-  return new Date(now.getFullYear(), now.getMonth(), now.getDate() - days) / 1000;
-};
-const groupOf = (chat, edges) => edges.findIndex((edge) => chat.updated >= edge);
-
 const draw = (rest) => {
   const focused = root.contains(document.activeElement) ? document.activeElement : null;
   const height = root.offsetHeight;
@@ -138,24 +125,9 @@ const draw = (rest) => {
     if (row.state) all.splice(all.findLastIndex((chat) => chat.updated >= row.chat.updated) + 1, 0, row.chat);
     else rows.delete(id);
   }
-  const edges = [midnight(0), midnight(1), midnight(7), -Infinity];
-  groups.forEach(([group, list], n) => {
-    let next = list.firstChild;
-    let count = 0;
-    for (const chat of all) {
-      if (groupOf(chat, edges) !== n) continue;
-      const { node } = rows.get(chat.id);
-      if (node === next) next = next.nextSibling;
-      else list.insertBefore(node, next);
-      count += 1;
-    }
-    while (next) {
-      const after = next.nextSibling;
-      next.remove();
-      next = after;
-    }
-    show(group, count > 0);
-  });
+  acts.drawing = true;
+  arrange(groups, all, (chat) => rows.get(chat.id).node);
+  acts.drawing = false;
   show(more, rest);
   say(empty, asked ? `Nothing found for “${asked}”.` : "No chats yet.");
   show(empty, !listed.length && (asked !== "" || !all.length));
@@ -190,12 +162,14 @@ const open = (chat) => {
 
 const forget = (row) => {
   if (row.state !== "gone") return;
-  if (row.node.matches(":hover, :focus-within")) return void (row.at = setTimeout(forget, KEPT / 4, row));
+  if (row.node.matches(":hover, :focus-within")) return void (row.timer = setTimeout(forget, KEPT / 4, row));
   rows.delete(row.chat.id);
   draw(!more.hidden);
 };
 
 const acts = {
+  drawing: false,
+
   async rename(row, title) {
     const before = row.chat;
     row.update({ ...before, title }, asked, current);
@@ -204,25 +178,30 @@ const acts = {
   },
 
   async remove(row) {
+    const { id } = row.chat;
     row.remove();
-    const deleting = call("DELETE", `chats/${row.chat.id}`);
-    row.deleting = deleting.catch(() => {});
-    row.at = setTimeout(forget, KEPT, row);
-    const good = await change(() => deleting);
-    if (!good && row.state === "gone") {
-      clearTimeout(row.at);
+    row.timer = setTimeout(forget, KEPT, row);
+    row.deleting = change(() => call("DELETE", `chats/${id}`));
+    const good = await row.deleting;
+    if (row.state !== "gone") return;
+    if (good) {
+      row.open = id === current;
+      if (row.open) open("");
+    } else {
+      clearTimeout(row.timer);
       row.restore();
     }
-    if (good && row.chat.id === current) open("");
   },
 
   async undo(row) {
-    clearTimeout(row.at);
-    row.restore();
+    const { id } = row.chat;
+    clearTimeout(row.timer);
+    row.restore("returning");
     row.link.focus();
     await row.deleting;
-    const good = await change(() => call("POST", `chats/${row.chat.id}/restore`));
-    if (!good) load();
+    const good = await change(() => call("POST", `chats/${id}/restore`));
+    row.state = "";
+    if (good && row.open && !current) open(id);
   },
 };
 
@@ -285,6 +264,7 @@ more.addEventListener("click", () => {
 });
 
 addEventListener("runnel-chats", () => visible && load());
+document.addEventListener("visibilitychange", () => visible && !document.hidden && load()); // a new day, perhaps
 addEventListener("runnel-opened", (event) => {
   mark(event.detail?.chat ?? "");
   if (visible) load();
