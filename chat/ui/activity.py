@@ -57,8 +57,11 @@ def component() -> gr.HTML:
     )
 
 
-def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
-    """The value for `component`, as plain JSON. `elapsed`: seconds since the run began, by its own clock."""
+def view(transcript: Transcript, elapsed: float, *, earlier: bool = False) -> dict[str, Any]:
+    """The value for `component`, as plain JSON. `elapsed`: seconds since the run began, by its own clock.
+
+    `earlier`: it is not the last answer's, and the view offers the way back to that one.
+    """
     over = transcript.ended is not None
     value = {
         "elapsed": round(transcript.ended or 0.0 if over else elapsed, 2),
@@ -75,6 +78,7 @@ def view(transcript: Transcript, elapsed: float) -> dict[str, Any]:
         "json": _json(transcript) if over else "",
         "usage": brief.usage(transcript.usage),
         "request": _request(transcript),
+        "earlier": earlier,
     }
     return clean_all(value)
 

@@ -137,17 +137,60 @@ class Controls:
             pace if pace in get_args(Pace) else "as it comes",
         )
 
-    # -- what depends on the model -----------------------------------------------------------
+    # -- what comes from the server ------------------------------------------------------------
 
-    def of_model(self, name: Any, temperature: Any) -> tuple[Any, Any]:
-        """Updates of temperature and effort for the model `name`. A temperature that still fits stays."""
+    def unchanged(self) -> list[Any]:
+        """Updates of `inputs` that change nothing."""
+        return [gr.skip() for _ in self.inputs]
+
+    def opening(self) -> list[Any]:
+        """Updates of `inputs` as the page opens with nothing asked yet: the models of now."""
+        menu = gr.update(choices=self._app.catalogue.names())
+        model = self._app.catalogue.default
+        if model != self.model.value:  # else a choice made meanwhile would be undone
+            menu["value"] = model
+        temperature, effort = self.of_model(model, None, "")
+        return self._updates(model=menu, temperature=temperature, effort=effort)
+
+    def restored(self, options: Options) -> list[Any]:
+        """Updates of `inputs` to what an answer was asked with."""
+        names = self._app.catalogue.names()
+        name = options.model or self._app.catalogue.default
+        if name not in names and not self.model.allow_custom_value:
+            name = self._app.catalogue.default
+        warm = options.temperature is not None
+        temperature, effort = self.of_model(name, options.temperature, options.effort)
+        if not warm:
+            temperature["value"] = 1.0
+        temperature["elem_classes"] = [] if warm else ["unset"]
+        return self._updates(
+            model=gr.update(choices=names, value=name),
+            temperature=temperature,
+            warm=warm,
+            system=options.system or "",
+            max_tokens="" if options.max_tokens is None else str(options.max_tokens),
+            effort=effort,
+            stream=options.stream,
+            tools=[name for name in self._app.tools.names if name in options.tools],
+        )
+
+    def _updates(self, **named: Any) -> list[Any]:
+        """In the order of `inputs`; what is not named stays."""
+        places = {id(getattr(self, name)): update for name, update in named.items()}
+        return [places.get(id(each), gr.skip()) for each in self.inputs]
+
+    def of_model(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
+        """Updates of temperature and effort for the model `name`. What still fits stays."""
         name = _text(name) or self._app.catalogue.default
         properties, value = self._temperature(name), _number(temperature)
         if value is None:
             del properties["value"]
         else:
             properties["value"] = min(max(value, properties["minimum"]), properties["maximum"])
-        return gr.update(**properties), gr.update(**self._effort(name))
+        efforts = self._effort(name)
+        if any(effort == known for _, known in efforts["choices"]):
+            efforts["value"] = effort
+        return gr.update(**properties), gr.update(**efforts)
 
     def _temperature(self, name: str) -> dict[str, Any]:
         limits = self._app.catalogue.temperature(name)

@@ -36,7 +36,12 @@ _SEND, _SHOW = ((_STATIC / name).read_text(encoding="utf-8") for name in ("send.
 _TURNED_AWAY = """(sent, text, chat) =>
   !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? sent.question : {__type__: "update"}"""
 _LOST = """(sent, text) => text || sent.question"""
-_CHOSEN = """(...values) => ({question: "", values})"""
+# static/place.js knows what is shown, and what a click meant.
+_ARRIVING = """() => runnel.arriving()"""
+_ARRIVED = """() => (runnel.arrived(), [])"""
+_PACKED = """(...values) => runnel.pack({values})"""
+_CHAT = """() => ({chat: runnel.chat})"""
+_NEW = """() => (dispatchEvent(new CustomEvent("runnel-open", {detail: {chat: ""}})), [])"""
 _SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -91,14 +96,17 @@ class Chat(gr.ChatInterface):
         self.textbox.stop_btn = STOP
         self.sent = gr.JSON(visible=False)
         """What was sent last: the question, and the sidebar's values."""
-        self.follow = gr.Button(visible="hidden", elem_id="follow")
-        """Clicked by script when the conversation went on elsewhere."""
+        self.act = gr.Button(visible="hidden", elem_id="act")
+        """Clicked by script, for all that our own buttons and links do."""
+        self.settle = gr.Button(visible="hidden", elem_id="settle")
+        """Clicked by script when another chat is shown, for its settings."""
         self.refresh = gr.Button(visible="hidden", elem_id="refresh")
         """Clicked by script when there are other models."""
         controls, screen = self.side.controls, [self.chatbot, self.side.activity]
         stream: dict[str, Any] = {
             "outputs": screen,
             "preprocess": False,  # a value out of its bounds would raise
+            "trigger_mode": "multiple",  # “once” would drop a click while the last one's answer is drawn
             "postprocess": False,
             "concurrency_limit": None,
             "show_progress": "hidden",
@@ -108,24 +116,18 @@ class Chat(gr.ChatInterface):
         entered = self.textbox.submit(
             inputs=[self.textbox, *controls.inputs], outputs=[self.textbox, self.sent], js=_SEND, **_SCRIPT
         )
-        asking = entered.then(
-            self.handlers.ask,
-            [self.sent],
-            trigger_mode="multiple",  # “once” would drop a question that comes while the last one ends
-            **stream,
-        )
+        asking = entered.then(self.handlers.ask, [self.sent], **stream)
         entered.then(inputs=[self.sent, self.chatbot], outputs=[self.chatbot], js=_SHOW, **_SCRIPT)
         asking.then(inputs=[*box, self.chatbot], outputs=[self.textbox], js=_TURNED_AWAY, **_SCRIPT)
         asking.failure(inputs=box, outputs=[self.textbox], js=_LOST, **_SCRIPT)
 
-        self.load(self.handlers.attach, None, **stream)
-        self.follow.click(self.handlers.attach, None, **stream)
+        drawing = self.load(self.handlers.act, [self.sent], js=_ARRIVING, **stream)
+        drawing.then(js=_ARRIVED, **_SCRIPT)
         for event, listener in (
             (self.chatbot.example_select, self.handlers.example),
-            (self.chatbot.option_select, self.handlers.again),
-            (self.chatbot.retry, self.handlers.again),
+            (self.act.click, self.handlers.act),
         ):
-            event(inputs=controls.inputs, outputs=[self.sent], js=_CHOSEN, **_SCRIPT)
+            event(inputs=controls.inputs, outputs=[self.sent], js=_PACKED, **_SCRIPT)
             event(listener, [self.sent], **stream)
         self.textbox.stop(self.handlers.stop, None, None, **_QUIET)
         self.chatbot.undo(
@@ -136,17 +138,19 @@ class Chat(gr.ChatInterface):
             postprocess=False,
             **_QUIET,
         )
-        self._wire_sidebar(screen)
+        self._wire_sidebar()
 
-    def _wire_sidebar(self, screen: list[Any]) -> None:
+    def _wire_sidebar(self) -> None:
         controls, handlers = self.side.controls, self.handlers
         of_model = [controls.temperature, controls.effort]
-        chosen = [controls.model, controls.temperature]
-        self.load(handlers.arrive, None, [controls.model, *of_model, self.chatbot], **_QUIET)
-        self.refresh.click(handlers.refresh, chosen, [controls.model, *of_model], preprocess=False, **_QUIET)
-        controls.model.change(handlers.of_model, chosen, of_model, preprocess=False, **_QUIET)
+        chosen = [controls.model, *of_model]
+        quiet = {"preprocess": False, **_QUIET}
+        self.load(handlers.arrive, [self.sent], [*controls.inputs, self.chatbot], js=_ARRIVING, **quiet)
+        self.settle.click(handlers.settings, [self.sent], controls.inputs, js=_CHAT, **quiet)
+        self.refresh.click(handlers.refresh, chosen, [controls.model, *of_model], **quiet)
+        controls.model.change(handlers.of_model, chosen, of_model, **quiet)
         for event in (self.side.new.click, self.chatbot.clear):
-            event(handlers.new, None, screen, postprocess=False, **_QUIET)
+            event(js=_NEW, **_SCRIPT)
         # Script only: no round trip for a click that the server need not know of.
         temperature = [controls.temperature, controls.warm]
         controls.temperature.input(outputs=temperature, js=SET, **_SCRIPT)

@@ -15,7 +15,7 @@ from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
 
-SCRIPTS = ("draft.js", "follow.js", "clock.js", "copy.js")
+SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 

@@ -11,13 +11,26 @@ from chat.build import App
 
 def route(parent: FastAPI, app: App) -> None:
     @parent.get("/state", include_in_schema=False)
-    async def state(request: Request) -> dict[str, object]:
-        """`run`: the last one's id; `length`: characters of its answer so far."""
+    async def state(request: Request, chat: str | None = None, key: str = "") -> dict[str, object]:
+        """Of the conversation `chat` ("": an empty new one), or of the one that the owner was in last.
+
+        `chat`: its id, "" when there is none. `run`: its last one's id; `length`: characters of its
+        answer so far. `chats` moves when the owner's list is another one. `trouble`: a sentence while
+        something could not be saved. `arrived`: what was sent with `key` began a run.
+        """
         owner = app.owners.of(request.cookies)
-        last = (await app.store.current(owner)).last if owner else None
+        shown = None
+        if owner and chat != "":
+            shown = await (app.store.current(owner) if chat is None else app.store.peek(owner, chat))
+        last = shown.last if shown is not None else None
         return {
+            "chat": shown.id if shown is not None and last is not None else "",
             "run": last.run if last else "",
             "running": last is not None and last.transcript.ended is None,
             "length": last.transcript.length if last else 0,
             "models": app.catalogue.version,
+            "chats": app.store.version_of(owner) if owner else 0,
+            "saved": not app.store.trouble,
+            "trouble": app.store.trouble,
+            "arrived": bool(owner and key and await app.store.asked(owner, key)),
         }

@@ -1,10 +1,11 @@
 """Given these events, the chat shows these messages."""
 
+import re
 from typing import Any
 
 import pytest
 
-from chat.conversations import Exchange
+from chat.conversations import CONTINUE, Conversation, Exchange, Link
 from chat.errors import Failure, Kind
 from chat.events import (
     Citation,
@@ -23,6 +24,7 @@ from chat.events import (
     TurnStarted,
     Usage,
 )
+from chat.messages import Options
 from chat.transcript import Transcript
 from chat.ui.bubbles import Bubble, conversation, question, remark
 
@@ -39,6 +41,21 @@ def exchange(*events: Event, asked: str = "Why?", step: float = 0.1) -> Exchange
 def texts(messages: list[dict[str, Any]]) -> list[str]:
     """The blocks of the answer."""
     return [block["text"] for block in messages[-1]["content"]]
+
+
+def buttons(messages: list[dict[str, Any]]) -> list[str]:
+    """Below the last answer, those that begin another one."""
+    return re.findall(r'<button class="act (?:again|continue) [^>]*>([^<]+)<', texts(messages)[-1])
+
+
+def chat(count: int) -> Conversation:
+    found = Conversation("me")
+    for n in range(count):
+        each = exchange(TextDelta("a"), TurnFinished("end"), asked=f"one {n}")
+        each.run = f"r{n}"
+        each.versions[:] = [each.run]
+        found.exchanges.append(each)
+    return found
 
 
 def fate(*events: Event) -> str:
@@ -116,17 +133,35 @@ def test_each_failure_in_words(kind: Kind, words: str) -> None:
     assert f"<span>{words}</span>" in fate(TextDelta("a"), TurnFailed(Failure(kind, "Because.")))
 
 
-def test_a_failure_names_its_cause_and_offers_one_button() -> None:
+def test_a_failure_names_its_cause_and_the_next_steps() -> None:
     messages = Bubble(exchange(TextDelta("Half an"), TurnFailed(Failure("server", "It <broke>.")))).messages()
     assert texts(messages)[0] == "Half an"
     assert '<p class="failure">It &lt;broke&gt;.</p>' in texts(messages)[1]
-    assert [option["label"] for option in messages[-1]["options"]] == ["Try again"]
+    assert buttons(messages) == ["Continue", "Try again"]
 
 
-def test_who_stopped_it_needs_no_sentence_and_no_button() -> None:
+def test_who_stopped_it_needs_no_sentence() -> None:
     messages = Bubble(exchange(TextDelta("Half an"), TurnFailed(Failure("stopped", "Stopped.")))).messages()
     assert "failure" not in texts(messages)[1]
-    assert messages[-1]["options"] is None
+    assert buttons(messages) == ["Continue", "Try again"]
+
+
+@pytest.mark.parametrize(
+    ("end", "offered"),
+    [
+        (TurnFinished("end"), ["Try again"]),
+        (TurnFinished("length"), ["Continue", "Try again"]),
+        (TurnFailed(Failure("shutdown", "Interrupted.")), ["Continue", "Try again"]),
+        (TurnFailed(Failure("cut_off", "Cut off.")), ["Continue", "Try again"]),
+    ],
+)
+def test_an_answer_that_was_left_off_can_be_continued(end: Event, offered: list[str]) -> None:
+    assert buttons(Bubble(exchange(TextDelta("Half an"), end)).messages()) == offered
+
+
+def test_what_has_no_words_cannot_be_continued() -> None:
+    failed = TurnFailed(Failure("server", "It broke."))
+    assert buttons(Bubble(exchange(TextDelta("\n"), failed)).messages()) == ["Try again"]
 
 
 def test_notices_and_sources_stay_with_the_answer() -> None:
@@ -164,5 +199,65 @@ def test_a_finished_answer_is_made_once() -> None:
 
 
 def test_a_conversation_is_its_exchanges_in_order() -> None:
-    both = [exchange(TextDelta(a), TurnFinished("end"), asked=a) for a in ("one", "two")]
-    assert [message["role"] for message in conversation(both)] == ["user", "assistant"] * 2
+    messages = conversation(chat(2))
+    assert [message["role"] for message in messages] == ["user", "assistant"] * 2
+    assert "one 1" in messages[2]["content"][0]["text"]
+
+
+def test_only_the_last_answer_is_asked_again() -> None:
+    messages = conversation(chat(2))
+    assert buttons(messages[:2]) == []
+    assert buttons(messages) == ["Try again"]
+
+
+def test_of_a_long_conversation_the_last_exchanges_are_drawn() -> None:
+    messages = conversation(chat(40), 30)
+    assert len(messages) == 1 + 2 * 30
+    assert "Show earlier messages (20)" in messages[0]["content"][0]["text"]
+    assert "one 10<" in messages[1]["content"][0]["text"]
+
+
+def test_a_branch_says_where_it_began_and_the_question_where_it_went() -> None:
+    old, new = chat(2), chat(1)
+    new.origin = Link(old.id, "The <old> one", old.exchanges[1].run)
+    old.branches.append(Link(new.id, "The new one", old.exchanges[1].run))
+    first = conversation(new)[0]["content"][0]["text"]
+    assert "Began in" in first
+    assert "«The &lt;old&gt; one»" in first
+    assert f"chat-{old.id}" in first
+    there = [message for message in conversation(old) if "Edited in" in message["content"][-1]["text"]]
+    assert there == [conversation(old)[2]]
+    assert f'href="?chat={new.id}"' in there[0]["content"][-1]["text"]
+
+
+def test_the_rest_of_an_answer_has_no_question() -> None:
+    rest = exchange(TextDelta("and so on"), TurnFinished("end"), asked=CONTINUE)
+    rest.continues = True
+    [asked, answer] = Bubble(rest).messages()
+    assert asked["content"][0]["text"] == '<div class="continued">Continued</div>'
+    assert "and so on" in answer["content"][0]["text"]
+
+
+def test_one_of_several_versions_says_which_and_leads_to_its_neighbours() -> None:
+    one = exchange(TextDelta("a"), TurnFinished("end"))
+    assert "versions" not in texts(Bubble(one).messages())[-1]
+    one.versions[:] = ["r0", "r1", "r2"]
+    shown = texts(Bubble(one).messages())[-1]
+    assert "<span>2 / 3</span>" in shown
+    assert "version of-r0" in shown
+    assert "version of-r2" in shown
+
+
+def test_a_thumb_is_shown() -> None:
+    one = exchange(TextDelta("a"), TurnFinished("end"))
+    assert "chosen" not in texts(Bubble(one).messages())[-1]
+    one.thumb = -1
+    assert 'class="act down chosen of-r1"' in texts(Bubble(one).messages())[-1]
+
+
+def test_the_footer_says_what_was_set() -> None:
+    one = exchange(TextDelta("a"), TurnFinished("end"))
+    one.options = Options(temperature=0.3, effort="low")
+    shown = texts(Bubble(one).messages())[-1]
+    assert "<span>temperature 0.3</span>" in shown
+    assert "<span>effort low</span>" in shown

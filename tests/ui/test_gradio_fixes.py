@@ -73,7 +73,7 @@ async def test_4_the_browser_state_is_new_each_time_unless_it_is_given_a_key() -
 
 @pytest.mark.parametrize("convert", [True, False])
 async def test_6_without_postprocess_a_value_is_sent_as_it_is(convert: bool) -> None:
-    shown = [message("assistant", "    indented\n", options=[{"label": "Try again", "value": "retry"}])]
+    shown = [message("assistant", "    indented\n")]
     view = {"items": [{"text": "<b>"}]}
 
     async def show() -> Any:

@@ -12,9 +12,10 @@ import pytest
 from chat.build import App, open_app
 from chat.owners import COOKIE, Owners
 from chat.settings import Settings
-from chat.ui.handlers import Handlers, Screen
+from chat.ui.handlers import Handlers
 from chat.ui.interface import Chat
 from chat.ui.page import build_page
+from chat.ui.screens import NOTHING, Screen
 
 ME, OTHER = "me", "other"
 SECRET = "of the tests"
@@ -36,9 +37,9 @@ async def page(app: App) -> Chat:
     return cast(Chat, build_page(app))
 
 
-def request(owner: str = ME) -> gr.Request:
+def request(owner: str = ME, tab: str = "one") -> gr.Request:
     cookie = Owners(SECRET.encode()).cookie(owner)
-    return gr.Request(cookies={COOKIE: cookie} if owner else {})
+    return gr.Request(cookies={COOKIE: cookie} if owner else {}, session_hash=f"{owner}-{tab}")
 
 
 def values(page: Chat, **chosen: Any) -> list[Any]:
@@ -48,13 +49,22 @@ def values(page: Chat, **chosen: Any) -> list[Any]:
     return [chosen.get(name, each.value) for name, each in zip(names, controls.inputs, strict=True)]
 
 
-def sent(page: Chat, question: str = "", **chosen: Any) -> dict[str, Any]:
-    """As static/send.js packs it."""
-    return {"question": question, "values": values(page, **chosen)}
+def sent(page: Chat, question: str = "", act: str = "ask", **more: Any) -> dict[str, Any]:
+    """As static/place.js packs it; what it does not know is chosen in the sidebar."""
+    said = {name: more.pop(name) for name in ("chat", "key", "run") if name in more}
+    return {"question": question, "act": act, "values": values(page, **more), **said}
 
 
-async def ask(page: Chat, question: str, owner: str = ME, **chosen: Any) -> list[Screen]:
-    return await screens(page.handlers.ask(sent(page, question, **chosen), request(owner)))
+async def ask(page: Chat, question: str, owner: str = ME, tab: str = "one", **more: Any) -> list[Screen]:
+    """In the chat that the tab shows, unless another one is named."""
+    handlers, who = page.handlers, request(owner, tab)
+    shown = handlers.places.tab(owner, who).conversation
+    more.setdefault("chat", shown.id if shown and shown.exchanges else "")
+    return await screens(handlers.ask(sent(page, question, **more), who))
+
+
+async def act(page: Chat, act: str, owner: str = ME, tab: str = "one", **more: Any) -> list[Screen]:
+    return await screens(page.handlers.act(sent(page, act=act, **more), request(owner, tab)))
 
 
 async def screens(stream: AsyncGenerator[Screen, None]) -> list[Screen]:
@@ -103,7 +113,7 @@ async def test_without_a_cookie_nothing_runs(page: Chat, app: App) -> None:
 
 async def test_another_browser_sees_nothing_of_it(page: Chat, handlers: Handlers) -> None:
     await ask(page, "hello")
-    assert (await screens(handlers.attach(request(OTHER))))[-1][0] == []
+    assert (await act(page, "arrive", OTHER))[-1][0] == []
 
 
 async def test_a_second_send_is_refused(page: Chat, handlers: Handlers, app: App) -> None:
@@ -117,7 +127,8 @@ async def test_a_second_send_is_refused(page: Chat, handlers: Handlers, app: App
 
 async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: Handlers) -> None:
     reading = handlers.ask(sent(page, "stall, please"), request())
-    async with aclosing(reading), aclosing(handlers.attach(request())) as second:
+    second = handlers.act(sent(page, act="arrive"), request(tab="two"))
+    async with aclosing(reading), aclosing(second):
         await anext(reading)
         await anext(second)
         await handlers.stop(request())
@@ -133,7 +144,7 @@ async def test_a_reader_that_leaves_stops_nothing(page: Chat, handlers: Handlers
     run = app.runs.get((await app.store.current(ME)).exchanges[0].run)
     assert run is not None
     await run.finished()
-    [screen, end] = [each async for each in handlers.attach(request())]
+    [screen, end] = [each async for each in handlers.act(sent(page, act="arrive"), request())]
     assert end == (gr.skip(), gr.skip())
     assert 'class="fate complete' in text(screen)
 
@@ -147,7 +158,7 @@ async def test_after_a_failure_the_chat_goes_on(page: Chat, question: str) -> No
 async def test_try_again_takes_the_place_of_the_failure(page: Chat, handlers: Handlers, app: App) -> None:
     await ask(page, "hello")
     await ask(page, "fail in mid-stream")
-    again = await screens(handlers.again(sent(page), request()))
+    again = await act(page, "again")
     assert roles(again[-1]) == ["user", "assistant"] * 2
     assert [exchange.question for exchange in (await app.store.current(ME)).exchanges] == [
         "hello",
@@ -160,7 +171,7 @@ async def test_a_retry_that_comes_to_nothing_gives_the_old_answer_back(
     page: Chat, handlers: Handlers, app: App, model: str
 ) -> None:
     before = text((await ask(page, "hello"))[-1])
-    last = (await screens(handlers.again(sent(page, model=model), request())))[-1]
+    last = (await act(page, "again", model=model))[-1]
     assert text(last).startswith(before)
     assert "remark" in text(last)
     [exchange] = (await app.store.current(ME)).exchanges
@@ -169,13 +180,14 @@ async def test_a_retry_that_comes_to_nothing_gives_the_old_answer_back(
 
 
 async def test_try_again_with_nothing_to_try(page: Chat, handlers: Handlers) -> None:
-    assert await screens(handlers.again(sent(page), request())) == [(gr.skip(), gr.skip())]
+    [screen] = await act(page, "again")
+    assert "no such chat" in text(screen)
 
 
 async def test_a_retry_that_is_turned_away_loses_nothing(page: Chat, handlers: Handlers, app: App) -> None:
     await ask(page, "hello")
     await app.runs.aclose()
-    [screen] = await screens(handlers.again(sent(page), request()))
+    [screen] = await act(page, "again")
     assert "shutting down" in text(screen)
     assert len((await app.store.current(ME)).exchanges) == 1
 
@@ -189,15 +201,18 @@ async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> N
     assert (await handlers.undo("half typed", request()))[2] == "half typed"
 
 
-async def test_a_new_chat_leaves_the_running_one(page: Chat, handlers: Handlers, app: App) -> None:
+async def test_a_new_chat_leaves_the_running_answer_going(page: Chat, handlers: Handlers, app: App) -> None:
     async with aclosing(handlers.ask(sent(page, "stall, please"), request())) as reading:
         await anext(reading)
-        run = app.runs.get((await app.store.current(ME)).exchanges[0].run)
-        assert (await handlers.new(request()))[0] == []
-        assert await screens(reading) == [(gr.skip(), gr.skip())]  # it does not draw over the new one
-    assert run is not None
-    await run.finished()
-    assert run.state == "stopped"
+        before = await app.store.current(ME)
+        run = app.runs.get(before.exchanges[0].run)
+        assert run is not None
+        assert (await act(page, "open", chat=""))[-1][0] == []
+        # What the old chat still says is not drawn over the new one.
+        run.stop()
+        assert await screens(reading) == [NOTHING]
+    assert await app.store.current(ME) is not before
+    assert "stopped" in text((await act(page, "open", chat=before.id))[-1])
 
 
 async def test_nothing_a_listener_meets_makes_it_raise(
@@ -255,14 +270,14 @@ async def test_an_older_page_is_told_to_load_again(page: Chat) -> None:
     assert "Load it again" in text(screen)
 
 
-@pytest.mark.parametrize("nonsense", [None, "hello", [], {"question": 1, "values": []}, {"question": "x"}])
+@pytest.mark.parametrize("nonsense", [None, "hello", [], {"question": 1, "values": []}, {"values": []}])
 async def test_nonsense_is_no_question(page: Chat, nonsense: Any) -> None:
     assert await screens(page.handlers.ask(nonsense, request())) == [(gr.skip(), gr.skip())]
 
 
 async def test_the_page_opens_with_the_model_last_asked(page: Chat, handlers: Handlers) -> None:
     await ask(page, "hello", model="demo:fast")
-    model, *_ = await handlers.arrive(request())
+    model, *_ = await handlers.arrive(sent(page, act="arrive"), request())
     assert model["value"] == "demo:fast"
     assert "demo:tour" in model["choices"]
 
@@ -272,7 +287,7 @@ async def test_a_model_without_temperature_is_greyed_with_its_reason(
 ) -> None:
     _, known = app.catalogue.find("demo:tour")
     app.catalogue.refuse(known, "temperature")
-    temperature, _ = await handlers.of_model("demo:tour", 0.7)
+    temperature, _ = await handlers.of_model("demo:tour", 0.7, "")
     assert temperature["interactive"] is False
     assert "temperature" in temperature["info"]
     read = page.side.controls.read(values(page, model="demo:tour", temperature=0.7, warm=True))
@@ -286,7 +301,7 @@ async def test_drawing_ends_with_the_run(page: Chat, handlers: Handlers) -> None
 
 async def test_every_stream_has_one_input_and_the_same_two_outputs(page: Chat) -> None:
     streams = [each for each in page.fns.values() if each.types_generator]
-    assert len(streams) >= 5
+    assert len(streams) >= 4
     for each in streams:
         assert len(each.inputs) <= 1, each.name
         assert list(each.outputs) == [page.chatbot, page.side.activity]

@@ -32,7 +32,7 @@ async def site_of(**environ: str) -> AsyncIterator[Site]:
         if (fetching := app.catalogue.refresh()) is not None:
             await fetching
         parent = ui.mount(FastAPI(), app)
-        parent.add_middleware(Cookie, owners=app.owners)
+        parent.add_middleware(Cookie, owners=app.owners, adopt=app.store.adopt)
         transport = httpx.ASGITransport(parent)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Site(app, client)
@@ -81,18 +81,38 @@ async def test_no_file_but_gradio_s_own_is_served(site: Site) -> None:
 
 
 async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -> None:
-    nothing = {"run": "", "running": False, "length": 0, "models": site.app.catalogue.version}
-    assert (await site.client.get("/state")).json() == nothing
-    owner = site.app.owners.of({COOKIE: (await site.client.get("/")).cookies[COOKIE]})
-    run = await site.app.runs.ask(await site.app.store.current(owner), "hello", Options(model="demo:fast"))
-    assert (await site.client.get("/state")).json()["running"] is True
+    assert (await site.client.get("/state")).json()["run"] == ""
+    owner = site.app.owners.of((await site.client.get("/")).cookies)
+    chat = await site.app.store.current(owner)
+    run = await site.app.runs.ask(chat, "hello", Options(model="demo:fast"), key="k")
+    now = (await site.client.get("/state")).json()
+    assert (now["chat"], now["run"], now["running"]) == (chat.id, run.id, True)
     await run.finished()
     state = (await site.client.get("/state")).json()
-    assert state == {**nothing, "run": run.id, "length": run.transcript.length}
+    assert state == {
+        **{"chat": chat.id, "run": run.id, "running": False, "length": run.transcript.length},
+        **{"models": site.app.catalogue.version, "chats": site.app.store.version_of(owner)},
+        **{"saved": True, "trouble": "", "arrived": False},
+    }
+    named = (await site.client.get("/state", params={"chat": chat.id, "key": "k"})).json()
+    assert named == {**state, "arrived": True}
+    for other in ("", "nobody's"):  # an empty new one; none at all
+        assert (await site.client.get("/state", params={"chat": other})).json()["run"] == ""
+    assert await site.app.store.current(owner) is chat
+
+
+async def test_a_stranger_s_state_is_that_of_no_chat(site: Site) -> None:
+    owner = site.app.owners.of((await site.client.get("/")).cookies)
+    chat = await site.app.store.current(owner)
+    await (await site.app.runs.ask(chat, "hello", Options(model="demo:fast"), key="k")).finished()
     site.client.cookies.clear()
-    assert (
-        await site.client.get("/state", headers={"cookie": f"{COOKIE}={site.app.owners.cookie('me')}"})
-    ).json() == nothing
+    me = {"cookie": f"{COOKIE}={site.app.owners.cookie('me')}"}
+    answers = [
+        (await site.client.get("/state", params={"chat": id, "key": "k"}, headers=me)).json()
+        for id in (chat.id, "no-such-chat")
+    ]
+    assert answers[0] == answers[1]
+    assert (answers[0]["run"], answers[0]["chat"], answers[0]["arrived"]) == ("", "", False)
 
 
 async def test_the_empty_page_says_how_to_add_a_key_only_where_there_is_none(site: Site, keyed: Site) -> None:

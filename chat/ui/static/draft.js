@@ -1,16 +1,14 @@
 // What is typed outlives the server: while it is away (`html.away`, from follow.js) nothing is sent, a
-// question that did not arrive returns to the box, and a reload keeps what stands there. Gradio itself is
-// dead once a request has failed, and loads the page again when the server answers (6.31).
+// question that did not arrive returns to the box, and a reload keeps what stands there, with the key of
+// its sending: sent once more, it is the same one (place.js).
 (() => {
   const KEY = "runnel-draft";
-  const AWAY = "The server cannot be reached. Trying again; your question stays here.";
   const BUSY = "An answer is being written: Esc stops it.";
   const html = document.documentElement;
   const touch = matchMedia("(pointer: coarse)");
   const find = (selector) => document.querySelector(selector);
   const box = () => find("#question textarea");
-  const shown = () => [...document.querySelectorAll("#chat [class*='run-']")].pop()?.className ?? "";
-  const run = () => shown().match(/\brun-(\S+)/)?.[1] ?? "";
+  const say = (text) => dispatchEvent(new CustomEvent("runnel-say", { detail: { text } }));
   let sent = null; // { text, before }: a question on its way, and the last run when it went
   let restored = false;
 
@@ -21,27 +19,11 @@
     element.dispatchEvent(new Event("input", { bubbles: true })); // Gradio reads it from there
   };
   const arrived = () => {
-    if (!sent || run() === sent.before) return;
+    if (!sent || runnel.latest() === sent.before) return;
     if (restored && box()?.value === sent.text) put("");
     sent = null;
     restored = false;
     html.classList.remove("unsent");
-  };
-
-  let fading = 0;
-  const say = (text, milliseconds) => {
-    const place = find("#question");
-    if (!place) return;
-    let line = find("#hint");
-    if (!line) {
-      line = document.createElement("p");
-      line.id = "hint";
-      line.setAttribute("role", "status");
-      place.append(line);
-    }
-    clearTimeout(fading);
-    if (line.textContent !== text) line.textContent = text;
-    if (milliseconds) fading = setTimeout(() => (line.textContent = ""), milliseconds);
   };
 
   // Before Gradio hears of it.
@@ -51,9 +33,9 @@
       event.preventDefault();
       event.stopPropagation();
     } else if (find("#chat .now")) {
-      if (text.trim()) say(touch.matches ? "An answer is being written." : BUSY, 4000);
+      if (text.trim()) say(touch.matches ? "An answer is being written." : BUSY);
     } else if (text.trim()) {
-      sent = { text, before: run() };
+      sent = { text, before: runnel.latest() };
       restored = false;
       html.classList.remove("unsent");
       dispatchEvent(new Event("runnel-sent"));
@@ -71,8 +53,8 @@
   }, true);
   addEventListener("click", (event) => {
     if (event.target.closest?.("#question .submit-button")) sending(event);
-    if (event.target.closest?.("#new")) sent = null;
   }, true);
+  addEventListener("runnel-open", () => (sent = null));
   addEventListener("input", (event) => {
     if (event.isTrusted && event.target === box()) sent = restored ? null : sent;
   }, true);
@@ -80,10 +62,7 @@
   // follow.js looked: the server is there, or it is not.
   addEventListener("runnel-looked", () => {
     arrived();
-    const away = html.classList.contains("away");
-    if (away) say(AWAY);
-    else if (find("#hint")?.textContent === AWAY) say("");
-    if (!away || !sent || restored) return;
+    if (!html.classList.contains("away") || !sent || restored) return;
     restored = true;
     html.classList.add("unsent");
     if (!box()?.value) put(sent.text);
@@ -92,26 +71,38 @@
   addEventListener("pagehide", () => {
     arrived();
     const text = box()?.value || sent?.text || "";
+    const draft = { text, sending: runnel.sending(), editing: runnel.editing };
     try {
-      if (text) sessionStorage.setItem(KEY, text);
+      if (text) sessionStorage.setItem(KEY, JSON.stringify(draft));
     } catch {
       // no storage, no draft
     }
   });
-  const back = () => {
-    let text = null;
+
+  const known = async (key) => {
     try {
-      text = sessionStorage.getItem(KEY);
+      const answer = await fetch(new URL(`state?chat=&key=${key}`, document.baseURI), { cache: "no-store" });
+      return (await answer.json()).arrived;
+    } catch {
+      return false;
+    }
+  };
+  // Once it is known what the page shows.
+  addEventListener("runnel-opened", async () => {
+    let draft = null;
+    try {
+      draft = JSON.parse(sessionStorage.getItem(KEY));
       sessionStorage.removeItem(KEY);
     } catch {
       return;
     }
-    if (text && !box().value) put(text);
-  };
-  const ready = new MutationObserver(() => {
-    if (!box() || !("settled" in html.dataset)) return;
-    ready.disconnect();
-    back();
-  });
-  ready.observe(document, { childList: true, subtree: true, attributeFilter: ["data-settled"] });
+    if (!draft?.text) return;
+    const { text, sending, editing } = draft;
+    if (sending?.question === text) {
+      if (await known(sending.key)) return;
+      runnel.resume({ ...sending, before: runnel.latest() });
+    }
+    if (editing) dispatchEvent(new CustomEvent("runnel-edit", { detail: { run: editing } }));
+    if (!box().value) put(text);
+  }, { once: true });
 })();

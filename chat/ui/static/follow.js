@@ -1,29 +1,37 @@
 // Keeps an open page up to date with what went on without it: an answer begun in another tab, a line
-// that died, models that arrived. It asks /state now and then, while somebody looks, and clicks the
-// page's hidden buttons. Two looks in a row have to agree, so that a page that is just about to show
-// something is left alone. Two failures in a row mean that the server is away: `html.away`, for draft.js.
+// that died, models that arrived, a list of chats that moved (`runnel-chats`). It asks /state now and then,
+// while somebody looks, and clicks the page's hidden buttons. Two looks in a row have to agree, so that a
+// page that is just about to show something is left alone. Two failures in a row mean that the server is
+// away: `html.away`, for draft.js. Gradio's front end is dead once a request of its own has failed (6.31):
+// then the page is loaded again as soon as the server answers.
 (() => {
   const PERIOD = 3000, SOON = 600, LONGEST = 5000; // milliseconds
-  let models = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0;
+  const AWAY = "Offline: the server cannot be reached. Trying again; what you type stays here.";
+  let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "";
 
-  // Gradio's sanitizer leaves no attribute but the class.
-  const last = () => [...document.querySelectorAll("#chat [class*='run-']")].pop();
-  const run = (mark) => mark?.className.match(/\brun-(\S+)/)?.[1] ?? "";
-  const click = (id) => document.getElementById(id)?.click();
+  const run = (mark) => runnel.named(mark, "run");
+  const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
+  const lost = () => document.querySelector(".toast-body.error .toast-title")?.textContent.includes("Connection");
 
   async function look() {
-    const response = await fetch(new URL("state", document.baseURI), {
+    const chat = runnel.chat;
+    const response = await fetch(new URL(`state?chat=${encodeURIComponent(chat)}`, document.baseURI), {
       cache: "no-store",
       signal: AbortSignal.timeout(LONGEST),
     });
     if (response.status >= 500) throw new Error("away"); // a proxy speaks in its place
+    if (lost()) return void location.reload();
     failed = 0;
     if (!response.ok) return;
     const state = await response.json();
-    if (models !== null && state.models !== models) click("refresh");
+    if (models !== null && state.models !== models) document.getElementById("refresh")?.click();
     models = state.models;
+    if (chats !== null && state.chats !== chats) say("runnel-chats");
+    chats = state.chats;
+    trouble = state.trouble;
+    if (chat !== runnel.chat || (chat && !state.chat)) return; // another one by now; or it was deleted
 
-    const mark = last();
+    const mark = runnel.marks().pop();
     const live = mark?.classList.contains("now") ?? false;
     const text = mark?.closest(".message-row")?.textContent ?? "";
     const elsewhere = run(mark) !== state.run || (state.running && !live);
@@ -33,7 +41,7 @@
     missed = elsewhere || dead ? missed + 1 : 0;
     if (missed < 2) return;
     missed = 0;
-    click("follow");
+    runnel.act({ act: "" });
   }
 
   async function again() {
@@ -45,8 +53,10 @@
       missed = 0;
       failed += 1;
     }
-    document.documentElement.classList.toggle("away", failed > 1);
-    dispatchEvent(new Event("runnel-looked"));
+    const away = failed > 1;
+    document.documentElement.classList.toggle("away", away);
+    say("runnel-stand", { text: away ? AWAY : trouble });
+    say("runnel-looked");
     clearTimeout(timer);
     timer = setTimeout(again, missed || failed ? SOON : PERIOD);
   }

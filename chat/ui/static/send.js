@@ -3,5 +3,5 @@
 // chain here.
 async (text, ...values) => {
   if (!text.trim() || document.querySelector("#chat .now")) return new Promise(() => {});
-  return ["", { question: text, values }];
+  return ["", runnel.pack({ question: text, values })];
 }

@@ -1,0 +1,136 @@
+"""The line under an answer: what happens now, and at the end how it ended and what can be done with it.
+
+HTML of our own, on one line, for Gradio's Markdown. Its sanitizer lets buttons through, and of their
+attributes what we need: `class` and `title` (gradio_fixes, 10). So a button names its run by a class,
+and static/actions.js listens to them all at once. `bubbles` puts the line below the answer's words.
+"""
+
+import html
+from urllib.parse import urlsplit
+
+from chat.conversations import Exchange
+from chat.transcript import Transcript
+from chat.ui import words
+
+
+def now(exchange: Exchange, chat: str = "") -> str:
+    """What happens at this moment."""
+    phase, names = exchange.transcript.phase.phase, _names(exchange, chat)
+    return f'<div class="now {phase} {names}">{plain(words.doing(exchange.transcript))}</div>'
+
+
+def fate(exchange: Exchange, chat: str = "", *, last: bool = True) -> str:
+    """How it ended: remarks, sources, failure, footer, buttons. `last`: nothing follows this answer."""
+    transcript = exchange.transcript
+    parts = [f'<p class="notice">{plain(notice.text)}</p>' for notice in transcript.notices]
+    if links := [link for source in transcript.sources if (link := _link(source.title, source.url))]:
+        parts.append(f'<p class="sources">Sources: {", ".join(links)}</p>')
+    if transcript.failure is not None and transcript.state != "stopped":
+        parts.append(f'<p class="failure">{plain(transcript.failure.message)}</p>')
+    figures = '<span class="dot"> · </span>'.join(f"<span>{plain(each)}</span>" for each in footer(exchange))
+    parts.append(f'<p class="footer">{figures}</p>')
+    parts.append(f'<p class="actions">{"".join(_actions(exchange, last))}</p>')
+    return f'<div class="fate {transcript.state} {_names(exchange, chat)}">{"".join(parts)}</div>'
+
+
+def footer(exchange: Exchange) -> list[str]:
+    """`demo:tour`, `temperature 0.7`, `0.3 s to first word`, `82 tok/s`, `done`, as far as they are known."""
+    transcript, options = exchange.transcript, exchange.options
+    parts = [transcript.model] if transcript.model else []
+    if options.temperature is not None:
+        parts.append(f"temperature {options.temperature:g}")
+    if options.effort:
+        parts.append(f"effort {options.effort}")
+    if transcript.first_text is not None:
+        parts.append(f"{seconds(transcript.first_text)} to first word")
+    if (rate := _rate(transcript)) is not None:
+        parts.append(f"{rate:.0f} tok/s")
+    elif transcript.length:
+        parts.append(f"{transcript.length:,} characters")
+    ending = words.ending(transcript)
+    return [*parts, ending[0].lower() + ending[1:]]
+
+
+def button(act: str, run: str, text: str, name: str = "", *, chosen: bool = False) -> str:
+    """`name`: what it is called where `text` is but a sign."""
+    titled = f' title="{name}"' if name else ""
+    return f'<button class="act {act}{" chosen" if chosen else ""} of-{run}"{titled}>{text}</button>'
+
+
+def continuable(transcript: Transcript) -> bool:
+    """It was left off in the middle of its words."""
+    left_off = transcript.stop == "length" or transcript.failure is not None
+    return left_off and transcript.length > 0 and bool(transcript.text.strip())
+
+
+def _actions(exchange: Exchange, last: bool) -> list[str]:
+    run = exchange.run
+    buttons = []
+    if last and continuable(exchange.transcript):
+        buttons.append(button("continue", run, "Continue"))
+    if last:
+        buttons.append(button("again", run, "Try again"))
+    if len(exchange.versions) > 1 and run in exchange.versions:
+        buttons.append(_versions(exchange))
+    if exchange.transcript.length:
+        buttons.append(button("up", run, "", "Good answer", chosen=exchange.thumb > 0))
+        buttons.append(button("down", run, "", "Bad answer", chosen=exchange.thumb < 0))
+    buttons.append(button("activity", run, "Activity"))
+    return buttons
+
+
+def _versions(exchange: Exchange) -> str:
+    """‹ 2 / 3 ›"""
+    versions = exchange.versions
+    place = versions.index(exchange.run)
+    before, after = versions[place - 1 : place], versions[place + 1 : place + 2]
+    return (
+        '<span class="versions">'
+        + "".join(button("version", run, "‹", "Version before") for run in before)
+        + f"<span>{place + 1} / {len(versions)}</span>"
+        + "".join(button("version", run, "›", "Next version") for run in after)
+        + "</span>"
+    )
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+
+
+def _rate(transcript: Transcript) -> float | None:
+    """Tokens a second while the model was at it: waiting and running tools are not its time."""
+    tokens = transcript.usage.output
+    if not tokens or transcript.failure is not None or transcript.settings.get("stream") is False:
+        return None  # unknown, or it came all at once
+    ends = [step.began for step in transcript.steps[1:]]
+    spent = sum(
+        end - step.began
+        for step, end in zip(transcript.steps, ends, strict=False)
+        if step.phase in ("thinking", "writing", "calling")
+    )
+    return tokens / spent if spent >= 0.1 else None
+
+
+def _names(exchange: Exchange, chat: str) -> str:
+    """Run and chat, as classes: so the page's scripts know what is shown."""
+    return f"run-{exchange.run}" + (f" chat-{chat}" if chat else "")
+
+
+def _link(title: str, url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme in ("http", "https") and parts.hostname:
+        attributes = f'href="{html.escape(url)}" target="_blank" rel="noopener noreferrer"'
+        return f"<a {attributes}>{plain(title or url)}</a>"
+    return f"<span>{plain(title or url)}</span>"
+
+
+# Gradio looks for formulas before it reads HTML, and Markdown ends a block of HTML at a blank line.
+_INERT = {ord("$"): "&#36;", ord("\\"): "&#92;", ord("`"): "&#96;", ord("\r"): None}
+
+
+def plain(text: str, *, breaks: bool = False) -> str:
+    """`text` as HTML that shows it as it is."""
+    return html.escape(text).translate(_INERT).replace("\n", "<br>" if breaks else " ")

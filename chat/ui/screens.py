@@ -1,0 +1,142 @@
+"""A conversation, drawn for one tab until its answer is over or the tab shows something else.
+
+The one place that joins runs, pacing, bubbles and the activity view into what a stream yields.
+`handlers` decide what is drawn. Nothing here raises: a listener that does kills Gradio's chat (6.31).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from chat.build import App
+from chat.conversations import Conversation, Exchange
+from chat.errors import BUG
+from chat.pacing import Pace, frames
+from chat.run import Run
+from chat.transcript import Prose
+from chat.ui import activity, bubbles
+from chat.ui.tabs import Tab
+
+log = logging.getLogger(__name__)
+
+Screen = tuple[Any, Any]
+"""The chat's messages and the activity view's value; `gr.skip()` where nothing is new."""
+
+NOTHING: Screen = (gr.skip(), gr.skip())
+
+ELSEWHERE = 0.5
+"""Seconds between two looks at an answer that another process writes."""
+
+
+class Screens:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def draw(self, tab: Tab, pace: Pace = "as it comes") -> AsyncGenerator[Screen, None]:
+        """What `tab` shows, as it is, and on with its running answer."""
+        turn = tab.begin()
+        try:
+            async with aclosing(self._screens(tab, turn, pace)) as screens:
+                async for screen in screens:
+                    yield screen
+            # Gradio ends a stream by sending its last value again, whole: of a long chat some 200 kB,
+            # which the page reads for a second (6.31). So the last value is that nothing is new.
+            yield NOTHING
+        except Exception:  # Gradio's chat is dead until reload when a listener raises
+            log.exception("the page could not be drawn")
+            yield [bubbles.remark(BUG.message)], gr.skip()
+
+    def remark(self, chat: Conversation | None, shown: int, text: str) -> Screen:
+        """The conversation with a line below it, about something that could not be done."""
+        return [*(bubbles.conversation(chat, shown) if chat else ()), bubbles.remark(text)], gr.skip()
+
+    async def view(self, tab: Tab) -> Any:
+        """The activity of the answer that the tab looks at."""
+        chat = tab.conversation
+        if chat is None or (last := chat.last) is None:
+            return activity.EMPTY
+        place = chat.find(tab.looking) if tab.looking else None
+        if place is None:
+            return activity.view(last.transcript, self._elapsed(last))
+        await self._app.store.earlier(chat, len(chat.exchanges) - place)
+        looked = chat.exchanges[place]
+        return activity.view(looked.transcript, self._elapsed(looked), earlier=looked is not last)
+
+    async def _screens(self, tab: Tab, turn: int, pace: Pace) -> AsyncGenerator[Screen, None]:
+        while (chat := tab.conversation) is not None and (last := chat.last) is not None:
+            await self._app.store.earlier(chat, tab.shown)
+            if tab.turn != turn:
+                return
+            run = self._app.runs.get(last.run)
+            if last.transcript.ended is not None or (run is not None and run.transcript.ended is not None):
+                yield bubbles.conversation(chat, tab.shown), await self.view(tab)
+                return
+            if run is not None:
+                async with aclosing(self._live(tab, turn, chat, last, run, pace)) as screens:
+                    async for screen in screens:
+                        yield screen
+                return
+            yield bubbles.conversation(chat, tab.shown), await self.view(tab)
+            await asyncio.sleep(ELSEWHERE)
+            if tab.turn != turn or (again := await self._app.store.peek(chat.owner, chat.id)) is None:
+                return
+            tab.conversation = again
+        if chat is None or not chat.origin:
+            yield [], activity.EMPTY
+        else:
+            yield bubbles.conversation(chat), activity.EMPTY
+
+    async def _live(
+        self, tab: Tab, turn: int, chat: Conversation, last: Exchange, run: Run, pace: Pace
+    ) -> AsyncGenerator[Screen, None]:
+        before, bubble = bubbles.before_last(chat, tab.shown), bubbles.Bubble(last, chat)
+        drawn = chat.exchanges[max(0, len(chat.exchanges) - tab.shown) : -1]
+        above = sum(exchange.transcript.length for exchange in drawn)
+        before_it, seen = last.replaces, None
+        view: Any = activity.EMPTY
+        with run.reading():
+            async with aclosing(frames(run, self._app.budget, pace, above)) as moments:
+                async for frame in moments:
+                    if tab.turn != turn:
+                        return  # this tab shows something else now, or another stream draws it
+                    if (place := chat.last) is None or place.run != last.run:
+                        break  # taken back, or the old answer is
+                    if (now := (tab.looking, *_besides_text(run))) != seen:
+                        if not tab.looking:
+                            view = activity.view(run.transcript, run.elapsed)
+                        elif seen is None or seen[0] != tab.looking:
+                            view = await self.view(tab)
+                        seen = now
+                    # The same view again costs nothing: no more than “nothing new” is sent. A
+                    # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).
+                    yield before + bubble.messages(frame.shown), view
+        if before_it is not None:
+            await run.finished()
+            if chat.last is before_it:
+                yield _came_to_nothing(chat, tab, last)
+
+    def _elapsed(self, exchange: Exchange) -> float:
+        if (run := self._app.runs.get(exchange.run)) is not None:
+            return run.elapsed
+        ended = exchange.transcript.ended
+        return max(0.0, time.time() - exchange.at) if ended is None else ended
+
+
+def _came_to_nothing(chat: Conversation, tab: Tab, again: Exchange) -> Screen:
+    """The answer that was to be replaced, and why it was not."""
+    transcript = again.transcript
+    screen = bubbles.conversation(chat, tab.shown)
+    if transcript.failure is not None and transcript.state != "stopped":
+        screen.append(bubbles.remark(transcript.failure.message))
+    return screen, activity.view(transcript, transcript.ended or 0)
+
+
+def _besides_text(run: Run) -> tuple[int, int]:
+    """Changes when there is more to see than more of the answer."""
+    blocks = run.transcript.blocks
+    return run.transcript.turned, sum(b.body.length for b in blocks if not isinstance(b, Prose))

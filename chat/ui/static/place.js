@@ -1,0 +1,106 @@
+// Which chat this tab shows: in `runnel.chat`, in the address (`?chat=…`), and in each thing that is sent.
+// What is shown is read from the chat itself, whose lines name their run and chat by classes. Between
+// scripts: `runnel-open` {chat, run?} asks for another one ("": an empty new one), `runnel-opened` {chat,
+// run?} says that it is shown.
+const runnel = (() => {
+  const find = (selector) => document.querySelector(selector);
+  const marks = () => [...document.querySelectorAll("#chat [class*='run-']")];
+  const named = (node, what) => node?.className.match(new RegExp(`\\b${what}-(\\S+)`))?.[1] ?? "";
+  const latest = () => named(marks().pop(), "run");
+  const addressed = () => new URL(location).searchParams.get("chat") ?? "";
+  const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
+
+  let next = null; // what the click that is on its way means
+  let last = null; // the last sending, for one that comes twice
+  let waiting = null; // what is to be shown, and what becomes of the address then
+
+  const key = () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is only there over https
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+
+  const self = {
+    chat: "",
+    editing: "", // the run whose question is edited
+    marks,
+    named,
+    latest,
+
+    // What goes to the server with the page as it opens.
+    arriving: () => ({ act: "arrive", chat: addressed() }),
+    arrived() {
+      if (waiting?.arriving) shown("");
+    },
+
+    // … and with anything else. While nothing has come of a sending, the same once more is the same.
+    pack({ question = "", values }) {
+      const { act, run = "", ...more } = next ?? (self.editing ? { act: "edit", run: self.editing } : { act: "ask" });
+      next = null;
+      const sends = ["ask", "edit", "again", "continue"].includes(act);
+      if (!sends) return { chat: self.chat, ...more, act, run };
+      const twice = last?.question === question && last.act === act && last.run === run && last.before === latest();
+      if (!twice) last = { question, chat: self.chat, act, run, key: key(), before: latest() };
+      if (act === "edit") expect(null, "push");
+      else if (!self.chat) expect(null, "replace");
+      const { before, ...sent } = last;
+      return { ...sent, values };
+    },
+    // The last sending, to be remembered beyond this page, and remembered.
+    sending: () => last,
+    resume: (sending) => (last = sending),
+
+    // A click on a hidden button, and what it means.
+    act(means) {
+      next = means;
+      find("#act")?.click();
+    },
+  };
+
+  // -- what is shown: looked for only until it is there, never while an answer is drawn -----------------
+
+  const watcher = new MutationObserver(() => look());
+
+  const drawn = () => {
+    if (find("#chat .nowhere")) return "";
+    const id = named(marks().pop(), "chat");
+    if (waiting.chat === null) return id && id !== waiting.before ? id : null;
+    return id === waiting.chat && (id || !marks().length) ? id : null;
+  };
+  const look = () => {
+    const id = waiting && drawn();
+    if (id !== null) shown(id);
+  };
+  const shown = (id) => {
+    const { how, run, settle } = waiting;
+    waiting = null;
+    watcher.disconnect();
+    self.chat = id;
+    address(find("#chat .nowhere") ? "replace" : how);
+    if (settle) find("#settle")?.click();
+    say("runnel-opened", { chat: id, run });
+  };
+  const address = (how) => {
+    if (addressed() === self.chat) return;
+    const url = new URL(location);
+    if (self.chat) url.searchParams.set("chat", self.chat);
+    else url.searchParams.delete("chat");
+    history[how === "push" ? "pushState" : "replaceState"](null, "", url);
+  };
+  const expect = (chat, how, more = {}) => {
+    waiting = { chat, how, before: self.chat, run: "", ...more };
+    watcher.observe(find("#chat") ?? document, { childList: true, subtree: true });
+    look();
+  };
+
+  addEventListener("runnel-open", ({ detail }) => {
+    const { chat = "", run = "", how = "push" } = detail ?? {};
+    if (chat && chat === self.chat && !waiting) return void say("runnel-opened", { chat, run });
+    self.act({ act: "open", chat, run });
+    expect(chat, how, { run, settle: true });
+  });
+  addEventListener("popstate", () => {
+    if (addressed() !== self.chat) say("runnel-open", { chat: addressed(), how: "replace" });
+  });
+  expect(null, "replace", { arriving: true });
+  return self;
+})();

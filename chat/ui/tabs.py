@@ -1,0 +1,54 @@
+"""Which conversation each open tab draws, by the hash of its Gradio session.
+
+Two tabs of one person may show two chats. A stream draws for its tab until another one begins to, and
+then ends quietly. Kept for the tabs that were used last; a tab that was forgotten begins anew, with the
+chat that its script names. `handlers` and `screens` use it.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from chat.conversations import Conversation
+
+WINDOW = 30
+"""Exchanges that a chat shows as it opens, and more at each click: what lies before them costs nothing."""
+
+TABS = 2000
+"""Tabs that are remembered."""
+
+
+@dataclass(slots=True, eq=False)
+class Tab:
+    conversation: Conversation | None = None
+    shown: int = WINDOW
+    """Exchanges drawn, the last ones."""
+    looking: str = ""
+    """The run whose activity is shown in the place of the last one's."""
+    turn: int = 0
+    """Of drawing: whoever had an earlier one has nothing more to draw here."""
+
+    def show(self, conversation: Conversation | None, shown: int = WINDOW) -> None:
+        """Another conversation, or the same from its end."""
+        self.conversation, self.shown, self.looking = conversation, shown, ""
+        self.turn += 1
+
+    def begin(self) -> int:
+        """Somebody begins to draw here."""
+        self.turn += 1
+        return self.turn
+
+
+class Tabs:
+    def __init__(self, most: int = TABS) -> None:
+        self._tabs: OrderedDict[str, Tab] = OrderedDict()
+        self._most = most
+
+    def of(self, session: str | None) -> Tab:
+        """The tab of a session; a session without a name gets one that nobody remembers."""
+        if not session:
+            return Tab()
+        tab = self._tabs.setdefault(session, Tab())
+        self._tabs.move_to_end(session)
+        while len(self._tabs) > self._most:
+            self._tabs.popitem(last=False)
+        return tab
