@@ -37,7 +37,7 @@ async def serve(settings: Settings) -> None:
             parent.add_middleware(CORSMiddleware, allow_origins=[])
             chats.route(parent, app)
             ui.mount(parent, app)
-            parent.add_middleware(Cookie, owners=app.owners, framed=settings.space)
+            parent.add_middleware(Cookie, owners=app.owners, adopt=app.store.adopt, framed=settings.space)
             parent.add_middleware(Gate, local=settings.loopback and not settings.public)
             parent.add_middleware(SafetyHeaders, framed=settings.space)
             await Server(parent, app, socket).serve()

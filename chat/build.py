@@ -5,7 +5,6 @@
 opens clients, catalogue, tools, engine, runs and store, and closes them again in the other order.
 """
 
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -58,7 +57,7 @@ async def open_app(
     engine = Engine(settings, catalogue, tools)
     try:
         async with open_store(settings.database) as store:
-            owners = Owners(_secret(settings))
+            owners = Owners(settings.secret.value.encode() if settings.secret else store.secret)
             slots = Slots(settings.runs_each, settings.runs)
             runs = Runs(engine.answer, store, slots, leaving=settings.leaving, log_text=settings.log_text)
             try:
@@ -82,11 +81,6 @@ def refuse_open_wallet(settings: Settings) -> None:
         f"{where} everybody who finds the page could spend your credit: {names} is set. "
         "Set CHAT_PUBLIC=1 if you want that, or take the key away."
     )
-
-
-def _secret(settings: Settings) -> bytes:
-    """What signs the cookies."""
-    return settings.secret.value.encode() if settings.secret else secrets.token_bytes(32)
 
 
 def _vendors(settings: Settings) -> tuple[Vendor, ...]:

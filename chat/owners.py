@@ -16,6 +16,7 @@ LOCAL = "local"
 """The owner at this machine: the terminal, and the browser that came with the key."""
 
 COOKIE = "runnel_owner"
+"""What the cookie's name begins with; a program that talks to one server may leave it at that."""
 
 _VALUE = re.compile(r"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})")
 
@@ -25,15 +26,19 @@ class Owners:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self.name = f"{COOKIE}_{hmac.digest(secret, b'name', hashlib.sha256).hex()[:8]}"
+        """The cookie's. Browsers send a cookie to every port of a host, so two servers on one machine
+        would take each other's owners away if both called theirs the same."""
         self.key = secrets.token_urlsafe(18)
-        """Of the address printed at start. Good once."""
+        """Of the address printed at start. Good once; "" afterwards."""
 
     def of(self, cookies: Mapping[str, str]) -> str:
         """The owner that the cookie names; "" without one, or with one that we did not sign."""
-        found = _VALUE.fullmatch(cookies.get(COOKIE, ""))
-        if found is None or not hmac.compare_digest(found[2], self._signature(found[1])):
-            return ""
-        return found[1]
+        for name in (self.name, COOKIE):
+            found = _VALUE.fullmatch(cookies.get(name, ""))
+            if found is not None and hmac.compare_digest(found[2], self._signature(found[1])):
+                return found[1]
+        return ""
 
     def cookie(self, owner: str = "") -> str:
         """The cookie's value for `owner`; without one, for somebody new."""

@@ -81,7 +81,9 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         host, port = self._bound.getsockname()[:2]
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-        sys.stdout.write(f"{self._app.settings.title} is at http://{shown}:{port}  (Ctrl-C ends it)\n")
+        # On a Space the log is no terminal of the owner's, and 127.0.0.1 nobody's.
+        key = "" if self._app.settings.space else f"/?key={self._app.owners.key}"
+        sys.stdout.write(f"{self._app.settings.title} is at http://{shown}:{port}{key}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -39,11 +39,16 @@ def started(folder: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def address(process: subprocess.Popen[str]) -> str:
+def keyed_address(process: subprocess.Popen[str]) -> str:
+    """As it is printed."""
     assert process.stdout is not None
     line = process.stdout.readline()
     assert "http://" in line, process.communicate(timeout=10)
     return line[line.index("http://") :].split()[0]
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    return keyed_address(process).partition("/?")[0]
 
 
 def refusal(folder: Path, **environ: str) -> str:

@@ -1,12 +1,16 @@
-"""Gives each browser its cookie, with the page itself and only there.
+"""Gives each browser its cookie, with the page itself and only there, and redeems the key.
 
 Pure ASGI middleware, so that the page's first requests cannot race for it. Whoever calls the app
-without the cookie owns nothing. What stands in the cookie is `chat.owners`' business.
+without the cookie owns nothing. What stands in the cookie, and which key is good, is `chat.owners`'
+business. Whether the key was right or wrong, the browser is sent on to the address without it, so that
+it stays in no history, bookmark or screenshot.
 """
 
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
-from chat.owners import COOKIE, Owners
+from chat.owners import LOCAL, Owners
 
 YEAR = 365 * 24 * 3600
 
@@ -16,32 +20,62 @@ Send = Any
 
 
 class Cookie:
-    """ASGI middleware. `framed`: the page stands in another site's frame (a Space), over https."""
+    """ASGI middleware. `adopt(stranger, owner)` gives the one's chats to the other. `framed`: the page
+    stands in another site's frame (a Space), over https."""
 
-    def __init__(self, app: Any, *, owners: Owners, framed: bool = False) -> None:
-        self._app, self._owners, self._framed = app, owners, framed
+    def __init__(
+        self,
+        app: Any,
+        *,
+        owners: Owners,
+        adopt: Callable[[str, str], Awaitable[None]],
+        framed: bool = False,
+    ) -> None:
+        self._app, self._owners, self._adopt, self._framed = app, owners, adopt, framed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or self._owners.of(_cookies(scope)):
+        if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
+            return
+        owner = self._owners.of(_cookies(scope))
+        if scope["path"] == "/" and (key := _key(scope)) is not None and _opens(scope):
+            await self._redeem(scope, send, owner, key)
             return
 
         async def send_with_cookie(message: Any) -> None:
             if message["type"] == "http.response.start" and _is_page(message):
-                cookie = (b"set-cookie", self._cookie(scope).encode("ascii"))
-                message = {**message, "headers": [*message.get("headers", ()), cookie]}
+                # Somebody known gets it again: its year begins anew.
+                headers = [*message.get("headers", ()), (b"cache-control", b"private, no-cache")]
+                message = {**message, "headers": [*headers, self._cookie(scope, owner)]}
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
 
-    def _cookie(self, scope: Scope) -> str:
-        parts = [f"{COOKIE}={self._owners.cookie()}", "Path=/", f"Max-Age={YEAR}", "HttpOnly"]
-        if self._framed:
-            # A Lax cookie is not sent from within another site's frame.
-            parts += ["SameSite=None", "Secure", "Partitioned"]
-        else:
-            parts += ["SameSite=Lax", *(["Secure"] if scope.get("scheme") == "https" else [])]
-        return "; ".join(parts)
+    async def _redeem(self, scope: Scope, send: Send, owner: str, key: str) -> None:
+        if _is_ahead(scope):  # a browser that looks ahead may throw away what it gets
+            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, "Not ahead of time.")
+            return
+        headers = [(b"location", _without_key(scope))]
+        if self._owners.redeem(key):
+            if owner and owner != LOCAL:
+                await self._adopt(owner, LOCAL)  # what this browser asked before is not lost
+            headers.append(self._cookie(scope, LOCAL))
+        await _answer(send, HTTPStatus.SEE_OTHER, "", headers)
+
+    def _cookie(self, scope: Scope, owner: str) -> tuple[bytes, bytes]:
+        https = scope.get("scheme") == "https"
+        return b"set-cookie", written(self._owners, owner, framed=self._framed, https=https).encode("ascii")
+
+
+def written(owners: Owners, owner: str = "", *, framed: bool, https: bool) -> str:
+    """The `Set-Cookie` header that gives it to `owner`, or to somebody new."""
+    parts = [f"{owners.name}={owners.cookie(owner)}", "Path=/", f"Max-Age={YEAR}", "HttpOnly"]
+    if framed:
+        # A Lax cookie is not sent from within another site's frame.
+        parts += ["SameSite=None", "Secure", "Partitioned"]
+    else:
+        parts += ["SameSite=Lax", *(["Secure"] if https else [])]
+    return "; ".join(parts)
 
 
 def _cookies(scope: Scope) -> dict[str, str]:
@@ -55,8 +89,52 @@ def _cookies(scope: Scope) -> dict[str, str]:
     return found
 
 
+def _parts(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The query by its parts, as they came: each with its name."""
+    parts = scope["query_string"].split(b"&")
+    return [(part.partition(b"=")[0], part) for part in parts if part]
+
+
+def _key(scope: Scope) -> str | None:
+    keys = (part.partition(b"=")[2] for name, part in _parts(scope) if name == b"key")
+    return next((key.decode("latin-1") for key in keys), None)
+
+
+def _without_key(scope: Scope) -> bytes:
+    """The same address, relative, so that it is right behind a proxy too."""
+    kept = b"&".join(part for name, part in _parts(scope) if name != b"key")
+    return b"./?" + kept if kept else b"./"
+
+
+def _opens(scope: Scope) -> bool:
+    """Whether the page is asked for to be looked at, as far as the browser says: no picture, no fetch."""
+    return _header(scope, b"sec-fetch-dest") in (b"", b"document")
+
+
+def _is_ahead(scope: Scope) -> bool:
+    return any(b"prefetch" in _header(scope, name) for name in (b"sec-purpose", b"purpose", b"x-moz"))
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for other, value in scope["headers"] if other == name), b"")
+
+
 def _is_page(message: Any) -> bool:
     return any(
         name.lower() == b"content-type" and value.startswith(b"text/html")
         for name, value in message.get("headers", ())
     )
+
+
+async def _answer(
+    send: Send, status: HTTPStatus, text: str, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    body = text.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -116,12 +116,19 @@ def upstream() -> Iterator[Upstream]:
 
 
 @contextmanager
-def app(folder: Path, **environ: str) -> Iterator[str]:
-    """The address of an app in a folder of its own, without any key of this machine's owner."""
+def keyed_app(folder: Path, **environ: str) -> Iterator[str]:
+    """The address of an app in a folder of its own, with the key that makes a browser its owner."""
     settings = {"CHAT_LOCAL": "0", "GRADIO_SERVER_PORT": "0", "cwd": str(folder), **environ}
     with process(str(ROOT / "app.py"), **settings) as line:
         assert "http://" in line, line
         yield line[line.index("http://") :].split()[0]
+
+
+@contextmanager
+def app(folder: Path, **environ: str) -> Iterator[str]:
+    """As `keyed_app`, but the address is everybody's: who comes with it is a stranger."""
+    with keyed_app(folder, **environ) as address:
+        yield address.partition("/?")[0]
 
 
 @pytest.fixture(scope="session")
