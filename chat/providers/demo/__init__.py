@@ -2,6 +2,7 @@
 
     questions what is read out of a question    words   how things are worded
     scripts   the answers, as steps         tools   those that need one    endings   those that end badly
+    going_on  the rest of an answer that was cut off
     player    the steps as a vendor's stream, at a human pace
     texts/    the longer answers, as Markdown
 

@@ -10,10 +10,13 @@ _SHOWN_LENGTH = 60
 """Tokens of the answer that shows the limit, when no limit was set."""
 
 
-def breaks(fault: errors.Fault, lead: str = "") -> Script:
-    """Say `lead`, then fail. Without one it fails before the first word."""
+def breaks(fault: errors.Fault, lead: str = "", rest: str = "") -> Script:
+    """Say `lead`, then fail; without one before the first word. Asked to go on, say the `rest` and end."""
 
     def script(talk: Talk) -> Steps:
+        if talk.said:
+            yield Say(lead + rest)
+            return
         if lead:
             yield Say(lead)
         # A fresh one each time: an exception that was raised keeps the traceback of that time.
@@ -34,15 +37,24 @@ def filtered(talk: Talk) -> Steps:
 
 def length(talk: Talk) -> Steps:
     given = talk.request.max_tokens
-    if given is None:
+    if given is None and not talk.said:
         yield Limit(_SHOWN_LENGTH)
-    yield Say(
+    lead = (
         "A model stops in the middle of a sentence when it reaches the limit of tokens set for its answer. "
         + (f"You set {given}. " if given else f"You set none, so I take {_SHOWN_LENGTH}. ")
         + "The answer so far is kept, and you can ask the model to go on. "
     )
+    more = "There is room left, so I talk on until there is none. "
+    yield Say(lead)
+    if talk.said:
+        after = talk.said[len(lead) :]
+        while after and (after.startswith(more) or more.startswith(after)):
+            after = after[len(more) :]
+            yield Say(more)
+        yield Say("You asked me to go on, and this is the rest: nothing is lost, and nothing was said twice.")
+        return
     while True:
-        yield Say("There is room left, so I talk on until there is none. ")
+        yield Say(more)
 
 
 def empty(talk: Talk) -> Steps:
@@ -63,6 +75,9 @@ def rate_limited(talk: Talk) -> Steps:
 
 def stall(talk: Talk) -> Steps:
     yield Say(text("stall"))
+    if talk.said:
+        yield Say(" You asked me to go on, so this time I end well.")
+        return
     yield Hang(pings="ping" in talk.question.lower())
 
 
@@ -106,6 +121,10 @@ overloaded = errors.Overloaded(
     status=529,
 )
 
+_midway = breaks(
+    overloaded, text("overloaded"), " breaks off. You asked me to go on, so here is its end: all's well."
+)
+
 ENDINGS: tuple[tuple[str, Script], ...] = (
     (r"rate.?limit.{0,30}(hour|long)|hour.{0,30}rate.?limit", breaks(out_of_quota)),
     (r"rate.?limit|too many requests|(error|status) 429", rate_limited),
@@ -113,18 +132,26 @@ ENDINGS: tuple[tuple[str, Script], ...] = (
     (r"\bstall|fall silent", stall),
     (
         r"cut.?off|cut it off|disconnect",
-        breaks(cut_off, "The line is cut in the middle of this sentence, and nobody says whether the"),
+        breaks(
+            cut_off,
+            "The line is cut in the middle of this sentence, and nobody says whether the",
+            " rest of it will come. Now it has, because you asked me to go on.",
+        ),
     ),
     (
         r"malformed|broken json|garbage",
-        breaks(malformed, "So far every word could be read. What comes next is not even"),
+        breaks(
+            malformed,
+            "So far every word could be read. What comes next is not even",
+            " a word, I was going to say. You asked me to go on, and now it can be read again.",
+        ),
     ),
     (r"wrong key|(error|status) 401", breaks(wrong_key)),
     (r"no connection|unreachable", breaks(no_connection)),
     (r"^\W*too (long|large)|context (window|length)|full context", breaks(too_long)),
     (r"server error|(error|status) 5\d\d", breaks(server_error)),
     (r"say nothing|empty answer", empty),
-    (r"\bfail|overload|mid-?stream|\bbreak (off|down)", breaks(overloaded, text("overloaded"))),
+    (r"\bfail|overload|mid-?stream|\bbreak (off|down)", _midway),
     (r"\brefus", refuse),
     (r"content filter", filtered),
     (r"(length|token|output).{0,6}limit|max(imum)?.{0,8}tokens", length),

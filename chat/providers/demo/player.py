@@ -32,7 +32,7 @@ from chat.events import (
 )
 from chat.messages import Request, ToolResults, User
 from chat.models import Model
-from chat.providers.demo import scripts, steps
+from chat.providers.demo import going_on, scripts, steps
 from chat.providers.demo.body import body, tokens_in
 from chat.providers.vendors import Vendor
 
@@ -89,13 +89,13 @@ class Demo:
                 yield event
 
     async def _play(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
-        dice = random.Random(f"{self._seed} {request.model.name} {len(request.messages)} {_last(request)}")
+        clock = self._dice(request)
         pace = 0.0 if request.model.id == "fast" else self._pace
         budget = _Budget(request.max_tokens)
 
         async def rest(seconds: float) -> None:
             # Also without delay the loop gets its turn, so that a long answer can be stopped.
-            await self._sleep(seconds * dice.uniform(0.4, 1.6) * pace)
+            await self._sleep(seconds * clock.uniform(0.4, 1.6) * pace)
 
         yield RequestSent("demo:", body(request))
         await rest(CONNECT)
@@ -103,7 +103,11 @@ class Demo:
         round = sum(isinstance(message, ToolResults) for message in request.messages)
         opened = False
         stop: Stop = "end"
-        for step in scripts.choose(steps.Talk.of(request, dice)):
+        if going_on.asked(request):
+            chosen = going_on.steps(request, self._dice)
+        else:
+            chosen = scripts.choose(steps.Talk.of(request, self._dice(request)))
+        for step in chosen:
             if isinstance(step, steps.Fail):
                 if step.once and not self._first_time(request):
                     continue
@@ -144,6 +148,10 @@ class Demo:
         usage = Usage(tokens_in(request), budget.said, thinking=budget.thought)
         yield usage
         yield ReplyFinished(stop, usage)
+
+    def _dice(self, request: Request) -> random.Random:
+        """Chance that is the same for the same talk."""
+        return random.Random(f"{self._seed} {request.model.name} {len(request.messages)} {_last(request)}")
 
     def _known(self, request: Request) -> Model:
         """The model that is asked, as it really is. Raises as a strict vendor would."""

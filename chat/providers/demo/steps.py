@@ -9,7 +9,7 @@ from typing import Any
 
 from chat import errors
 from chat.events import Stop
-from chat.messages import Assistant, Request, ToolCall, ToolResult, ToolResults, User
+from chat.messages import CONTINUE, Assistant, Request, ToolCall, ToolResult, ToolResults, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Talk:
     calls: Mapping[str, ToolCall]
     """The calls behind them, by id."""
     dice: random.Random
+    said: str = ""
+    """The beginning of the answer, when it was cut off and is now to be continued."""
 
     @classmethod
     def of(cls, request: Request, dice: random.Random) -> "Talk":
@@ -87,7 +89,7 @@ class Talk:
         return cls(
             request,
             questions[-1],
-            tuple(questions[:-1]),
+            tuple(question for question in questions[:-1] if question != CONTINUE),
             tuple(m.results for m in since if isinstance(m, ToolResults)),
             {part.id: part for part in said if isinstance(part, ToolCall)},
             dice,
