@@ -8,88 +8,73 @@ not exist. Called by runs and by the faces; knows no provider and no face.
 
 import asyncio
 import secrets
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from chat.conversations import Conversation, Exchange, Link, title
-from chat.events import Entry
-from chat.store.schema import look
+from chat.conversations import Conversation, Exchange, Link
+from chat.store import changes, listing
+from chat.store.disk import Disk
+from chat.store.listing import Chat
+from chat.store.memory import Memory
+from chat.store.saving import Pending, Record, Recorded
 from chat.store.secret import LENGTH, secret
-from chat.transcript import Transcript
+from chat.store.titles import clean, made
 
-OPEN = 100
-"""Conversations that stay in memory after their last use."""
+__all__ = ["MEMORY", "Chat", "Recorded", "Store", "open_store"]
 
 MEMORY = Path(":memory:")
 """As a database: everything is gone when the program ends."""
 
 
-class Recorded(Protocol):
-    """What the store wants of a run."""
-
-    id: str
-    entries: list[Entry]
-    transcript: Transcript
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """A line of the list of conversations."""
-
-    id: str
-    title: str
-    updated: float
-    """Seconds since the epoch."""
-    running: bool
-    found: str = ""
-    """Of a search: the words around what was found in the texts. Plain text."""
-
-
 class Store:
-    """Made by `open_store`."""
+    """Made by `open_store`. One made without is memory alone: nothing of it is kept or found again."""
 
-    trouble: str = ""
-    """A sentence while something could not be saved; "" when all is."""
-
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk | None = None) -> None:
         self.secret: bytes = secrets.token_bytes(LENGTH)
         """Signs cookies. The same at each start, where it could be kept beside the database."""
-        self._open: OrderedDict[str, Conversation] = OrderedDict()
-        self._current: dict[str, str] = {}
-        self._deleted: set[str] = set()
-        self._versions: dict[str, int] = {}
+        self._pending = disk.pending if disk else Pending()
+        self._memory = disk.memory if disk else Memory(self._pending.holds)
+        self._disk = disk
+
+    @property
+    def trouble(self) -> str:
+        """A sentence while something could not be saved; "" when all is."""
+        return self._disk.writer.trouble if self._disk else ""
 
     # -- conversations -----------------------------------------------------------------------
 
     async def current(self, owner: str) -> Conversation:
         """The conversation that `owner` was in last; a new one at the first time."""
-        found = await self.open(owner, self._current.get(owner, ""))
+        id = self._memory.current(owner)
+        if id is None and self._disk:
+            id = await self._disk.current(owner)
+        found = await self.open(owner, id) if id else None
         return found or self.new(owner)
 
     async def open(self, owner: str, id: str) -> Conversation | None:
         """The conversation `id`; None when there is none, or it is somebody else's, or deleted."""
         if (found := await self.peek(owner, id)) is not None:
-            self._current[owner] = id
+            self._enter(owner, id)
         return found
 
     async def peek(self, owner: str, id: str) -> Conversation | None:
         """As `open`, but the owner stays where they are."""
-        found = self._open.get(id)
-        return None if found is None or found.owner != owner or id in self._deleted else found
+        found = await self._disk.conversation(id) if self._disk else self._memory.get(id)
+        return None if found is None or found.owner != owner or id in self._memory.deleted else found
 
     def new(self, owner: str) -> Conversation:
         """An empty conversation, which is kept from its first question on."""
         conversation = Conversation(owner)
-        self._open[conversation.id] = conversation
-        self._current[owner] = conversation.id
+        self._memory.keep(conversation)
+        self._enter(owner, conversation.id)
         return conversation
 
     async def earlier(self, conversation: Conversation, count: int) -> None:
         """Reads the last `count` exchanges in full: their thinking, calls and figures, not the text alone."""
+        if self._disk:
+            await self._disk.fill(conversation.exchanges[-count:])
 
     async def branch(self, conversation: Conversation, run: str) -> Conversation | None:
         """A new conversation that shares what came before the question that `run` answered."""
@@ -102,116 +87,200 @@ class Store:
 
     async def version(self, conversation: Conversation, run: str) -> bool:
         """Shows the answer `run`, another version of one in `conversation`, with what followed it."""
-        return False
+        if conversation.find(run) is not None:
+            return True
+        if not self._disk or not any(run in exchange.versions for exchange in conversation.exchanges):
+            return False
+        return await self._disk.show(conversation, run)
 
     def undo(self, conversation: Conversation) -> str | None:
         """Takes the last exchange back and returns its question."""
-        return conversation.exchanges.pop().question if conversation.exchanges else None
+        if not conversation.exchanges:
+            return None
+        last = conversation.exchanges.pop()
+        for run in last.versions:
+            self._pending.records.pop(run, None)
+        self._changed(conversation)
+        self._pending.do(
+            partial(changes.take_back, id=conversation.id, question=last.asked, answers=[*last.versions])
+        )
+        return last.question
 
     # -- the list ----------------------------------------------------------------------------
 
     async def chats(self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50) -> Sequence[Chat]:
         """The owner's conversations, latest first; with `search`, those with its words in title or texts."""
-        mine = [
-            c for c in self._open.values() if c.owner == owner and c.exchanges and c.id not in self._deleted
-        ]
-        found = [c for c in mine if search.lower() in c.title.lower()]
-        return [
-            Chat(c.id, c.title, c.exchanges[-1].at, c.exchanges[-1].transcript.ended is None)
-            for c in sorted(found, key=lambda c: -c.exchanges[-1].at)[skip : skip + limit]
-        ]
+        ahead = self._pending.conversations if self._disk else {c.id: c for c in self._memory.every()}
+        mine = [c for c in ahead.values() if c.owner == owner and c.id not in self._memory.deleted]
+        reading = self._disk.database.reading if self._disk else None
+        return await listing.chats(reading, owner, search, mine, skip, limit)
 
     def version_of(self, owner: str) -> int:
         """Moves when the owner's list is another one."""
-        return self._versions.get(owner, 0)
+        if self._disk:
+            self._disk.look()
+        return self._memory.version(owner)
 
     async def rename(self, owner: str, id: str, name: str) -> bool:
-        """False: no such conversation. Raises `Unsaved` when the disk does not take it."""
-        if (found := await self.peek(owner, id)) is None:
+        """False: no such conversation. Raises `Unsaved` when the disk does not take it.
+
+        Without a visible character the title is made of the first question again.
+        """
+        found = self._mine(owner, id)
+        if self._disk:
+            if (now := await self._disk.do(partial(changes.rename, owner=owner, id=id, name=name))) is None:
+                return False
+            title, named = now
+        elif found is None:
             return False
-        found.title, found.named = name, True
-        self._moved(owner)
+        else:
+            title, named = clean(name), bool(clean(name))
+            title = title or made(found.exchanges[0].question if found.exchanges else "")
+        if found is not None:
+            found.title, found.named = title, named
+        self._memory.moved(owner)
         return True
 
     async def delete(self, owner: str, id: str) -> bool:
         """As `rename`. It can be restored for a while."""
-        if await self.peek(owner, id) is None:
+        if not await self._change(owner, id, changes.delete_):
             return False
-        self._deleted.add(id)
-        self._moved(owner)
+        self._memory.deleted.add(id)
+        if self._disk:
+            self._disk.purge_later()
+        self._memory.moved(owner)
         return True
 
     async def restore(self, owner: str, id: str) -> bool:
         """As `rename`, for one that was deleted."""
-        found = self._open.get(id)
-        if found is None or found.owner != owner or id not in self._deleted:
+        if not await self._change(owner, id, changes.restore, deleted=True):
             return False
-        self._deleted.discard(id)
-        self._moved(owner)
+        self._memory.deleted.discard(id)
+        self._memory.moved(owner)
         return True
 
     async def rate(self, owner: str, run: str, thumb: int) -> bool:
         """As `rename`: thumb up (1), down (-1), or neither (0) for the answer of `run`."""
-        for conversation in self._open.values():
-            if conversation.owner == owner and (place := conversation.find(run)) is not None:
-                conversation.exchanges[place].thumb = thumb
-                return True
-        return False
+        found = [
+            exchange
+            for conversation in self._memory.every()
+            if conversation.owner == owner and (place := conversation.find(run)) is not None
+            for exchange in (conversation.exchanges[place],)
+        ]
+        done = bool(found)
+        if self._disk:
+            done = await self._disk.do(partial(changes.rate, owner=owner, run=run, thumb=thumb))
+        if done:
+            for exchange in found:
+                exchange.thumb = thumb
+        return done
 
     async def adopt(self, stranger: str, owner: str) -> None:
         """All that belonged to `stranger` belongs to `owner` from now on."""
-        for conversation in self._open.values():
+        for conversation in self._memory.every():
             if conversation.owner == stranger:
                 conversation.owner = owner
-        self._moved(owner)
+        self._pending.do(partial(changes.adopt, stranger=stranger, owner=owner))
+        self._memory.moved(owner)
+        self._memory.moved(stranger)
+        await self.saved(1)
 
     # -- for runs ----------------------------------------------------------------------------
 
     async def asked(self, owner: str, key: str) -> str | None:
         """The run that a question sent with `key` began, when it was sent before."""
-        for conversation in self._open.values():
-            if conversation.owner == owner:
-                for exchange in conversation.exchanges:
-                    if exchange.key == key:
-                        return exchange.run
-        return None
+        known = await self._disk.asked(owner, key) if self._disk else None
+        # Memory last: what was asked while the disk was looked at is there.
+        every = () if self._disk else self._memory.every()
+        mine = (exchange for each in every if each.owner == owner for exchange in each.exchanges)
+        return known or self._pending.asked(owner, key) or next((e.run for e in mine if e.key == key), None)
 
     def add(self, conversation: Conversation, exchange: Exchange, run: Recorded) -> None:
         """Puts `exchange` at the end, in the place of what it `replaces`, and records `run` from now on."""
         place = len(conversation.exchanges) - (exchange.replaces is not None)
+        parent = conversation.exchanges[place - 1].run if place else None
         conversation.exchanges[place:] = [exchange]
-        if not conversation.title:
-            conversation.title = title(exchange.question)
-        self._moved(conversation.owner)
+        self._memory.keep(conversation)
+        self._pending.records[exchange.run] = Record(conversation, exchange, run, parent)
+        new = not conversation.title
+        if new:
+            conversation.title = made(exchange.question)
+            self._link(conversation)
+        self._changed(conversation, title=new)
 
     def ended(self, conversation: Conversation, exchange: Exchange) -> None:
         """Its run is over. Asked again and come to nothing, it gives its place back."""
-        if (before := exchange.replaces) is not None:
-            exchange.replaces = None
-            if not exchange.transcript.text.strip():
-                exchange.versions.remove(exchange.run)
-                if (place := conversation.find(exchange.run)) is not None:
-                    conversation.exchanges[place] = before
-        self._moved(conversation.owner)
+        before, exchange.replaces = exchange.replaces, None
+        nothing = before is not None and not exchange.transcript.text.strip()
+        if nothing and before is not None:
+            exchange.versions.remove(exchange.run)
+            if (place := conversation.find(exchange.run)) is not None:
+                conversation.exchanges[place] = before
+        if (record := self._pending.records.get(exchange.run)) is not None:
+            record.over, record.void = True, nothing
+            if self._disk is None:
+                del self._pending.records[exchange.run]
+        self._changed(conversation)
 
     async def saved(self, within: float) -> bool:
         """Asks for all to be saved now and waits for it; False when it was not within so many seconds."""
-        return True
+        return await self._disk.writer.saved(within) if self._disk else True
 
-    async def aclose(self) -> None: ...
+    async def stop_elsewhere(self, owner: str, run: str) -> bool:
+        """Asks the process that writes the answer `run` to stop; False when there is nothing to stop.
 
-    def _moved(self, owner: str) -> None:
-        self._versions[owner] = self.version_of(owner) + 1
+        It hears of it within about a second. Raises `Unsaved`.
+        """
+        if self._disk is None:
+            return False
+        return await self._disk.do(partial(changes.ask_to_stop, owner=owner, run=run))
+
+    def when_stop_asked(self, call: Callable[[str], object]) -> None:
+        """`call` with the id of a run of this process that another one asks to stop."""
+        if self._disk:
+            self._disk.when_stop_asked = call
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _changed(self, conversation: Conversation, *, title: bool = False) -> None:
+        if self._disk:
+            self._pending.changed(conversation, title=title)
+            self._disk.writer.wake()
+        self._memory.moved(conversation.owner)
+
+    def _enter(self, owner: str, id: str) -> None:
+        if self._memory.enter(owner, id) and self._disk:
+            self._pending.current(owner, id)
+            self._disk.writer.wake()
+
+    def _link(self, branch: Conversation) -> None:
+        """Tells the conversation that `branch` comes from."""
+        if branch.origin is not None and (origin := self._memory.get(branch.origin.id)) is not None:
+            origin.branches.append(Link(branch.id, branch.title, branch.origin.run))
+
+    def _mine(self, owner: str, id: str) -> Conversation | None:
+        found = self._memory.get(id)
+        return None if found is None or found.owner != owner or id in self._memory.deleted else found
+
+    async def _change(self, owner: str, id: str, op: changes.Change, *, deleted: bool = False) -> bool:
+        if self._disk:
+            return await self._disk.do(partial(op, owner=owner, id=id))
+        found = self._memory.get(id)
+        return found is not None and found.owner == owner and (id in self._memory.deleted) == deleted
 
 
 @asynccontextmanager
 async def open_store(database: Path = MEMORY) -> AsyncGenerator[Store, None]:
-    """Raises `Config` for a database that is not ours, or newer than this program."""
-    store = Store()
-    if database != MEMORY:
-        await asyncio.to_thread(look, database)
-        store.secret = await asyncio.to_thread(secret, database.with_suffix(".secret"))
+    """Raises `Config` for a database that is not ours, or newer than this program.
+
+    One that cannot be used now (a folder that takes no file, a lock) is trouble, and is tried again.
+    """
+    disk = Disk(database)
     try:
+        await disk.open()
+        store = Store(disk)
+        if database != MEMORY:
+            store.secret = await asyncio.to_thread(secret, database.with_suffix(".secret"))
         yield store
     finally:
-        await store.aclose()
+        await disk.aclose()

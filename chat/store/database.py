@@ -92,6 +92,8 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
         """A connection that sees one state of the database. Raises `FAULTS`."""
+        if not self.ready:
+            raise sqlite3.OperationalError("not open")
         alone = self._alone if self.memory else contextlib.nullcontext()
         async with alone, self._readers.connect() as connection:
             yield connection

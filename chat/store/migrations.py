@@ -39,6 +39,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE currents (owner TEXT NOT NULL PRIMARY KEY, conversation TEXT NOT NULL)",
         # Its rows are those of `messages` by number, and the titles of `conversations` by minus number.
         "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'trigram')",
+        """CREATE TRIGGER messages_gone AFTER DELETE ON messages
+            BEGIN DELETE FROM search WHERE rowid = old.number; END""",
+        """CREATE TRIGGER conversations_gone AFTER DELETE ON conversations
+            BEGIN DELETE FROM search WHERE rowid = -old.number; END""",
     ),
 )
 """By schema version, from 1."""

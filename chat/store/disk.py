@@ -1,0 +1,206 @@
+"""What a store has below memory: the database with its writer and its lease, and what is read of it.
+
+A read that fails is a read that finds nothing: memory goes on. Called by the store alone.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.conversations import Conversation, Exchange
+from chat.errors import Unsaved
+from chat.store import changes, reading
+from chat.store.database import FAULTS, Database
+from chat.store.interrupting import interrupt
+from chat.store.leases import Lease
+from chat.store.memory import Memory
+from chat.store.purging import UNDO, purge
+from chat.store.reading import Loaded
+from chat.store.saving import Batch, Pending
+from chat.store.tables import conversations, currents, runs
+from chat.store.writer import Writer
+
+LOOK = 1.0
+"""Seconds between two looks at what other processes changed, while somebody asks."""
+
+
+class Disk:
+    def __init__(self, path: Path) -> None:
+        self.when_stop_asked: Callable[[str], object] = lambda run: None
+        self.database = Database(path)
+        self.pending = Pending()
+        self.memory = Memory(self.pending.holds)
+        self._lease = Lease(None if self.database.memory else path)
+        self.writer = Writer(self.database, self.pending, self._lease)
+        self.writer.when_written = self._written
+        self.writer.prepare = self._prepare
+        self.writer.beats.append(self._stops)
+        self.do = self.writer.do
+        self._seen: int | None = None
+        """The last revision of which the owners were told that their lists moved."""
+        self._looked = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        """Raises `Config`."""
+        await self.writer.start()
+
+    async def aclose(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._looking is not None:
+            await self._looking
+        await self.writer.aclose()
+        await self.database.aclose()
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def current(self, owner: str) -> str | None:
+        """The id of the conversation that `owner` was in last."""
+        return await self._scalar(select(currents.c.conversation).where(currents.c.owner == owner))
+
+    async def asked(self, owner: str, key: str) -> str | None:
+        return await self._scalar(select(runs.c.id).where(runs.c.owner == owner, runs.c.key == key))
+
+    async def conversation(self, id: str) -> Conversation | None:
+        """The conversation `id` as it is now, whoever wrote it; None when there is none, or it is deleted."""
+        found = self.memory.get(id)
+        if self.pending.holds(id):
+            return found
+        try:
+            return await self._read(id, found)
+        except FAULTS:
+            return found
+
+    async def fill(self, exchanges: Iterable[Exchange]) -> None:
+        """Gives `exchanges` all that happened in them."""
+        brief = {exchange.run: exchange for exchange in exchanges if not exchange.full}
+        if not brief:
+            return
+        with contextlib.suppress(*FAULTS):
+            async with self.database.reading() as connection:
+                happened = await reading.transcripts(connection, brief)
+            for run, exchange in brief.items():
+                reading.put(exchange, happened.get(run))
+
+    async def show(self, conversation: Conversation, run: str) -> bool:
+        """Makes `run` an answer that is shown. Not while another one is being written there."""
+        if self.pending.answering(conversation.id):
+            return False
+        try:
+            if not await self.do(partial(changes.show, id=conversation.id, answer=run)):
+                return False
+        except Unsaved:
+            return False
+        await self.conversation(conversation.id)
+        return conversation.find(run) is not None
+
+    def look(self) -> None:
+        """Sees, soon, whose lists other processes changed."""
+        now = time.monotonic()
+        idle = self._looking is None or self._looking.done()
+        if self.database.ready and not self.database.memory and idle and now - self._looked > LOOK:
+            self._looked = now
+            self._looking = asyncio.create_task(self._look(), name="store look")
+
+    async def _read(self, id: str, found: Conversation | None) -> Conversation | None:
+        async with self.database.reading() as connection:
+            head = await reading.head(connection, id)
+            if head is None:  # never saved, or purged
+                return None if found is not None and found.exchanges else found
+            if head.deleted:
+                return None
+            self.memory.deleted.discard(id)
+            if found is not None and self.memory.revisions.get(found) == head.revision:
+                last = found.last
+                if last is None or last.transcript.ended is not None:
+                    return found
+                await reading.follow(connection, last.run, last.transcript)
+                leases = set(await connection.scalars(select(runs.c.lease).where(runs.c.id == last.run)))
+                dead = await self._lease.dead(connection, leases)
+                loaded = None
+            else:
+                loaded = await reading.load(connection, id)
+                dead = [] if loaded is None else await self._lease.dead(connection, loaded.running.values())
+        if dead:
+            with contextlib.suppress(Unsaved):
+                await self.do(partial(interrupt, lease=self._lease, among=dead))
+                async with self.database.reading() as connection:
+                    loaded = await reading.load(connection, id)
+        return found if loaded is None else self._merged(loaded)
+
+    def _merged(self, loaded: Loaded) -> Conversation:
+        """The one object of the conversation, as it was loaded."""
+        id = loaded.row["id"]
+        found = self.memory.get(id)
+        if found is None:
+            found = Conversation(loaded.row["owner"], id)
+        elif self.pending.holds(id):  # it was read while somebody asked in it
+            return found
+        loaded.onto(found)
+        self.memory.revisions[found] = loaded.row["revision"]
+        self.memory.keep(found)
+        return found
+
+    async def _scalar(self, statement: Select) -> str | None:
+        try:
+            async with self.database.reading() as connection:
+                return await connection.scalar(statement)
+        except FAULTS:
+            return None
+
+    async def _look(self) -> None:
+        table = conversations
+        statement = select(table.c.owner, func.max(table.c.revision)).group_by(table.c.owner)
+        if self._seen is not None:
+            statement = statement.where(table.c.revision > self._seen)
+        with contextlib.suppress(*FAULTS):
+            async with self.database.reading() as connection:
+                rows = (await connection.execute(statement)).all()
+            for owner, _ in rows if self._seen is not None else ():
+                self.memory.moved(owner)
+            self._seen = max([self._seen or 0, *(revision for _, revision in rows)])
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def purge_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(UNDO + 1, self._purge_now)
+
+    def _purge_now(self) -> None:
+        self._timer = None
+        self.pending.do(self._purge)
+        self.writer.wake()
+
+    async def _purge(self, connection: AsyncConnection) -> None:
+        gone, left = await purge(connection)
+        self.memory.deleted.difference_update(gone)
+        if left:
+            self.purge_later()
+
+    async def _prepare(self, connection: AsyncConnection) -> None:
+        await interrupt(connection, self._lease)
+        await self._lease.tidy(connection)
+        await self._purge(connection)
+
+    async def _stops(self, connection: AsyncConnection) -> None:
+        asked = select(runs.c.id).where(runs.c.state == "running", runs.c.stop_asked == 1)
+        for run in await connection.scalars(asked.where(runs.c.lease == self._lease.id)):
+            self.when_stop_asked(run)
+
+    def _written(self, batch: Batch) -> None:
+        for id, revision in batch.revisions.items():
+            if (found := self.memory.get(id)) is not None:
+                self.memory.revisions[found] = revision
+        if batch.revisions and self._seen == min(batch.revisions.values()) - 1:
+            self._seen = max(batch.revisions.values())
+        for record, _ in batch.records:
+            if record.final is not None:
+                reading.shrink(record.conversation.exchanges)

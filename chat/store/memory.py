@@ -1,0 +1,75 @@
+"""The conversations that a process works with: each of them one object, however many look at it.
+
+The last `OPEN` used stay; so does one that somebody holds or that is ahead of the disk. Also whose
+conversation each owner is in, and the number that tells whether an owner's list is another one.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from chat.conversations import Conversation
+
+OPEN = 100
+"""Conversations that stay in memory after their last use."""
+
+OWNERS = 10_000
+"""Owners of whom we know where they are, before the database is asked."""
+
+
+class Memory:
+    def __init__(self, ahead: Callable[[str], bool]) -> None:
+        """`ahead`: whether a conversation must stay, because the disk does not have all of it."""
+        self.revisions: WeakKeyDictionary[Conversation, int] = WeakKeyDictionary()
+        """What each conversation was on the disk when it was last read or written."""
+        self.deleted: set[str] = set()
+        self._ahead = ahead
+        self._open: OrderedDict[str, Conversation] = OrderedDict()
+        self._all: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
+        self._currents: OrderedDict[str, str] = OrderedDict()
+        self._versions: OrderedDict[str, int] = OrderedDict()
+        self._moves = 0
+
+    # -- conversations -----------------------------------------------------------------------
+
+    def get(self, id: str) -> Conversation | None:
+        if (found := self._all.get(id)) is not None:
+            self.keep(found)
+        return found
+
+    def keep(self, conversation: Conversation) -> None:
+        self._all[conversation.id] = self._open[conversation.id] = conversation
+        self._open.move_to_end(conversation.id)
+        if len(self._open) > OPEN:
+            idle = [id for id in list(self._open)[:-OPEN] if not self._ahead(id)]
+            for id in idle:
+                del self._open[id]
+
+    def every(self) -> list[Conversation]:
+        return list(self._all.values())
+
+    # -- owners ------------------------------------------------------------------------------
+
+    def current(self, owner: str) -> str | None:
+        return self._currents.get(owner)
+
+    def enter(self, owner: str, id: str) -> bool:
+        """Whether the owner was elsewhere before."""
+        moves = self._currents.get(owner) != id
+        _put(self._currents, owner, id)
+        return moves
+
+    def version(self, owner: str) -> int:
+        return self._versions.get(owner, 0)
+
+    def moved(self, owner: str) -> None:
+        # One count for all, so that an owner who was forgotten never gets a number again.
+        self._moves += 1
+        _put(self._versions, owner, self._moves)
+
+
+def _put(owners: "OrderedDict[str, int] | OrderedDict[str, str]", owner: str, value: "int | str") -> None:
+    owners[owner] = value  # type: ignore[assignment]
+    owners.move_to_end(owner)
+    if len(owners) > OWNERS:
+        owners.popitem(last=False)

@@ -1,0 +1,228 @@
+"""What is in memory and not yet on the disk, and how it gets there: gathered at once, written in one go.
+
+`Pending` knows the runs that are being recorded and the conversations that changed. `gather` turns what
+is new since the last time into rows, each event once; `write` puts them into a transaction; what was
+written is forgotten, what was not is gathered again. Called by the store and by `writer`.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from chat.conversations import Conversation, Exchange
+from chat.events import Entry
+from chat.store.recording import dumped, encode, parts, plain, summary
+from chat.transcript import Transcript
+
+Op = Callable[[Any], Awaitable[Any]]
+"""Something to be done with a connection that writes."""
+
+
+class Recorded(Protocol):
+    """What the store wants of a run."""
+
+    id: str
+    entries: list[Entry]
+    transcript: Transcript
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A run that is being recorded."""
+
+    conversation: Conversation
+    exchange: Exchange
+    run: Recorded
+    parent: str | None
+    """The answer before the question."""
+    born: bool = False
+    """Its rows are there."""
+    seen: int = 0
+    """Entries that are in `bodies` or were."""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of events that are not written yet."""
+    over: bool = False
+    void: bool = False
+    """It came to nothing, and the answer it was to replace has its place back."""
+    final: dict[str, Any] | None = None
+
+    def gather(self) -> None:
+        entries = self.run.entries
+        if len(entries) > self.seen:
+            new = entries[self.seen :]
+            self.seen = len(entries)
+            if body := encode(new):
+                self.bodies.append({"run": self.run.id, "seq": new[0].seq, "body": body})
+        if self.over and self.final is None:
+            transcript = self.run.transcript
+            text = {"text": plain(transcript.text), "parts": parts(transcript)}
+            self.final = {"message": text, "run": summary(transcript)}
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes. Lists of rows, by table or purpose."""
+
+    ops: list[Op]
+    conversations: dict[str, Conversation]
+    titles: set[str]
+    currents: dict[str, str]
+    rows: list[dict[str, Any]]
+    """Of the conversations, as they are now."""
+    records: list[tuple[Record, int]] = field(default_factory=list)
+    """With the number of bodies that go along."""
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[dict[str, Any]] = field(default_factory=list)
+    ends: list[dict[str, Any]] = field(default_factory=list)
+    void: list[str] = field(default_factory=list)
+    revisions: dict[str, int] = field(default_factory=dict)
+    """Filled by `write`: what each conversation's is now."""
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.ops or self.conversations or self.currents or self.questions or self.events or self.ends
+        )
+
+
+class Pending:
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        """By run: those going on, and those whose end is not written yet."""
+        self._ops: list[Op] = []
+        self._conversations: dict[str, Conversation] = {}
+        self._titles: set[str] = set()
+        self._currents: dict[str, str] = {}
+        self._flying: Batch | None = None
+
+    # -- what changed ------------------------------------------------------------------------
+
+    def changed(self, conversation: Conversation, *, title: bool = False) -> None:
+        self._conversations[conversation.id] = conversation
+        if title:
+            self._titles.add(conversation.id)
+
+    def current(self, owner: str, conversation: str) -> None:
+        self._currents[owner] = conversation
+
+    def do(self, op: Op) -> None:
+        """`op` with the next batch, before its rows."""
+        self._ops.append(op)
+
+    # -- for who asks ------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self._conversations or self._ops or self._currents or self._flying)
+
+    @property
+    def conversations(self) -> dict[str, Conversation]:
+        """Those that the disk knows in an older form, or not at all."""
+        flying = self._flying.conversations if self._flying else {}
+        return flying | self._conversations
+
+    def holds(self, id: str) -> bool:
+        """Whether the conversation `id` is ahead of the disk, so that memory alone knows it."""
+        flying = self._flying is not None and id in self._flying.conversations
+        recorded = any(record.conversation.id == id for record in self.records.values())
+        return recorded or flying or id in self._conversations
+
+    def answering(self, id: str) -> bool:
+        return any(record.conversation.id == id and not record.over for record in self.records.values())
+
+    def asked(self, owner: str, key: str) -> str | None:
+        """The run of `owner` that `key` began, while it is being recorded."""
+        for id, record in self.records.items():
+            if record.exchange.key == key and record.conversation.owner == owner:
+                return id
+        return None
+
+    @property
+    def running(self) -> bool:
+        return any(not record.over for record in self.records.values())
+
+    # -- for the writer ----------------------------------------------------------------------
+
+    def gather(self, lease: str) -> Batch:
+        """All that is new, as rows. One batch at a time: `written` or `kept` before the next one."""
+        rows = [_row(conversation) for conversation in self._conversations.values()]
+        batch = Batch(self._ops, self._conversations, self._titles, self._currents, rows)
+        self._ops, self._conversations, self._titles, self._currents = [], {}, set(), {}
+        for record in self.records.values():
+            record.gather()
+            if not record.born:
+                _born(batch, record, lease)
+            batch.events += record.bodies
+            batch.records.append((record, len(record.bodies)))
+            if record.final is not None:
+                id = record.run.id
+                batch.ends.append({"b_id": id, **record.final["run"]})
+                if record.void:
+                    batch.void.append(id)
+                else:
+                    batch.texts.append({"b_id": id, **record.final["message"]})
+        self._flying = batch
+        return batch
+
+    def written(self, batch: Batch) -> None:
+        self._flying = None
+        ended = {end["b_id"] for end in batch.ends}
+        for record, bodies in batch.records:
+            record.born = True
+            del record.bodies[:bodies]
+            if record.run.id in ended:
+                self.records.pop(record.run.id, None)
+
+    def kept(self, batch: Batch) -> None:
+        """It could not be written: it goes with the next one."""
+        self._flying = None
+        self._ops[:0] = batch.ops
+        self._conversations = batch.conversations | self._conversations
+        self._titles |= batch.titles
+        self._currents = batch.currents | self._currents
+
+
+def _row(conversation: Conversation) -> dict[str, Any]:
+    last, origin = conversation.last, conversation.origin
+    at = time.time() if last is None else last.at
+    return {
+        "id": conversation.id,
+        "owner": conversation.owner,
+        "title": conversation.title,
+        "named": int(conversation.named),
+        "created": at,
+        "updated": at,
+        "leaf": None if last is None else last.run,
+        "origin": origin.id if origin else None,
+        "origin_run": origin.run if origin else None,
+    }
+
+
+def _born(batch: Batch, record: Record, lease: str) -> None:
+    exchange, conversation = record.exchange, record.conversation
+    whose = {"conversation": conversation.id, "created": exchange.at}
+    if exchange.replaces is None and exchange.versions[:1] == [exchange.run]:
+        batch.questions.append(
+            {"id": exchange.asked, "parent": record.parent, "text": plain(exchange.question), **whose}
+        )
+    batch.answers.append({"id": exchange.run, "parent": exchange.asked, "text": "", **whose})
+    batch.runs.append(
+        {
+            "id": exchange.run,
+            "conversation": conversation.id,
+            "owner": conversation.owner,
+            "lease": lease,
+            "state": "running",
+            "k_id": exchange.run,
+            "k_owner": conversation.owner,
+            "k_key": plain(exchange.key) or None,
+            "replaces": exchange.replaces.run if exchange.replaces else None,
+            "continues": int(exchange.continues),
+            "started": exchange.at,
+            "options": dumped(asdict(exchange.options)),
+            "thumb": exchange.thumb,
+            "stop_asked": 0,
+        }
+    )
