@@ -80,9 +80,13 @@ def _message(message: Message, vendor: Vendor) -> Iterator[dict[str, Any]]:
         case User(text):
             yield {"role": "user", "content": text}
         case Assistant(parts):
-            said: dict[str, Any] = {"role": "assistant", "content": message.text or None}
+            # Blank text is as good as none, and servers that ask Anthropic refuse it.
+            said: dict[str, Any] = {
+                "role": "assistant",
+                "content": message.text if message.text.strip() else None,
+            }
             calls = [part for part in parts if isinstance(part, ToolCall)]
-            if not calls and not message.text:
+            if not calls and said["content"] is None:
                 return  # nothing but thinking; servers refuse an empty message
             if calls:
                 said["tool_calls"] = [

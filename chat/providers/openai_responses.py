@@ -81,7 +81,7 @@ def _items(message: Message) -> Iterable[dict[str, Any]]:
 def _item(part: Text | ToolCall | Raw) -> dict[str, Any] | None:
     match part:
         case Text(text):
-            return {"role": "assistant", "content": text} if text else None
+            return {"role": "assistant", "content": text} if text.strip() else None
         case ToolCall(id, name, arguments):
             return {"type": "function_call", "call_id": id, "name": name, "arguments": arguments or "{}"}
         case Raw(data):
