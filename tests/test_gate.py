@@ -25,7 +25,7 @@ async def status(
     async def receive() -> Any:
         raise AssertionError("nothing is read before it is let in")
 
-    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**OWN, **headers}.items()]
+    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**OWN, **headers}.items() if v]
     scope = {"type": "http", "method": method, "path": path, "headers": pairs}
     await Gate(app, local=local)(scope, receive, send)
     return sent[0]["status"]
@@ -42,22 +42,90 @@ async def test_another_name_for_this_machine(host: str) -> None:
     assert await status("/", "GET", host=host, local=False) == 200
 
 
-@pytest.mark.parametrize(
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+
+
+FROM = pytest.mark.parametrize(
     ("headers", "expected"),
     [
         ({}, 200),
         ({"origin": "http://127.0.0.1:7860"}, 200),
         ({"origin": "http://127.0.0.1:9999"}, 403),
         ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://[evil"}, 403),
         ({"origin": "null"}, 403),
         ({"sec_fetch_site": "cross-site"}, 403),
         ({"sec_fetch_site": "same-site"}, 403),
         ({"sec_fetch_site": "same-origin"}, 200),
+        ({"sec_fetch_site": "none"}, 200),
+        ({"sec_fetch_site": "cross-site", "origin": "http://127.0.0.1:7860"}, 403),
+        ({"sec_fetch_site": "same-origin", "origin": "http://evil.example"}, 403),
         ({"origin": "https://chat.example", "x_forwarded_host": "chat.example"}, 200),
     ],
 )
-async def test_another_sites_page(headers: dict[str, str], expected: int) -> None:
-    assert await status(local=True, **headers) == expected
+
+
+@FROM
+@pytest.mark.parametrize("method", CHANGING)
+async def test_another_sites_page(method: str, headers: dict[str, Any], expected: int) -> None:
+    for path in ("/gradio_api/queue/join", "/chats/abc", "/runs/abc/thumb"):
+        assert await status(path, method, **headers) == expected
+
+
+@FROM
+async def test_another_sites_page_opens_no_socket(headers: dict[str, str], expected: int) -> None:
+    assert await opens(**headers) is (expected == 200)
+
+
+async def test_a_socket_by_another_name_for_this_machine() -> None:
+    assert not await opens(host="evil.example")
+
+
+async def opens(**headers: str) -> bool:
+    """Whether the app is reached by a WebSocket."""
+    reached = False
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal reached
+        reached = True
+
+    async def send(message: Any) -> None:
+        assert message["type"] == "websocket.close"
+
+    pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**OWN, **headers}.items()]
+    await Gate(app, local=True)({"type": "websocket", "path": "/ws", "headers": pairs}, None, send)
+    return reached
+
+
+@pytest.mark.parametrize("path", ["/chats", "/chats/abc/export.md", "/state", "/"])
+async def test_what_only_reads_may_be_followed_from_elsewhere(path: str) -> None:
+    assert await status(path, "GET", sec_fetch_site="cross-site") == 200
+
+
+@pytest.mark.parametrize("method", CHANGING)
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON", 200),
+        ("text/plain", 415),
+        ("text/plain; application/json", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/jsonp", 415),
+        ("", 415),
+    ],
+)
+async def test_a_body_is_json(method: str, kind: str, expected: int) -> None:
+    assert await status("/chats/abc", method, content_type=kind, content_length="2") == expected
+    assert await status("/chats/abc", method, content_type=kind, transfer_encoding="chunked") == expected
+
+
+@pytest.mark.parametrize("method", CHANGING)
+async def test_no_body_needs_no_type(method: str) -> None:
+    assert await status("/chats/abc", method) == 200
+    assert await status("/chats/abc", method, content_length="0") == 200
 
 
 @pytest.mark.parametrize(
@@ -69,10 +137,12 @@ async def test_closed_routes(route: str) -> None:
     assert await status(f"/gradio_api/{route}", "GET") == 404
 
 
+@pytest.mark.parametrize("method", CHANGING)
 @pytest.mark.parametrize("length", [str(LARGEST_BODY + 1), "-1", "many", "9" * 400])
-async def test_a_body_that_is_too_large(length: str) -> None:
-    assert await status(content_length=length) == 413
-    assert await status(content_length="200000") == 200
+async def test_a_body_that_is_too_large(method: str, length: str) -> None:
+    kind = "application/json"
+    assert await status("/chats/abc", method, content_type=kind, content_length=length) == 413
+    assert await status("/chats/abc", method, content_type=kind, content_length="200000") == 200
 
 
 async def test_a_body_without_a_length_is_cut() -> None:

@@ -1,12 +1,13 @@
 """Who and what is let in, before anything is read: pure ASGI, just inside the safety headers.
 
 Gradio brings routes that this page has no use for, and that take files, run programs or hold
-connections: they are closed. What changes something is not taken from another site's page, and a
-body has a largest size. On this machine alone only its own names are answered, so that a site
-whose name is made to point here (DNS rebinding) gets nothing.
+connections: they are closed. What changes something, by whatever method, is not taken from another
+site's page, and a body is JSON of a largest size. On this machine alone only its own names are
+answered, so that a site whose name is made to point here (DNS rebinding) gets nothing.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,11 +20,12 @@ _CLOSED = re.compile(
     r"/gradio_api/(?:upload|upload_progress|component_server|process_recording|deep_link|heartbeat|dev|stream"
     r"|proxy|run-history|vibe-[^/]*|monitoring)\b"
 )
-_FOREIGN = "This request came from another site's page and was refused."
+FOREIGN = "This request came from another site's page and was refused."
 _ELSEWHERE = (
     "Runnel is open to this machine alone, as 127.0.0.1 or localhost. Behind a proxy, set CHAT_PUBLIC=1."
 )
 _TOO_LARGE = "That is more than fits into one question."
+_NOT_JSON = "Send a body as JSON, with the header Content-Type: application/json."
 
 
 class Gate:
@@ -33,10 +35,16 @@ class Gate:
         self._app, self._local = app, local
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["type"] == "websocket":
+            if self._elsewhere(headers) or foreign(headers):
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self._app(scope, receive, send)
+            return
         if refusal := self._refusal(scope, headers):
             await _answer(send, *refusal)
             return
@@ -51,23 +59,39 @@ class Gate:
 
         await self._app(scope, limited, send)
 
+    def _elsewhere(self, headers: Mapping[bytes, str]) -> bool:
+        return self._local and _host(headers.get(b"host", "")) not in OWN_NAMES
+
     def _refusal(self, scope: Any, headers: dict[bytes, str]) -> tuple[int, str] | None:
-        if self._local and _host(headers.get(b"host", "")) not in OWN_NAMES:
+        if self._elsewhere(headers):
             return 403, _ELSEWHERE
         if _CLOSED.match(scope["path"]):
             return 404, "Not found."
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
-        if (origin := headers.get(b"origin")) is not None:
-            ours = (headers.get(b"host"), headers.get(b"x-forwarded-host"))
-            if urlsplit(origin).netloc not in ours:
-                return 403, _FOREIGN
-        elif headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
-            return 403, _FOREIGN
+        if foreign(headers):
+            return 403, FOREIGN
         length = headers.get(b"content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST_BODY:
             return 413, _TOO_LARGE
+        if int(length) or b"transfer-encoding" in headers:
+            # JSON is what a browser sends to another site only after asking; plain text it sends unasked.
+            kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                return 415, _NOT_JSON
         return None
+
+
+def foreign(headers: Mapping[bytes, str]) -> bool:
+    """Whether a browser says that another site's page made it send this."""
+    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+        return True
+    if (origin := headers.get(b"origin")) is None:
+        return False
+    try:
+        return urlsplit(origin).netloc not in (headers.get(b"host"), headers.get(b"x-forwarded-host"))
+    except ValueError:
+        return True
 
 
 def _host(header: str) -> str:
