@@ -85,6 +85,16 @@ class Catalogue:
         return next(iter(others), None) or next(iter(self.names()), "demo:tour")
 
     @property
+    def vendors(self) -> frozenset[str]:
+        """The names that may stand before a model's, whether they can be asked now or not."""
+        return frozenset(self._providers) | frozenset(self._missing)
+
+    def default_of(self, vendor: str) -> str:
+        """The model for those who chose none but `vendor`. No more than `vendor:` when none is known."""
+        known = [name for name in (self.default, *self.names()) if name.startswith(f"{vendor}:")]
+        return known[0] if known else CUSTOMARY if CUSTOMARY.startswith(f"{vendor}:") else f"{vendor}:"
+
+    @property
     def faults(self) -> dict[str, str]:
         """Why the list of a vendor is not there, in a sentence, by the vendor's name."""
         return dict(self._faults)
@@ -104,8 +114,6 @@ class Catalogue:
         if self._settings.models and full not in self.names():
             raise NotFound(f"{name} is not among the models that are offered here. Choose one of the menu.")
         vendor, _, id = full.partition(":")
-        if not id.strip():
-            raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
         if (provider := self._providers.get(vendor)) is None:
             why = self._missing.get(vendor, f"No vendor is called {vendor}.")
             if full != name.strip():
@@ -113,6 +121,8 @@ class Catalogue:
                     f"{name} is no model of the menu; without a vendor before it, it would be OpenAI's. {why}"
                 )
             raise Config(why)
+        if not id.strip():
+            raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
         listed = self._lists.get(provider.vendor.name, {})
         return provider, listed.get(id) or Model(vendor, id)
 
@@ -150,6 +160,9 @@ class Catalogue:
     def learn(self, model: Model, window: Window) -> None:
         listed = window.limit == model.context  # the list may tell another size tomorrow
         self._windows[self._where(model)] = replace(window, limit=None) if listed else window
+        provider = self._providers.get(model.vendor)
+        if provider is not None and provider.vendor.local and window.limit is None:
+            self._begin(model.vendor)  # it is loaded now, so that its server may tell the size
 
     # -- fetching ----------------------------------------------------------------------------
 
@@ -158,8 +171,7 @@ class Catalogue:
         now = asyncio.get_running_loop().time()
         if self._fetching is None and now - self._fetched >= FRESH:
             self._fetched = now
-            self._fetching = asyncio.create_task(self._fetch_all(), name="model lists")
-            self._fetching.add_done_callback(self._fetched_all)
+            self._begin(*self._providers)
         return self._fetching
 
     async def aclose(self) -> None:
@@ -167,16 +179,21 @@ class Catalogue:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
+    def _begin(self, *names: str) -> None:
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch_all(names), name="model lists")
+            self._fetching.add_done_callback(self._fetched_all)
+
     def _fetched_all(self, task: "asyncio.Task[None]") -> None:
         self._fetching = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("fetching the model lists: a bug", exc_info=error)
 
-    async def _fetch_all(self) -> None:
+    async def _fetch_all(self, names: tuple[str, ...]) -> None:
         listed = {name: each for name, each in self._providers.items() if name not in self._hidden}
         # The place in the menu is the place in the table, whoever answers first.
         await asyncio.gather(
-            *(self._fetch(name, provider, list(listed)) for name, provider in listed.items())
+            *(self._fetch(name, listed[name], list(listed)) for name in names if name in listed)
         )
 
     async def _fetch(self, name: str, provider: Provider, order: list[str]) -> None:

@@ -146,3 +146,20 @@ async def test_what_the_list_said_is_not_taken_for_learned() -> None:
     found = await catalogue(acme)
     found.learn(Model("acme", "one", context=4096), Window(4096, 1.5))
     assert found.window(Model("acme", "one", context=32_000)) == Window(32_000, 1.5)
+
+
+async def test_a_model_that_was_loaded_for_the_question_is_asked_for_its_size() -> None:
+    ollama, cloud = serves("ollama", "one", local=True), serves("acme", "two")
+    found = await catalogue(ollama, cloud)
+    one, two = found.find("ollama:one")[1], found.find("acme:two")[1]
+    ollama.listed, cloud.listed = [Model("ollama", "one", context=4096)], [Model("acme", "two", context=1)]
+    found.learn(two, Window(None, 1.1))
+    assert found.refresh() is None
+    found.learn(one, Window(None, 1.1))
+    task = found.refresh()
+    assert task is not None
+    await task
+    assert found.window(found.find("ollama:one")[1]) == Window(4096, 1.1)
+    assert found.find("acme:two")[1].context is None
+    found.learn(found.find("ollama:one")[1], Window(4096, 1.2))
+    assert found.refresh() is None

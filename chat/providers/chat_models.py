@@ -5,13 +5,20 @@ known: None, never a guess. The shapes of the list itself are read in `lists`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.models import Model
 from chat.providers.openai_models import known
 
-_CONTEXT = ("context_length", "context_window", "max_context_length", "max_model_len", "context_size")
+_CONTEXT = (
+    "loaded_context_length",  # LM Studio: what it gave the model, not what the model could take
+    "context_length",
+    "context_window",
+    "max_context_length",
+    "max_model_len",
+    "context_size",
+)
 _OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_output_length")
 _OTHER_TYPES = (
     "embed",
@@ -62,7 +69,8 @@ def listed(vendor: str, entry: Mapping[str, Any]) -> Model:
         vendor,
         entry["id"],
         title=title if isinstance(title, str) and title != entry["id"] else "",
-        context=_first(_CONTEXT, top, entry, _of(entry, "meta"), *hosts)
+        context=_first(_CONTEXT, top, entry, _of(entry, "meta"))
+        or _largest(hosts)
         or _first(("n_ctx", "n_ctx_train"), _of(entry, "meta")),
         max_output=_first(_OUTPUT, top, entry),
         temperature="temperature" in takes if takes is not None else None,
@@ -71,6 +79,11 @@ def listed(vendor: str, entry: Mapping[str, Any]) -> Model:
         efforts=tuple(effort for effort in efforts if isinstance(effort, str)),
     )
     return known(model)
+
+
+def _largest(hosts: Sequence[Mapping[str, Any]]) -> int | None:
+    """Which host answers is not known; a smaller one says so, and that is learned."""
+    return max(filter(None, (_first(_CONTEXT, host) for host in hosts)), default=None)
 
 
 def _of(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:

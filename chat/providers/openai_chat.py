@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from chat.errors import CutOff, Malformed, Stalled, TooLarge
 from chat.events import (
@@ -21,6 +22,7 @@ from chat.events import (
 )
 from chat.messages import Assistant, Message, Raw, Request, ToolCall, ToolResults, User
 from chat.models import Model
+from chat.providers import faults, loaded
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.chat_reading import Chunks, wants_thinking
@@ -30,6 +32,9 @@ from chat.providers.faults import Call
 from chat.providers.lists import entries
 from chat.providers.vendors import Vendor
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, Wire, open_wire
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 USAGE_WAIT: Final = 1.0
 """Seconds to wait for usage after the finish reason: it has a chunk of its own, and some servers then
@@ -184,7 +189,20 @@ class OpenAIChat:
         client = await self._clients.openai(self.vendor, self._key)
         async with open_wire(client.models.with_streaming_response.list(), call) as wire:
             page = await wire.json()
-        return [listed(self.vendor.name, entry) for entry in entries(page, call) if chats(entry)]
+        found = [listed(self.vendor.name, entry) for entry in entries(page, call) if chats(entry)]
+        given = await self._loaded(client)
+        return [replace(model, context=given.get(model.id, model.context)) for model in found]
+
+    async def _loaded(self, client: "AsyncOpenAI") -> dict[str, int]:
+        """Contexts of loaded models. Nothing from a server that does not tell: the list is good without."""
+        if not (address := loaded.address(self.vendor)):
+            return {}
+        try:
+            return loaded.contexts(await client.get(address, cast_to=object))
+        except Exception as error:
+            if faults.of(error, Call(self.vendor, self._key)) is None:
+                raise
+            return {}
 
 
 def _now() -> float:

@@ -644,20 +644,47 @@ async def test_what_a_list_tells_of_a_model() -> None:
         ]
     )
     assert told == Model("any", "a/b", "A: B", 200_000, 64_000, False, True, "always", ("high", "low"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "context"),
+    [
+        ({"context_length": 1_000_000, "top_provider": {"context_length": 200_000}}, 200_000),  # OpenRouter
+        ({"context_length": 128_000, "top_provider": {"context_length": None}}, 128_000),
+        ({"context_window": 131_072, "max_completion_tokens": 32_768}, 131_072),  # Groq
+        ({"max_context_length": 32_000, "capabilities": {"completion_chat": True}}, 32_000),  # Mistral
+        ({"context_length": 4096, "type": "chat"}, 4096),  # Together
+        ({"max_model_len": 4096}, 4096),  # vLLM
+        ({"max_context_length": 131_072, "loaded_context_length": 4096}, 4096),  # LM Studio
+        ({"meta": {"n_ctx": 8192, "n_ctx_train": 131_072}}, 8192),  # llama.cpp
+        ({"meta": {"n_ctx_train": 131_072}}, 131_072),
+        ({"meta": None}, None),
+        # Hugging Face: any of the hosts may answer
+        ({"providers": [{"context_length": 8192}, {}, {"context_length": 131_072}, None]}, 131_072),
+        ({"providers": [{"status": "live"}]}, None),
+        ({"object": "model", "owned_by": "them"}, None),  # OpenAI, xAI, DeepSeek
+        ({"context_length": "8192"}, None),
+        ({"context_length": True}, None),
+        ({"context_length": -1}, None),
+    ],
+)
+async def test_the_size_of_a_context_in_each_vendors_words(
+    entry: dict[str, Any], context: int | None
+) -> None:
+    (model,) = await models([{"id": "m-1", **entry}])
+    assert model.context == context
+
+
+async def test_tools_in_each_vendors_words() -> None:
     mistral, vllm, router = await models(
         [
-            {
-                "id": "mistral",
-                "max_context_length": 32_000,
-                "capabilities": {"completion_chat": True, "function_calling": False},
-            },
+            {"id": "mistral", "capabilities": {"completion_chat": True, "function_calling": False}},
             {"id": "vllm", "max_model_len": 4096},
             {"id": "hf", "providers": [{"context_length": 8192, "supports_tools": True}]},
         ]
     )
-    assert (mistral.context, mistral.tools, mistral.temperature) == (32_000, False, None)
-    assert (vllm.context, vllm.tools) == (4096, None)
-    assert (router.context, router.tools) == (8192, True)
+    assert (mistral.tools, vllm.tools, router.tools) == (False, None, True)
+    assert mistral.temperature is None
 
 
 async def test_what_cannot_chat_is_not_listed() -> None:
