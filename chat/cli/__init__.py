@@ -17,7 +17,7 @@ Reads runs like every other face. `main` may be called many times in one process
 import asyncio
 import sys
 
-from chat.cli import chats, streams
+from chat.cli import streams
 from chat.cli.arguments import Ask, Chats, parse
 from chat.cli.finding import NoChat
 from chat.errors import Config, Fault
@@ -54,7 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: Ask | Chats) -> int:
     settings = Settings.load()
+    # What each of the two needs is imported in its own place: it takes long, and the help needs none.
     if isinstance(arguments, Chats):
+        from chat.cli import chats
+
         with streams.warnings():
             asyncio.run(chats.run(settings, arguments))
         return FINISHED
@@ -67,16 +70,17 @@ def _run(arguments: Ask | Chats) -> int:
                 'There is nothing to answer. Write a question: python -m chat "…", or pipe one in.'
             )
             return USAGE
-    # Here, because the list and the help need none of what a provider needs.
     from chat.cli.host import Host
     from chat.cli.talk import Talk
 
-    with Host(settings) as host, streams.warnings():
-        chat = Talk(host, settings, arguments)
-        if not talk:
-            return _code(chat.ask_once(question).transcript)
-        chat.talk()
-    return FINISHED
+    with streams.warnings():
+        with Host(settings) as host:
+            chat = Talk(host, settings, arguments)
+            answer = None if talk else chat.ask_once(question)
+            if talk:
+                chat.talk()
+        chat.closed()
+    return FINISHED if answer is None else _code(answer.transcript)
 
 
 def _code(answer: Transcript) -> int:

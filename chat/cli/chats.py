@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 
-from chat import export
 from chat.cli import streams
 from chat.cli.arguments import Chats
 from chat.cli.columns import fit, one_line, pad, when, width
@@ -38,6 +37,8 @@ async def run(settings: Settings, arguments: Chats) -> None:
 
 
 async def _export(store: Store, id: str, format: str) -> None:
+    from chat import export  # here, because the list needs none of it
+
     id = await by_beginning(store, id)
     if (chat := await store.peek(LOCAL, id)) is None:  # deleted meanwhile
         raise missing(id)

@@ -2,9 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
+from chat.errors import Unsaved
 from chat.owners import LOCAL
-from chat.store import Chat, Store
+
+if TYPE_CHECKING:
+    from chat.store import Chat, Store
 
 _PAGE = 500
 _NAMED = 3
@@ -15,27 +19,34 @@ class NoChat(Exception):
     """A sentence for a person: no chat, or more than one, is what was meant."""
 
 
-async def listed(store: Store, search: str = "") -> AsyncGenerator[Chat, None]:
-    """The local owner's chats, the latest first, read page by page."""
+async def listed(store: "Store", search: str = "", *, page: int = _PAGE) -> AsyncGenerator["Chat", None]:
+    """The local owner's chats, the latest first, read page by page.
+
+    Raises `Unsaved` when there seem to be none because the database cannot be used.
+    """
     seen: set[str] = set()  # one that is used meanwhile moves to the front, and the rest one further
     while True:
-        page = await store.chats(LOCAL, search, skip=len(seen), limit=_PAGE)
-        fresh = [chat for chat in page if chat.id not in seen]
+        found = await store.chats(LOCAL, search, skip=len(seen), limit=page)
+        fresh = [chat for chat in found if chat.id not in seen]
         for chat in fresh:
             yield chat
         seen.update(chat.id for chat in fresh)
-        if len(page) < _PAGE or not fresh:
+        if store.trouble and not seen:
+            reason = store.trouble.removeprefix("Not saved: ").removesuffix(" Trying again.")
+            raise Unsaved(f"The chats cannot be read: {reason}")
+        if len(found) < page or not fresh:
             return
 
 
-async def last(store: Store) -> str:
+async def last(store: "Store") -> str:
     """The id of the chat on top of the list. Raises `NoChat`."""
-    for chat in await store.chats(LOCAL, limit=1):
-        return chat.id
+    async with aclosing(listed(store, page=1)) as chats:
+        async for chat in chats:
+            return chat.id
     raise NoChat("There is no chat yet to go on in. Without --continue, a new one begins.")
 
 
-async def by_beginning(store: Store, beginning: str) -> str:
+async def by_beginning(store: "Store", beginning: str) -> str:
     """The id that is, or alone begins with, `beginning`. Raises `NoChat`."""
     if beginning and await store.peek(LOCAL, beginning) is not None:
         return beginning

@@ -55,7 +55,11 @@ def leave_pipe() -> None:
 
 
 class _Complaints(logging.Handler):
+    """The store is left out: a talk says itself what is not saved."""
+
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("chat.store"):
+            return
         with contextlib.suppress(OSError, ValueError):
             complain(self.format(record))
 

@@ -29,6 +29,7 @@ LISTS = 0.4
 """Seconds that the lists of models may take before one is chosen: servers on this machine answer in 0.3."""
 _SAVING = 1.0
 """Seconds that an answer may take to be saved before a word is said about it."""
+_SAVED = "All is saved now."
 _REMINDER = 3
 """Lines of an answer that say where one is."""
 
@@ -126,6 +127,7 @@ class Talk:
 
     def _ask(self, question: str, lead: str = "", *, again: bool = False, continues: bool = False) -> Run:
         async def begin() -> Run:
+            await self._look()
             return await self._host.app.runs.ask(
                 self._conversation, question, self._options, again=again, continues=continues
             )
@@ -139,8 +141,16 @@ class Talk:
         self._tell_trouble()
         return run
 
+    async def _look(self) -> None:
+        """Sees what the page, or another terminal, did to this chat meanwhile."""
+        store, id = self._host.app.store, self._conversation.id
+        if self._conversation.exchanges and await store.open(LOCAL, id) is None:
+            self._note("This chat was deleted meanwhile. A new one begins.", dim=False)
+            self._conversation = store.new(LOCAL)
+
     def _again(self, *, continues: bool = False) -> None:
         """The last question once more, or the rest of its answer."""
+        self._host.call(self._look())
         last = self._conversation.last
         if last is None:
             self._note("There is no answer yet to go on from.")
@@ -180,12 +190,19 @@ class Talk:
         rest = "/continue asks for the rest, " if last.transcript.text.strip() else ""
         self._note(f"{rest}/again asks once more.")
 
+    def closed(self) -> None:
+        """Says, when the app is closed, whether what had been said not to be saved was saved in the end."""
+        if self._host.app.store.trouble:
+            streams.complain("This chat could not be saved.")
+        elif self._trouble:
+            streams.complain(_SAVED)
+
     def _tell_trouble(self) -> None:
-        """Says once that something could not be saved. The answer has been shown all the same."""
+        """Says once that something is not saved, and once that it is. The answers come all the same."""
         store = self._host.app.store
         self._host.call(store.saved(_SAVING))
-        if store.trouble and not self._trouble:
-            self._note(store.trouble, dim=False)
+        if bool(store.trouble) != bool(self._trouble):
+            self._note(store.trouble or _SAVED, dim=False)
         self._trouble = store.trouble
 
     def _note(self, text: str, *, dim: bool = True) -> None:
