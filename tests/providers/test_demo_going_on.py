@@ -1,13 +1,27 @@
 """Given an answer of the demo that was cut off here, this is the rest of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat.build import open_app
+from chat.conversations import Conversation
 from chat.events import ToolCallDelta, ToolCallStarted
-from chat.messages import CONTINUE, Assistant, Message, Request, Text, ToolCall, ToolResult, ToolResults
+from chat.messages import (
+    CONTINUE,
+    Assistant,
+    Message,
+    Options,
+    Request,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolResults,
+)
+from chat.settings import Settings
 from tests.providers.test_demo import asked, broken, calls, demo, reply, stop, text, thinking
 
 WHOLE = ("tour", "help", "show me Markdown", "write a long answer", "some JSON, please", "xyzzy", "hello")
@@ -205,3 +219,24 @@ async def test_what_was_asked_before_leaves_out_the_words_of_continue() -> None:
     told = text(await reply(asked("tour", said, CONTINUE, said, "what did I ask before?")))
     assert "one question before" in told
     assert "tour" in told
+
+
+# -- as a person does it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", ["length limit", "cut off", "write a long answer", "What is 2 + 3?"])
+async def test_continue_can_be_tried_without_a_key(question: str) -> None:
+    options = Options(model="demo:fast", tools=("calculate",), effort="none")
+    limit = {"write a long answer": 30, "What is 2 + 3?": 4}.get(question)
+    async with open_app(Settings.read({"CHAT_LOCAL": "0", "CHAT_DATABASE": ":memory:"})) as app:
+        chat = Conversation("me")
+        for continues in (False, True, True, True):
+            cut_off = replace(options, max_tokens=None if continues else limit)
+            await (await app.runs.ask(chat, question, cut_off, continues=continues)).finished()
+        first, second, third, fourth = (exchange.transcript for exchange in chat.exchanges)
+    assert "failed" in first.state or first.stop == "length"
+    assert (second.state, second.stop) == ("complete", "end")
+    assert second.text.strip()
+    assert "cannot know" not in second.text
+    assert "that answer was complete" in third.text
+    assert "cannot know" in fourth.text  # after such words there is nothing to go on with
