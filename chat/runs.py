@@ -45,12 +45,18 @@ class Runs:
         """The conversations that the runs were asked in."""
         self._expiring: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
+        self._store.when_stop_asked(self._stop)
 
     def __len__(self) -> int:
         return len(self._runs)
 
     def get(self, id: str) -> Run | None:
         return self._runs.get(id)
+
+    def stop(self, id: str) -> None:
+        """Stops the run `id`, whosever it is. Harmless when there is none."""
+        if (run := self.get(id)) is not None:
+            run.stop()
 
     def conversation(self, owner: str, id: str) -> Conversation | None:
         """Where the run `id` was asked, when it can still be read and is `owner`'s."""
@@ -125,8 +131,8 @@ class Runs:
         run.when_ended(lambda: self._store.ended(conversation, exchange))
         return run
 
-    async def aclose(self, patience: float = 2.0) -> None:
-        """Stops what runs; every run gets its terminal event."""
+    async def aclose(self, patience: float = 1.0) -> None:
+        """Stops what runs; every run gets its terminal event. `patience`: seconds for providers to let go."""
         self._closed = True
         for run in self._runs.values():
             run.stop(SHUTDOWN)
@@ -146,6 +152,11 @@ class Runs:
         async with aclosing(self._answer(turn)) as events:
             async for event in events:
                 yield event
+
+    def _stop(self, id: str) -> None:
+        """Another process asks for it."""
+        if (run := self.get(id)) is not None:
+            run.stop()
 
     def _expire(self, run: Run) -> None:
         def drop() -> None:

@@ -72,12 +72,14 @@ class Lease:
     async def end(self, connection: AsyncConnection) -> None:
         await connection.execute(delete(leases).where(leases.c.id == self.id))
 
-    def release(self) -> None:
+    def release(self, *, ended: bool) -> None:
+        """`ended`: its row is gone. Otherwise the file stays, for others to see at once that it is dead."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-            with contextlib.suppress(OSError):
-                self._file(self.id).unlink()
+            if ended:
+                with contextlib.suppress(OSError):
+                    self._file(self.id).unlink()
 
     async def dead(self, connection: AsyncConnection, among: Collection[str] | None = None) -> list[str]:
         """The leases whose holders are gone and whose runs go on in name only; `among`: of these."""

@@ -33,7 +33,7 @@ RETRIES = (0.25, 0.5, 1.0, 2.0, 4.0)
 PATIENCE = 5.0
 """Seconds that what a person asked for (rename, delete …) may take to be saved."""
 
-ENDING = 3.0
+ENDING = 2.0
 """Seconds for the last save at the program's end."""
 
 
@@ -105,7 +105,7 @@ class Writer:
                 await self._task
         if left := len(self._pending.records):
             log.error("%d answers could not be saved to their end", left)
-        self._lease.release()
+        self._lease.release(ended=not self.trouble)
 
     # -- the task --------------------------------------------------------------------------------
 
@@ -123,8 +123,9 @@ class Writer:
                 async with asyncio.timeout(delay):
                     await self._urgent.wait()
             self._urgent.clear()
+            closing = self._closing  # what was gathered before that is not the last of it
             await self._save()
-            if self._closing and (not self.trouble or time.monotonic() > self._until):
+            if closing and (not self.trouble or time.monotonic() > self._until):
                 return
 
     async def _save(self) -> None:
