@@ -45,7 +45,7 @@ class Runs:
         """The conversations that the runs were asked in."""
         self._expiring: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
-        self._store.when_stop_asked(self._stop)
+        self._store.when_stop_asked(self.stop)  # another process asks for it
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -152,11 +152,6 @@ class Runs:
         async with aclosing(self._answer(turn)) as events:
             async for event in events:
                 yield event
-
-    def _stop(self, id: str) -> None:
-        """Another process asks for it."""
-        if (run := self.get(id)) is not None:
-            run.stop()
 
     def _expire(self, run: Run) -> None:
         def drop() -> None:
