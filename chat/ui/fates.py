@@ -66,16 +66,15 @@ def continuable(transcript: Transcript) -> bool:
 def _actions(exchange: Exchange, last: bool) -> list[str]:
     run = exchange.run
     buttons = []
-    if last and continuable(exchange.transcript):
-        buttons.append(button("continue", run, "Continue"))
     if last:
-        buttons.append(button("again", run, "Try again"))
+        onward = button("continue", run, "Continue") if continuable(exchange.transcript) else ""
+        buttons.append(f'<span class="onward">{onward}{button("again", run, "Try again")}</span>')
     if len(exchange.versions) > 1 and run in exchange.versions:
         buttons.append(_versions(exchange))
     if exchange.transcript.length:
         buttons.append(button("up", run, "", "Good answer", chosen=exchange.thumb > 0))
         buttons.append(button("down", run, "", "Bad answer", chosen=exchange.thumb < 0))
-    buttons.append(button("activity", run, "Activity"))
+    buttons.append(button("look", run, "Activity"))
     return buttons
 
 

@@ -141,7 +141,7 @@ class Handlers:
             case "open" | "arrive":
                 place = chat.find(sent.run) if sent.run else None
                 tab.show(chat, WINDOW if place is None else max(WINDOW, len(chat.exchanges) - place))
-            case "activity":
+            case "look":
                 last = chat.last
                 tab.looking = "" if last is None or last.run == sent.run else sent.run
                 yield gr.skip(), await self._screens.view(tab)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-Act = Literal["", "ask", "again", "continue", "edit", "version", "earlier", "activity", "open", "arrive"]
-"""`""`: draw again what the tab shows. `arrive`: the page was loaded."""
+Act = Literal["", "ask", "again", "continue", "edit", "version", "earlier", "look", "open", "arrive"]
+"""`""`: draw again what the tab shows. `look`: at an answer's activity. `arrive`: the page was loaded."""
 
 LONGEST_ID = 64
 

@@ -13,6 +13,7 @@ class Screen:
         self.stop = page.locator("#question .stop-button")
         self.chat = page.locator("#chat")
         self.questions = page.locator("#chat .user-row")
+        self.asked = page.locator("#chat .asked")
         self.answers = page.locator("#chat .bot-row")
         self.live = page.locator("#chat .now")
         self.activity = page.locator("#activity")
@@ -66,6 +67,28 @@ class Screen:
         menu.fill(name)
         menu.press("Enter")
         expect(menu).to_have_value(name)
+        return self
+
+    def look(self) -> Self:
+        """Somebody looks at the page again."""
+        self.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+        return self
+
+    @property
+    def chat_id(self) -> str:
+        """Of the chat that is shown, as its address says; waits until it does."""
+        self.page.wait_for_function("() => new URL(location).searchParams.get('chat')")
+        return self.evaluate("() => new URL(location).searchParams.get('chat')")
+
+    def new_chat(self) -> Self:
+        self.page.locator("#new").click()
+        expect(self.questions).to_have_count(0)
+        return self
+
+    def open_chat(self, id: str) -> Self:
+        """As another script asks for it."""
+        self.page.evaluate("chat => dispatchEvent(new CustomEvent('runnel-open', {detail: {chat}}))", id)
+        self.page.wait_for_function("chat => new URL(location).searchParams.get('chat') === chat", arg=id)
         return self
 
     def more(self) -> Self:

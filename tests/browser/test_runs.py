@@ -55,15 +55,27 @@ def test_a_closed_tab_leaves_the_run_going(open_page: Opener, served: str) -> No
 
 
 def test_a_second_tab_follows_and_can_stop(open_page: Opener, served: str) -> None:
-    first = open_page(served)
-    second = open_page(served, beside=first)
+    first = open_page(served).ask("hello").over(1)
+    second = open_page(served, beside=first).over(1)  # where this person was last
     first.choose_model(LONG).ask("go on").writing()
-    second.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")  # somebody looks at it
-    second.writing()
+    second.look().writing()
     second.stop.click()
-    first.over(1)
-    second.over(1)
+    first.over(2)
+    second.over(2)
     assert first.answer.inner_text() == second.answer.inner_text()
+
+
+def test_two_tabs_show_two_chats(open_page: Opener, served: str) -> None:
+    first = open_page(served).choose_model(LONG).ask("the first").writing()
+    second = open_page(served, beside=first)
+    second.new_chat().choose_model("up:text-5").ask("the second").over(1)
+    expect(second.asked).to_have_text(["the second"])
+    assert second.chat_id != first.chat_id
+    first.over(1)
+    expect(first.asked).to_have_text(["the first"])
+    for screen, question in ((first, "the first"), (second, "the second")):
+        screen.page.reload()
+        expect(screen.ready().over(1).asked).to_have_text([question])
 
 
 def test_a_second_send_is_refused_and_keeps_what_is_typed(open_page: Opener, served: str) -> None:
@@ -80,7 +92,7 @@ def test_a_second_send_is_refused_and_keeps_what_is_typed(open_page: Opener, ser
 def test_retry_and_undo(open_page: Opener, served: str) -> None:
     screen = open_page(served).ask("first").over(1).ask("second").over(2)
     before = screen.run
-    screen.page.get_by_role("button", name="Retry").click()
+    screen.page.get_by_role("button", name="Try again").click()
     expect(screen.page.locator(f"#chat .{before}")).to_have_count(0)
     screen.over(2)
     screen.page.get_by_role("button", name="Undo").click()
@@ -90,13 +102,15 @@ def test_retry_and_undo(open_page: Opener, served: str) -> None:
     screen.ready().over(1)
 
 
-def test_a_new_chat_is_empty_and_stays_so(open_page: Opener, served: str) -> None:
-    screen = open_page(served).choose_model(LONG).ask("go on").writing()
-    screen.page.locator("#new").click()
-    expect(screen.questions).to_have_count(0)
+def test_a_new_chat_leaves_the_answer_of_the_last_one_going(open_page: Opener, served: str) -> None:
+    screen = open_page(served).choose_model("up:text-200-100").ask("go on").writing()
+    old = screen.chat_id
+    screen.new_chat()
     expect(screen.send).to_be_visible()
     screen.choose_model("up:text-5").ask("hello").over(1)
     expect(screen.questions).to_have_count(1)
+    screen.open_chat(old).over(1)
+    assert words(screen.answer.inner_text())[-1] == "tok200"
 
 
 FAILURES = {
@@ -127,9 +141,7 @@ def shared(browser: Browser, served: str) -> Iterator[Screen]:
 
 @pytest.mark.parametrize(("fault", "ending"), FAILURES.items())
 def test_after_each_failure_the_next_question_works(shared: Screen, fault: str, ending: str) -> None:
-    screen = shared
-    screen.page.locator("#new").click()
-    expect(screen.questions).to_have_count(0)
+    screen = shared.new_chat()
     screen.choose_model(f"up:{fault}").ask("go on").over(1)
     assert screen.footer.endswith(ending)
     sentence = screen.page.locator("#chat .failure").inner_text()

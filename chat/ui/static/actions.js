@@ -91,7 +91,7 @@
       rate(button, run);
     } else if (kind === "edit") {
       edit(run, asked(button));
-    } else if (kind === "activity") {
+    } else if (kind === "look") {
       activity();
       runnel.act({ act: kind, run });
     } else if (!find("#chat .now") || kind === "earlier") {

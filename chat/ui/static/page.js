@@ -71,6 +71,33 @@
       find("#question textarea")?.focus({ preventScroll: true });
     });
 
+    // What a link leads to, and what was looked at before more came above it (actions.js).
+    const rowOf = (run) => run && chat.querySelector(`.run-${CSS.escape(run)}`)?.closest(".message-row");
+    addEventListener("runnel-opened", ({ detail }) => {
+      const answer = rowOf(detail.run);
+      if (!answer) return;
+      let row = answer;
+      while (row.previousElementSibling && !row.classList.contains("user-row")) row = row.previousElementSibling;
+      following = false;
+      // Rows out of sight have but a guess of a height until they are near.
+      for (const wait of [0, 50, 150]) setTimeout(() => row.scrollIntoView({ block: "start" }), wait);
+    });
+    addEventListener("runnel-keep", () => {
+      const edge = chat.getBoundingClientRect().top;
+      const mark = runnel.marks().find((each) => each.getBoundingClientRect().bottom > edge);
+      const run = runnel.named(mark, "run");
+      const at = () => rowOf(run)?.getBoundingClientRect().top ?? 0;
+      const before = at();
+      following = false;
+      const put = () => (chat.scrollTop += at() - before);
+      const grown = new MutationObserver(() => {
+        put();
+        for (const wait of [0, 50, 150]) setTimeout(put, wait);
+        grown.disconnect();
+      });
+      grown.observe(chat.querySelector(".message-wrap"), { childList: true });
+    });
+
     const sizes = new ResizeObserver(settle); // after layout, before paint: nothing is laid out twice
     sizes.observe(chat);
     const rows = new MutationObserver((changes) => {
