@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
 
-from chat.context import Window, fitted, size
+from chat.context import Window, fitted
 from chat.deadlines import Content, watched
 from chat.errors import CutOff, Fault, Overloaded, RateLimited, Refused, Server, TooLong, Unreachable
 from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
@@ -85,7 +85,7 @@ async def attempts(
             )
             continue
         if isinstance(fault, TooLong) and not begun:
-            known.learn(model, known.window(model).refused(size(request), fault))
+            known.learn(model, known.window(model).refused(request, fault))
             shorter = fitted(whole, known.window(model), fewer_than=request.history)
             if shortened == SHORTENED or shorter.history >= request.history:
                 raise fault
@@ -120,7 +120,7 @@ class _Meter:
                 usage = event.usage or self._usage
                 if usage is not None and usage.input and not self._elsewhere:
                     model = self._request.model
-                    window = self._known.window(model).counted(size(self._request), usage.input)
+                    window = self._known.window(model).counted(self._request, usage.input)
                     self._known.learn(model, window)
             case _:
                 pass

@@ -195,14 +195,22 @@ def test_what_is_left_fits_or_is_the_least(
 # -- what is learned -------------------------------------------------------------------------------
 
 
+def of(tokens: int, max_tokens: int | None = None) -> Request:
+    """A request of that size."""
+    around = size(Request(MODEL, (User(""),)))
+    made = Request(MODEL, (User("x" * 4 * (tokens - around)),), max_tokens=max_tokens)
+    assert size(made) == tokens
+    return made
+
+
 def test_a_vendors_count_is_learned_from() -> None:
-    assert Window(8000).counted(1000, 1300) == Window(8000, 1.3)
-    assert Window(8000).counted(50, 65) == Window(8000)
+    assert Window(8000).counted(of(1000), 1300) == Window(8000, 1.3)
+    assert Window(8000).counted(of(50), 65) == Window(8000)
 
 
 @pytest.mark.parametrize("tokens", [7, 99_000])
 def test_a_count_that_cannot_be_of_this_is_not_believed(tokens: int) -> None:
-    assert Window(8000, 1.2).counted(1000, tokens) == Window(8000, 1.2)
+    assert Window(8000, 1.2).counted(of(1000), tokens) == Window(8000, 1.2)
 
 
 @pytest.mark.parametrize(
@@ -216,9 +224,17 @@ def test_a_count_that_cannot_be_of_this_is_not_believed(tokens: int) -> None:
         (Window(), None, None, Window(7500)),
         (Window(ratio=2), None, None, Window(15_000, 2)),
         (Window(7000), None, None, Window(7000)),
+        (Window(), 8192, 900_000, Window(8192, 2.5)),
     ],
 )
 def test_a_refusal_is_learned_from(
     known: Window, limit: int | None, sent: int | None, learned: Window
 ) -> None:
-    assert known.refused(10_000, TooLong("No.", limit=limit, sent=sent)) == learned
+    assert known.refused(of(10_000), TooLong("No.", limit=limit, sent=sent)) == learned
+
+
+def test_what_was_asked_for_the_answer_may_be_what_was_too_much() -> None:
+    asked = of(1000, max_tokens=99_000)
+    assert Window().refused(asked, TooLong("No.")) == Window(75_000)
+    assert Window().refused(asked, TooLong("No.", limit=8192)) == Window(8192)
+    assert fitted(asked, Window(75_000)) is asked
