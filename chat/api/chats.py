@@ -5,6 +5,7 @@ decides: an id of somebody else gets the very answer of an id that does not exis
 a request asks is judged before the store is asked, so that a wrong request tells nothing either.
 """
 
+import contextlib
 import json
 import re
 import unicodedata
@@ -19,12 +20,12 @@ from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault
 from chat.export import as_json, filename, markdown
+from chat.store.titles import LENGTH, clean
 
 PAGE = 50
 """Chats in one answer unless more are asked for."""
 LARGEST_PAGE = 500
 FURTHEST = 1_000_000
-LONGEST_TITLE = 200
 LONGEST_SEARCH = 200
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -79,9 +80,8 @@ class _Routes:
         """`{"title": text}`."""
         try:
             title = (await _body(request)).get("title")
-            title = _text(title) if isinstance(title, str) else ""
-            if not 1 <= len(title) <= LONGEST_TITLE:
-                raise _Wrong(f"A title is a text of 1 to {LONGEST_TITLE} characters.")
+            if not isinstance(title, str) or len(_text(title)) > LENGTH or not (title := clean(title)):
+                raise _Wrong(f"A title is a text of 1 to {LENGTH} characters.")
         except _Wrong as wrong:
             return _error(422, str(wrong))
         return await self._for_owner(
@@ -95,8 +95,13 @@ class _Routes:
             conversation = await self._store.peek(owner, id)
             if conversation is None or not await self._store.delete(owner, id):
                 return False
-            if conversation.last and (run := self._app.runs.get(conversation.last.run)):
+            if (last := conversation.last) is None or last.transcript.ended is not None:
+                return True
+            if (run := self._app.runs.get(last.run)) is not None:
                 run.stop()
+            else:  # another process writes it
+                with contextlib.suppress(Fault):
+                    await self._store.stop_elsewhere(owner, last.run)
             return True
 
         return await self._for_owner(request, id, change)
