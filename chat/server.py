@@ -2,7 +2,7 @@
 
 Used by app.py alone. uvicorn waits for open streams before it tells the app to end, and a page's
 streams end only with their runs: so the runs are ended first. Then each page is told how its
-answer ended, and the process leaves with exit code 0.
+answer ended, `open_app` closes the store, which saves them, and the process leaves with exit code 0.
 """
 
 import asyncio
@@ -20,8 +20,9 @@ from chat.settings import Settings
 
 TRIED = 100
 """Ports that are tried one after another when none was asked for."""
-GRACE = 2
-"""Seconds for open connections after the runs have ended. Within 5 s all is over."""
+GRACE = 1
+"""Seconds for open connections after the runs have ended. With the store's last save (2 s, when the disk
+does not take it) all is over within 5 s."""
 
 
 @contextlib.contextmanager
