@@ -29,6 +29,7 @@ async def serve(settings: Settings) -> None:
         from chat.api import chats
         from chat.api.cookie import Cookie
         from chat.api.gate import Gate
+        from chat.api.mount import mount
         from chat.api.safety import SafetyHeaders
 
         async with open_app(settings) as app:
@@ -36,6 +37,7 @@ async def serve(settings: Settings) -> None:
             # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
             parent.add_middleware(CORSMiddleware, allow_origins=[])
             chats.route(parent, app)
+            mount(parent, app)
             ui.mount(parent, app)
             parent.add_middleware(Cookie, owners=app.owners, adopt=app.store.adopt, framed=settings.space)
             parent.add_middleware(Gate, local=settings.loopback and not settings.public)

@@ -79,6 +79,8 @@ class Settings:
     """Where conversations are kept; `:memory:` keeps them no longer than the program runs."""
     secret: Secret | None = None
     """Signs the cookies. None: one is made and kept beside the database."""
+    token: Secret | None = None
+    """Whoever brings it with a request over HTTP is the owner at this machine."""
     runs_each: int = 4
     """Answers that one person may have written at once; more of them wait."""
     runs: int = 100
@@ -133,6 +135,7 @@ class Settings:
             leaving=_leaving(env),
             database=Path(env.get("CHAT_DATABASE", "data/chat.db")).expanduser(),
             secret=Secret(env["CHAT_SECRET"]) if "CHAT_SECRET" in env else None,
+            token=_token(env),
             runs_each=int(_number(env, "CHAT_RUNS_EACH", 4, 1, 10_000)),
             runs=int(_number(env, "CHAT_RUNS", 100, 1, 10_000)),
             deadlines=Deadlines(
@@ -199,6 +202,16 @@ def _endpoints(text: str) -> tuple[Endpoint, ...]:
             raise Config(f"CHAT_ENDPOINTS: {key} would belong to two servers. Give each a name of its own.")
         found.append(Endpoint(name, _url("CHAT_ENDPOINTS", url.strip()), key))
     return tuple(found)
+
+
+def _token(env: Mapping[str, str]) -> Secret | None:
+    value = env.get("CHAT_TOKEN", "")
+    if value and (len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value):
+        raise Config(
+            "CHAT_TOKEN must have 16 characters or more, plain ones and no blanks: whoever guesses it can read "
+            "your chats. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+        )
+    return Secret(value) if value else None
 
 
 def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:

@@ -1,6 +1,7 @@
 """A vendor made of scripts: each `stream` plays the next one. For tests of what stands above providers.
 
-A script is a list of reply events, of exceptions to raise, and of `HANG`, which waits for ever.
+A script is a list of reply events, of exceptions to raise, of `HANG`, which waits for ever, and of
+`asyncio.Event`s, which are waited for.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from chat.settings import Settings
 from chat.tools import Tool, Tools
 
 HANG = "hang"
-Script = Sequence[ReplyEvent | BaseException | str]
+Script = Sequence[ReplyEvent | BaseException | str | asyncio.Event]
 
 
 def says(text: str) -> Script:
@@ -40,7 +41,9 @@ class Scripted:
             for step in self.scripts[len(self.asked) - 1]:
                 if isinstance(step, BaseException):
                     raise step
-                if isinstance(step, str):
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, str):
                     self.hanging.set()
                     await asyncio.Event().wait()
                 else:

@@ -163,3 +163,29 @@ async def test_a_model_that_was_loaded_for_the_question_is_asked_for_its_size() 
     assert found.find("acme:two")[1].context is None
     found.learn(found.find("ollama:one")[1], Window(4096, 1.2))
     assert found.refresh() is None
+
+
+@pytest.mark.parametrize(
+    ("vendor", "settings", "default"),
+    [
+        ("demo", {}, "demo:tour"),
+        ("demo", {"CHAT_MODEL": "demo:fast"}, "demo:fast"),
+        ("demo", {"CHAT_MODELS": "openai:gpt-9, demo:fast"}, "demo:fast"),
+        ("openai", {"CHAT_MODEL": "demo:fast"}, "openai:gpt-9"),
+        ("groq", {}, "groq:"),
+    ],
+)
+async def test_the_default_of_one_vendor(vendor: str, settings: dict[str, str], default: str) -> None:
+    found = await catalogue(DEMO, serves("openai", "gpt-9"), **settings)
+    assert found.default_of(vendor) == default
+    assert vendor in found.vendors
+
+
+async def test_a_vendor_whose_list_is_not_there_yet() -> None:
+    found = await catalogue(serves("openai"), serves("acme"))
+    assert found.default_of("openai") == "openai:gpt-4o-mini"
+    with pytest.raises(NotFound, match="No model is named"):
+        found.find(found.default_of("acme"))
+    with pytest.raises(Config, match="needs a key"):
+        found.find(found.default_of("groq"))
+    assert "nope" not in found.vendors

@@ -155,6 +155,20 @@ def test_a_key_that_cannot_stand_in_a_header_names_its_variable_and_is_not_shown
     assert bad not in str(caught.value)
 
 
+@pytest.mark.parametrize("bad", ["short", "with a blank in it", "“seventeen chars”", "x" * 15])
+def test_a_token_that_is_easily_guessed_or_no_header_takes_is_refused(bad: str):
+    with pytest.raises(Config, match="CHAT_TOKEN") as caught:
+        Settings.read({"CHAT_TOKEN": bad})
+    assert bad not in str(caught.value)
+
+
+def test_a_token():
+    settings = Settings.read({"CHAT_TOKEN": "x" * 16})
+    assert settings.token == Secret("x" * 16)
+    assert "xxxx" not in repr(settings)
+    assert Settings.read({}).token is None
+
+
 def test_keys_do_not_show_themselves():
     settings = Settings.read({"OPENAI_API_KEY": "sk-secret"})
     assert "sk-secret" not in f"{settings} {settings!r} {settings.keys} {settings.keys['OPENAI_API_KEY']}"

@@ -6,6 +6,7 @@ site's page, and a body is JSON of a largest size. On this machine alone only it
 answered, so that a site whose name is made to point here (DNS rebinding) gets nothing.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +47,7 @@ class Gate:
                 await self._app(scope, receive, send)
             return
         if refusal := self._refusal(scope, headers):
-            await _answer(send, *refusal)
+            await _answer(send, *refusal, page="text/html" in headers.get(b"accept", ""))
             return
         taken = 0
 
@@ -101,8 +102,11 @@ def _host(header: str) -> str:
         return ""
 
 
-async def _answer(send: Any, status: int, text: str) -> None:
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+async def _answer(send: Any, status: int, text: str, page: bool) -> None:
+    """As JSON for a program, and as it is for a `page` that a person looks at."""
+    kind = {404: "not_found", 413: "too_large"}.get(status, "bad_request")
+    body = (text if page else json.dumps({"error": text, "kind": kind})).encode()
+    media = b"text/plain; charset=utf-8" if page else b"application/json"
+    headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,90 @@
+"""From a request to the run that answers it: a new one, or the one that it read before.
+
+The routes and the WebSocket call `begin` and `resume`. What was asked is kept like any other question, in a
+conversation of its own unless one is named.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from chat.api.bodies import Choices
+from chat.api.callers import NO_RUN, Caller, Refusal, refused
+from chat.api.streams import position
+from chat.build import App
+from chat.conversations import Conversation
+from chat.errors import Failure, Fault, Shutdown
+from chat.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A run, and the number of the frame after which it is to be read."""
+
+    run: Run
+    conversation: Conversation
+    after: int = 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Run-Id": self.run.id, "Conversation-Id": self.conversation.id}
+
+
+async def begin(app: App, caller: Caller, question: str, choices: Choices) -> Reading:
+    """Raises `Refusal`."""
+    if app.runs.closed:
+        raise refused(Shutdown("Runnel is shutting down. Ask again in a moment."))
+    unknown = set(choices.tools if isinstance(choices.tools, list) else ()) - set(app.tools.names)
+    if unknown:
+        there = ", ".join(app.tools.names)
+        raise Refusal(422, f"tools: there is no tool «{min(unknown)}». There are: {there}.", "bad_request")
+    conversation = Conversation(caller.owner)
+    if choices.conversation is not None:
+        found = await app.store.peek(caller.owner, choices.conversation)
+        if found is None:
+            raise Refusal(404, "There is no such chat.", "not_found")
+        conversation = found
+    try:
+        run = await app.runs.ask(
+            conversation,
+            question,
+            choices.options(app.tools.names),
+            key=choices.key or "",
+            history=choices.past,
+        )
+    except Fault as fault:
+        raise refused(fault) from fault
+    if choices.timeout is not None:
+        _limit(run, choices.timeout)
+    return Reading(run, app.runs.conversation(caller.owner, run.id) or conversation)
+
+
+def resume(app: App, caller: Caller, id: str) -> Reading:
+    """What a reader goes on with that has read up to the frame `id`. Raises `Refusal`.
+
+    Never a new run, whatever the id is: who sends one has paid for an answer already.
+    """
+    if (found := position(id)) is None:
+        raise Refusal(400, "Last-Event-ID is to be the id of a frame, as it came: run/number.", "bad_request")
+    reading = find(app, caller, found[0])
+    run, after = reading.run, found[1]
+    if run.transcript.ended is None and after > run.seq:
+        raise Refusal(400, f"That answer has not come to frame {after} yet.", "bad_request")
+    return Reading(run, reading.conversation, after)
+
+
+def find(app: App, caller: Caller, id: str) -> Reading:
+    """The run `id` from its beginning. Somebody else's is none. Raises `Refusal`."""
+    conversation, run = app.runs.conversation(caller.owner, id), app.runs.get(id)
+    if conversation is None or run is None:
+        raise Refusal(404, NO_RUN, "not_found")
+    return Reading(run, conversation)
+
+
+def _limit(run: Run, seconds: float) -> None:
+    """Ends `run` after so many seconds from now, the time that it waited for its turn included."""
+    late = Failure(
+        "stalled",
+        f"The answer took longer than the {seconds:g} seconds that the request allowed, and was ended.",
+    )
+    timer = asyncio.get_running_loop().call_later(seconds, run.stop, late)
+    run.when_ended(timer.cancel)

@@ -1,0 +1,97 @@
+"""Who is asking over HTTP, and how a request is refused before anything runs.
+
+A caller is the owner whose cookie came along; with `Authorization: Bearer` and the settings' token, the
+owner at this machine, whose chats are the terminal's too. On this machine alone, and without a token in the
+settings, anybody else is a stranger of their own, and gets a cookie with the answer. Everywhere else: 401.
+"""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import Request, WebSocket
+from fastapi.responses import JSONResponse
+
+from chat.api.cookie import written
+from chat.api.gate import FOREIGN, foreign
+from chat.build import App
+from chat.errors import Fault, Kind
+from chat.owners import LOCAL
+
+NOBODY = (
+    "Runnel does not know who is asking. Send «Authorization: Bearer …» with the CHAT_TOKEN of its settings, "
+    "or ask from the page itself."
+)
+NO_RUN = (
+    "There is no such answer, or it was finished a while ago: what was said stands in its conversation. "
+    "Ask again without an id to begin a new one."
+)
+
+
+class Refusal(Exception):
+    """An answer other than 200, decided before a run begins. `retry_after` in seconds."""
+
+    def __init__(self, status: int, sentence: str, kind: Kind, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.kind, self.retry_after = status, sentence, kind, retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        headers = {"Cache-Control": "no-store"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, round(self.retry_after)))
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers
+
+    @property
+    def response(self) -> JSONResponse:
+        return JSONResponse({"error": self.sentence, "kind": self.kind}, self.status, self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    owner: str
+    """"" for nobody, who owns nothing."""
+    headers: Mapping[str, str]
+    """Of the answer: the cookie of somebody new."""
+
+
+def known(app: App, connection: Request | WebSocket) -> Caller:
+    """Who is asking, for what belongs to somebody already."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    expected = app.settings.token
+    # Bytes: a header may hold what is not ASCII, which compare_digest refuses as text.
+    if (
+        expected is not None
+        and scheme.lower() == "bearer"
+        and hmac.compare_digest(token.strip().encode(), expected.value.encode())
+    ):
+        return Caller(LOCAL, {})
+    return Caller(app.owners.of(connection.cookies), {})
+
+
+def asking(app: App, connection: Request | WebSocket) -> Caller:
+    """Who is asking for something to begin. Raises `Refusal`."""
+    if foreign({name: value.decode("latin-1") for name, value in connection.headers.raw}):
+        raise Refusal(403, FOREIGN, "bad_request")
+    caller, settings = known(app, connection), app.settings
+    if caller.owner:
+        return caller
+    if settings.token is not None or settings.public or settings.space or not settings.loopback:
+        raise Refusal(401, NOBODY, "auth")
+    stranger, https = secrets.token_urlsafe(24), connection.url.scheme in ("https", "wss")
+    cookie = written(app.owners, stranger, framed=settings.space, https=https)
+    return Caller(stranger, {"Set-Cookie": cookie})
+
+
+def refused(fault: Fault) -> Refusal:
+    """What `fault`, which met a question before its run began, is over HTTP."""
+    match fault.kind:
+        case "rate_limited":
+            return Refusal(429, fault.message, fault.kind, fault.retry_after or 10)
+        case "shutdown":
+            return Refusal(503, fault.message, fault.kind, fault.retry_after or 5)
+        case _:
+            return Refusal(400, fault.message, fault.kind)

@@ -1,0 +1,211 @@
+"""The dialects: wire formats that a run can be read in, each a row of pure functions over its events.
+
+A `Dialect` says which frames an event becomes and how a frame is written. It knows no HTTP, no clock and no
+reader; it keeps nothing, so that a stream can begin at any event: what the end needs of what came before
+(the whole text, the figures) is in the transcript. `streams` sends frames; the rows that need a run's name
+(`chat.api.chunks`) are made for it.
+
+The end becomes one or more frames, everything else one or none. Each frame has a number of its own: the
+event's, counted on past the last event, since nothing follows it. Two rows, TEXT and WHOLE, have no numbers.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chat.errors import Failure
+from chat.events import (
+    Event,
+    Opaque,
+    Terminal,
+    TextDelta,
+    ThinkingDelta,
+    ToolFinished,
+    TurnFailed,
+    TurnFinished,
+    name,
+    to_dict,
+)
+from chat.extract import NOTHING, find_json
+from chat.sse import comment, encode
+from chat.transcript import Transcript
+
+DONE = "[DONE]"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    data: str
+    event: str = ""
+
+
+Frames = Iterable[Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    frames: Callable[[Event], Frames]
+    """Of every event but the last: none or one."""
+    end: Callable[[Terminal, Transcript], Frames]
+    opening: bytes = comment("ok")
+    """Sent at once, so that proxies and browsers let the stream through before there is anything to say."""
+    heartbeat: bytes = comment("heartbeat")
+    """Sent in a silence; nothing where the format has nothing that is ignored."""
+    media: str = "text/event-stream"
+    numbered: bool = True
+    """Server-sent events with ids. Otherwise the frames' data and nothing around it."""
+
+    def of(self, seq: int, event: Event, transcript: Transcript) -> Iterator[tuple[int, Frame]]:
+        """The frames of event number `seq`, with their numbers."""
+        if isinstance(event, Terminal):
+            yield from enumerate(self.end(event, transcript), seq)
+        else:
+            for frame in self.frames(event):
+                yield seq, frame
+
+    def write(self, frame: Frame, id: str) -> bytes:
+        if not self.numbered:
+            return whole_text(frame.data).encode()
+        return encode(frame.data, event=frame.event, id=id)
+
+
+def stopped(event: Terminal) -> bool:
+    """Whether somebody said stop: an end like another, not a failure."""
+    return isinstance(event, TurnFailed) and event.failure.kind == "stopped"
+
+
+def failure(event: Terminal) -> Failure | None:
+    """What went wrong, if anything did."""
+    return event.failure if isinstance(event, TurnFailed) and not stopped(event) else None
+
+
+def dumps(value: Any) -> str:
+    """JSON as the standard has it, on one line, in ASCII: a value may hold half a surrogate."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:  # a number without end or sense, which Python reads and no other program does
+        return json.dumps(json.loads(json.dumps(value), parse_constant=str))
+
+
+def whole_text(text: str) -> str:
+    """`text` without halves of surrogates, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+# -- document 003: typed objects, then [DONE] ------------------------------------------------------
+
+
+def _contents(event: Event) -> Frames:
+    match event:
+        case TextDelta(text) if text:
+            yield Frame(dumps({"content": text}))
+        case ThinkingDelta(text) if text:
+            yield Frame(dumps({"thinking": text}))
+        case ToolFinished(id, tool, result, error):
+            # Not beside the others: an `error` of the frame's own would be that of the stream.
+            value = result if error is None else {"error": error}
+            yield Frame(dumps({"function_result": value, "name": tool, "id": id}))
+
+
+def _contents_end(event: Terminal, transcript: Transcript) -> Frames:
+    if (failed := failure(event)) is not None:
+        yield Frame(dumps({"error": failed.message, "kind": failed.kind}))
+    yield Frame(dumps({"done": True}))
+    yield Frame(DONE)
+
+
+CONTENTS = Dialect(_contents, _contents_end)
+
+
+# -- document 001: chunks, the data in the answer, and the whole at its end ------------------------
+
+
+def _chunks(event: Event) -> Frames:
+    if isinstance(event, TextDelta) and event.text:
+        yield Frame(dumps({"chunk": event.text}))
+
+
+def _chunks_end(event: Terminal, transcript: Transcript) -> Frames:
+    text = transcript.text
+    if (failed := failure(event)) is not None:
+        yield Frame(dumps({"error": failed.message}))
+    elif (data := _data(event, text)) is not NOTHING:
+        yield Frame(dumps({"json_data": data}))
+    yield Frame(dumps({"end": True, "full_response": text}))
+
+
+def _data(event: Terminal, text: str) -> Any:
+    """The JSON in an answer that is whole. Of one that was cut, a part would pass for it."""
+    return find_json(text) if isinstance(event, TurnFinished) and event.stop == "end" else NOTHING
+
+
+CHUNKS = Dialect(_chunks, _chunks_end)
+
+
+# -- documents 000 and 004: the text as it is ------------------------------------------------------
+
+
+def _lines(event: Event) -> Frames:
+    if isinstance(event, TextDelta) and event.text:
+        yield Frame(whole_text(event.text))
+
+
+def _lines_end(event: Terminal, transcript: Transcript) -> Frames:
+    if (failed := failure(event)) is not None:
+        yield Frame(f"Error: {failed.message}")
+
+
+def _marked_lines(event: Event) -> Frames:
+    for frame in _lines(event):
+        # A model may say the very mark of the end. With a blank it is text to every client.
+        yield Frame(f"{DONE} ") if frame.data == DONE else frame
+
+
+def _marked_lines_end(event: Terminal, transcript: Transcript) -> Frames:
+    yield from _lines_end(event, transcript)
+    yield Frame(DONE)
+
+
+LINES = Dialect(_lines, _lines_end)
+MARKED_LINES = Dialect(_marked_lines, _marked_lines_end)
+
+
+# -- bare text, and one JSON value -----------------------------------------------------------------
+
+
+def _text_end(event: Terminal, transcript: Transcript) -> Frames:
+    for frame in _lines_end(event, transcript):
+        yield Frame(f"\n\n{frame.data}")
+
+
+def _whole_end(event: Terminal, transcript: Transcript) -> Frames:
+    """The answer in one piece. It was under way when its status was sent, so a failure stands in it."""
+    text, failed = transcript.text, failure(event)
+    answer = {"text": text, "state": transcript.state, "stop": transcript.stop, "model": transcript.model}
+    if transcript.thinking:
+        answer["thinking"] = transcript.thinking
+    if (data := _data(event, text)) is not NOTHING:
+        answer["json_data"] = data
+    if failed is not None:
+        answer |= {"error": failed.message, "kind": failed.kind}
+    yield Frame(dumps({**answer, "usage": asdict(transcript.usage)}))
+
+
+TEXT = Dialect(_lines, _text_end, b"", b"", "text/plain", numbered=False)
+WHOLE = Dialect(lambda event: (), _whole_end, b"", b"\n", "application/json", numbered=False)
+
+
+# -- our own: the events ---------------------------------------------------------------------------
+
+
+def _events(event: Event) -> Frames:
+    if not isinstance(event, Opaque):  # a vendor's signed or encrypted item; it is never shown
+        yield Frame(dumps(to_dict(event)), name(event))
+
+
+EVENTS = Dialect(_events, lambda event, transcript: _events(event))

@@ -1,0 +1,93 @@
+"""The HTTP face over a vendor made of scripts, served by a real uvicorn on loopback.
+
+httpx's own ASGI transport would hold a stream back until its end, and these tests are about when it comes.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from chat.api.gate import Gate
+from chat.api.mount import mount
+from chat.build import App, open_app
+from chat.catalogue import Catalogue
+from chat.engine import Engine
+from chat.runs import Runs
+from chat.settings import Settings
+from chat.slots import Slots
+from chat.tools import Tool, Tools
+from tests.scripted import Scripted
+
+
+@dataclass
+class Served:
+    app: App
+    vendor: Scripted
+    url: str
+    client: httpx.AsyncClient
+
+    def cookie(self, owner: str = "me") -> dict[str, str]:
+        return {"Cookie": f"{self.app.owners.name}={self.app.owners.cookie(owner)}"}
+
+    async def post(self, path: str, body: Any, owner: str = "me", **headers: str) -> httpx.Response:
+        """The whole answer. `headers` with `_` for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, json=body, headers=self.cookie(owner) | named)
+
+    async def get(self, path: str, owner: str = "me", **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.get(path, headers=self.cookie(owner) | named)
+
+
+@asynccontextmanager
+async def served(
+    *scripts: Any,
+    tools: tuple[Tool, ...] = (),
+    heartbeat: float = 5,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[Served]:
+    """The face over an app whose one vendor, `acme`, plays `scripts`."""
+    settings = Settings.read(
+        {"CHAT_LOCAL": "0", "CHAT_DATABASE": ":memory:", "CHAT_MODEL": "acme:one", **(environ or {})}
+    )
+    vendor = Scripted(list(scripts))
+    async with open_app(settings) as opened:
+        catalogue, known = Catalogue(settings, {"acme": vendor}), Tools(settings, tools)
+        engine = Engine(settings, catalogue, known)
+        slots = Slots(settings.runs_each, settings.runs)
+        runs = Runs(engine.answer, opened.store, slots, leaving=settings.leaving)
+        app = replace(opened, catalogue=catalogue, tools=known, runs=runs)
+        parent = FastAPI(openapi_url=None)
+        mount(parent, app, heartbeat=heartbeat)
+        parent.add_middleware(Gate, local=settings.loopback and not settings.public)
+        async with listening(parent) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+            try:
+                yield Served(app, vendor, url, client)
+            finally:
+                await runs.aclose()  # first: the server waits for its streams
+
+
+@asynccontextmanager
+async def listening(asgi: Any, **config: Any) -> AsyncIterator[str]:
+    """The address of `asgi`, on this loop, until the end of the block."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(asgi, log_level="error", ws="wsproto", timeout_graceful_shutdown=1, **config)
+    )
+    serving = asyncio.create_task(server._serve([bound]))  # not `serve`: the tests keep their signals
+    try:
+        while not server.started:
+            await asyncio.sleep(0.001)
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        bound.close()

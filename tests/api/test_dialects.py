@@ -1,0 +1,130 @@
+"""Given these events, these bytes: each dialect against its golden file.
+
+A change of a golden file is a change of what programs out there read. `python -m tests.api.test_dialects`
+writes them anew, to be read in the diff.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chat.api import dialects
+from chat.api.dialects import Dialect
+from tests.api import sse_reader
+from tests.api.stories import STORIES, Story
+
+GOLDEN = Path(__file__).parent / "golden"
+ROWS: dict[str, Dialect] = {
+    "contents_003": dialects.CONTENTS,
+    "chunks_001": dialects.CHUNKS,
+    "lines_000": dialects.LINES,
+    "marked_lines_004": dialects.MARKED_LINES,
+    "events": dialects.EVENTS,
+    "text": dialects.TEXT,
+    "whole": dialects.WHOLE,
+}
+NUMBERED = [name for name, row in ROWS.items() if row.numbered]
+
+
+def written(row: Dialect, story: str, after: int = 0) -> bytes:
+    told = Story(STORIES[story])
+    return b"".join(
+        row.write(frame, f"{told.id}/{number}")
+        for entry in told.entries
+        for number, frame in row.of(entry.seq, entry.event, told.transcript)
+        if number > after
+    )
+
+
+def golden(row: str) -> bytes:
+    return b"\n".join(f"=== {story}\n".encode() + written(ROWS[row], story) for story in STORIES)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_bytes_are_those_of_the_golden_file(row: str) -> None:
+    assert golden(row) == (GOLDEN / f"{row}.txt").read_bytes()
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("row", NUMBERED)
+def test_each_frame_has_a_number_and_each_number_one_frame(row: str, story: str) -> None:
+    ids = [message.id for message in sse_reader.read(written(ROWS[row], story)).messages]
+    numbers = [int(id.removeprefix("RUN/")) for id in ids]
+    assert numbers == sorted(set(numbers))
+    assert all(number > 0 for number in numbers)
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("row", NUMBERED)
+def test_what_follows_a_frame_is_what_followed_it_uncut(row: str, story: str) -> None:
+    whole = written(ROWS[row], story)
+    for frame in sse_reader.read(whole).messages:
+        place = whole.index(f"id: {frame.id}\n".encode())
+        rest = whole[whole.index(b"\n\n", place) + 2 :]
+        assert written(ROWS[row], story, int(frame.id.partition("/")[2])) == rest
+
+
+def texts(row: str, story: str) -> str:
+    """The answer, put together from the frames as that document's client does it."""
+    data = sse_reader.read(written(ROWS[row], story)).data
+    match row:
+        case "contents_003":
+            return "".join(json.loads(each).get("content", "") for each in data if each != "[DONE]")
+        case "chunks_001":
+            return "".join(json.loads(each).get("chunk", "") for each in data)
+        case "events":
+            return "".join(json.loads(each).get("text", "") for each in data if '"text_delta"' in each)
+        case _:
+            return "".join(each for each in data if each != "[DONE]")
+
+
+@pytest.mark.parametrize("story", ["plain", "lines", "unicode", "json", "length", "everything"])
+@pytest.mark.parametrize("row", NUMBERED)
+def test_the_pieces_are_the_answer(row: str, story: str) -> None:
+    answer = Story(STORIES[story]).transcript.text
+    if row in ("lines_000", "marked_lines_004"):  # a data line has no CR, and UTF-8 no half of a character
+        answer = answer.replace("\r\n", "\n").replace("\ud83d", "\ufffd")
+    assert texts(row, story) == answer
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_document_003_says_once_that_it_is_done_and_then_the_mark(story: str) -> None:
+    *_, done, mark = data = sse_reader.read(written(dialects.CONTENTS, story)).data
+    assert (json.loads(done), mark) == ({"done": True}, "[DONE]")
+    assert data.count(done) == data.count(mark) == 1
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_document_001_ends_with_the_whole_and_no_mark(story: str) -> None:
+    values = [json.loads(each) for each in sse_reader.read(written(dialects.CHUNKS, story)).data]
+    assert values[-1] == {"end": True, "full_response": Story(STORIES[story]).transcript.text}
+    assert sum("end" in value for value in values) == 1
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_document_004_ends_with_the_mark_and_has_it_once(story: str) -> None:
+    data = sse_reader.read(written(dialects.MARKED_LINES, story)).data
+    assert data[-1] == "[DONE]"
+    assert data.count("[DONE]") == 1
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_events_end_with_one_terminal_event(story: str) -> None:
+    messages = sse_reader.read(written(dialects.EVENTS, story)).messages
+    terminal = [message.event for message in messages if message.event in ("turn_finished", "turn_failed")]
+    assert terminal == [messages[-1].event]
+    assert all(json.loads(message.data)["type"] == message.event for message in messages)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), {"a": [float("inf")]}])
+def test_a_number_that_json_does_not_have_is_a_text(value: object) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(dialects.dumps(value), parse_constant=refuse)
+
+
+if __name__ == "__main__":
+    for name in ROWS:
+        (GOLDEN / f"{name}.txt").write_bytes(golden(name))
