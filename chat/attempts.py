@@ -21,7 +21,7 @@ from chat.providers import Provider
 from chat.settings import Deadlines
 
 RETRIES = 2
-SHORTENED = 4
+SHORTENED = 5
 """Times that a history is made shorter. A model that tells its limit takes the first or second one."""
 LONGEST_WAIT = 10.0
 """Seconds that a `Retry-After` may ask for; a person is told of longer ones instead."""

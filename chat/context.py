@@ -65,12 +65,13 @@ class Window:
     def refused(self, request: Request, fault: TooLong) -> "Window":
         """After `request` was too long."""
         ours = max(1, size(request))
+        answer = request.max_tokens or 0
         ratio = _clamped(fault.sent / ours) if fault.sent else self.ratio
         if fault.limit is None:
-            limit = int((ours * ratio + (request.max_tokens or 0)) * GUESSED)
+            limit = int((ours * ratio + answer) * GUESSED)
             return Window(min(limit, self.limit or limit), ratio)
-        if not fault.sent and ours * ratio < fault.limit and not request.max_tokens:  # we counted too few
-            ratio = _clamped(fault.limit / ours)
+        if not fault.sent and ours * ratio + answer <= fault.limit:  # so we count too few
+            ratio = _clamped((fault.limit - answer) / ours / GUESSED)
         return Window(fault.limit, ratio)
 
 

@@ -1,12 +1,16 @@
 """Given a vendor that fails at first, these attempts are made, and these are seen."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.attempts import SHORTENED, attempts
-from chat.context import Window
+from chat.context import Window, size
 from chat.errors import (
     Auth,
     BadRequest,
@@ -33,6 +37,7 @@ from chat.events import (
 )
 from chat.messages import Assistant, Request, Text, User
 from chat.models import Model
+from chat.providers.vendors import Vendor
 from chat.settings import Deadlines
 from tests.scripted import Scripted, says
 
@@ -273,3 +278,60 @@ async def test_what_the_vendors_own_tools_read_is_not_counted() -> None:
     ]
     await reply(Scripted([search]), memory, long(4))
     assert memory.found == Window()
+
+
+class Narrow:
+    """A vendor with a window, that counts in its own way and tells as much of it as it likes."""
+
+    vendor = Vendor("acme", "Acme", ("openai_chat",), "http://acme/v1")
+
+    def __init__(self, limit: int, ratio: float, tells: str) -> None:
+        self.limit, self.ratio, self.tells = limit, ratio, tells
+        self.asked: list[Request] = []
+
+    def count(self, request: Request) -> int:
+        return int(size(request) * self.ratio)
+
+    async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
+        self.asked.append(request)
+        sent = self.count(request)
+        if sent + (request.max_tokens or 0) > self.limit:
+            raise TooLong(
+                "No.",
+                limit=self.limit if "limit" in self.tells else None,
+                sent=sent if "sent" in self.tells else None,
+            )
+        yield TextDelta("Yes.")
+        yield ReplyFinished("end", Usage(sent) if "usage" in self.tells else None)
+
+    async def models(self) -> list[Model]:
+        return []
+
+
+@given(
+    st.integers(1, 30),
+    st.integers(600, 40_000),
+    st.floats(0.5, 2.4),
+    st.sampled_from(["", "usage", "limit", "limit usage", "limit sent", "limit sent usage"]),
+    st.none() | st.integers(1, 2000),
+)
+async def test_whatever_the_vendor_counts_it_ends_with_an_answer_where_there_can_be_one(
+    turns: int, limit: int, ratio: float, tells: str, max_tokens: int | None
+) -> None:
+    vendor, memory = Narrow(limit, ratio, tells), Memory()
+    until = asyncio.get_running_loop().time() + 60
+    for number in (turns, turns + 1, turns + 2):
+        request, before = long(number, max_tokens), len(vendor.asked)
+        try:
+            events = [e async for e in attempts(vendor, request, Deadlines(), until, memory)]
+        except TooLong:
+            # The question alone is too long, or nothing was told and it takes more steps than are allowed.
+            alone = replace(request, messages=request.messages[-1:], history=0)
+            assert vendor.count(alone) + (max_tokens or 0) > limit * 0.7 or "limit" not in tells
+            continue
+        tries = len(vendor.asked) - before
+        assert tries <= (2 if "sent" in tells else SHORTENED + 1)
+        left = 2 * number - vendor.asked[-1].history
+        notices = [event.text for event in events if isinstance(event, Notice)]
+        assert [text.partition(" ")[0] for text in notices] == [str(left)] * (left > 0)
+        assert sum(isinstance(event, Retrying) for event in events) == tries - 1

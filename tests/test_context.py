@@ -219,7 +219,7 @@ def test_a_count_that_cannot_be_of_this_is_not_believed(tokens: int) -> None:
         (Window(), 8192, 9000, Window(8192, 0.9)),
         (Window(128_000), 8192, 9000, Window(8192, 0.9)),
         (Window(), 8192, None, Window(8192)),
-        (Window(), 16_384, None, Window(16_384, 1.6384)),
+        (Window(), 15_000, None, Window(15_000, 2)),
         (Window(), None, 12_000, Window(9000, 1.2)),
         (Window(), None, None, Window(7500)),
         (Window(ratio=2), None, None, Window(15_000, 2)),
