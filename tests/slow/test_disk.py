@@ -1,0 +1,198 @@
+"""The disk fails in the middle of answers: the answers go on, the page is told, and all is saved in the end.
+
+Within this process the three ways in which SQLite refuses to write; and from outside, a real app.py
+whose database another program locks, or whose files may not grow.
+"""
+
+import asyncio
+import contextlib
+import resource
+import shutil
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat.build import App, open_app
+from chat.messages import Options
+from chat.run import Run
+from chat.settings import Settings
+from chat.store import open_store
+from tests.slow.served import Served, served
+from tests.slow.visitor import Visitor, visitors
+from tests.upstream import Upstream
+
+pytestmark = pytest.mark.slow
+
+BEFORE, DURING = 10, 5
+"""Answers that are being written when the trouble comes, and that are asked for while it is there."""
+TOKENS, RATE = 150, 50
+LATE = 1.0
+"""Seconds that an answer may take longer than the vendor; half of it is for its question to be saved."""
+PATIENCE = 20.0
+QUESTION = f"text-{TOKENS}-{RATE}"
+WHOLE = "".join(f"tok{number} " for number in range(1, TOKENS + 1))
+
+
+class Disk:
+    """Every SQLite connection of this process, those to come too, and what can befall them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, database: Path) -> None:
+        self.database = database
+        self._connect = sqlite3.connect
+        self._made: list[sqlite3.Connection] = []
+        self._now = ""
+        monkeypatch.setattr(sqlite3, "connect", self._connected)
+
+    def _connected(self, *args: Any, **kwargs: Any) -> sqlite3.Connection:
+        made = self._connect(*args, **kwargs | {"check_same_thread": False})
+        if self._now:
+            made.execute(self._now)
+        self._made.append(made)
+        return made
+
+    def _all(self, pragma: str) -> None:
+        self._now = pragma
+        for each in self._made:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed
+                each.execute(pragma)
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        self._all("PRAGMA max_page_count = 1")
+        yield
+        self._all("PRAGMA max_page_count = 4294967294")
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        self._all("PRAGMA query_only = 1")
+        yield
+        self._all("PRAGMA query_only = 0")
+
+    def locked(self) -> AbstractContextManager[None]:
+        return locked(self.database, self._connect)
+
+
+@contextlib.contextmanager
+def locked(database: Path, connect: Callable[..., sqlite3.Connection] = sqlite3.connect) -> Iterator[None]:
+    """By a program that leaves a transaction open."""
+    other = connect(database, isolation_level=None)
+    try:
+        while True:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError:
+                continue
+        yield
+        other.execute("ROLLBACK")
+    finally:
+        other.close()
+
+
+@contextlib.contextmanager
+def grows_no_more(app: Served) -> Iterator[None]:
+    """Every write of the process to a file fails, as on a disk that is full."""
+    before = resource.prlimit(app.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    yield
+    resource.prlimit(app.pid, resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.asynccontextmanager
+async def found_on_disk(database: Path, folder: Path) -> AsyncIterator[Any]:
+    """The store as a kill at this moment would leave it."""
+    shutil.copytree(database.parent, folder)
+    async with open_store(folder / database.name) as store:
+        yield store
+
+
+async def ask(app: App, number: int) -> Run:
+    conversation = app.store.new(f"owner{number}")
+    return await app.runs.ask(conversation, QUESTION, Options(model="up:asked"))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("trouble", ["locked", "full", "read_only"])
+async def test_answers_go_on_while_nothing_can_be_saved(
+    trouble: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "data" / "chat.db"
+    disk = Disk(monkeypatch, database)
+    environ = {"CHAT_ENDPOINTS": f"up={upstream.url}/v1", "CHAT_MODEL": "up:asked", "CHAT_LOCAL": "0"}
+    async with open_app(replace(Settings.read(environ), database=database)) as app:
+        runs = [await ask(app, number) for number in range(BEFORE)]
+        await until(lambda: all(run.transcript.text for run in runs))
+        assert app.store.trouble == ""
+        with getattr(disk, trouble)():
+            began = time.monotonic()
+            await until(lambda: bool(app.store.trouble))
+            said, noticed = app.store.trouble, time.monotonic() - began
+            runs += [await ask(app, BEFORE + number) for number in range(DURING)]
+            await asyncio.gather(*(asyncio.wait_for(run.finished(), PATIENCE) for run in runs))
+            assert app.store.trouble
+        recovering = time.monotonic()
+        await until(lambda: not app.store.trouble)
+        assert await app.store.saved(PATIENCE)
+        recovered = time.monotonic() - recovering
+        assert app.store.trouble == ""
+        assert {(run.state, run.transcript.text) for run in runs} == {("complete", WHOLE)}
+        async with found_on_disk(database, tmp_path / "copy") as store:
+            for number, run in enumerate(runs):
+                (chat,) = await store.chats(f"owner{number}")
+                conversation = await store.open(f"owner{number}", chat.id)
+                assert [each.run for each in conversation.exchanges] == [run.id]
+                (kept,) = [each.transcript for each in conversation.exchanges]
+                assert (kept.state, kept.text) == ("complete", WHOLE)
+    late = max(run.elapsed for run in runs) - (TOKENS - 1) / RATE
+    assert late < LATE
+    assert said.endswith("."), said
+    print(
+        f"\n{trouble}: told after {noticed:.2f} s («{said}»), {len(runs)} answers whole, {late:.2f} s "
+        f"behind the vendor, all saved {recovered:.2f} s after it could be"
+    )
+
+
+@pytest.mark.parametrize("trouble", ["locked", "grows no more"])
+async def test_the_page_is_told_that_nothing_is_saved_and_when_it_is_again(
+    trouble: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    database = tmp_path / "data" / "chat.db"
+    database.parent.mkdir()
+    async with served(database, upstream.url) as app, visitors(app.url, BEFORE) as people:
+        overs = [await person.ask(QUESTION) for person in people]
+        for number in range(BEFORE):
+            await (await upstream.request(number)).spoke.wait()
+        assert (await people[0].state())["saved"] is True
+        with locked(database) if trouble == "locked" else grows_no_more(app):
+            began = time.monotonic()
+            await saved(people[0], False)
+            noticed = time.monotonic() - began
+            await asyncio.gather(*(asyncio.wait_for(over, PATIENCE) for over in overs))
+            for person in people:
+                assert f"tok{TOKENS}" in "".join(person.heard)
+        recovering = time.monotonic()
+        await saved(people[0], True)
+        recovered = time.monotonic() - recovering
+        owners = [next(iter(person.cookies.values())).partition(".")[0] for person in people]
+        async with found_on_disk(database, tmp_path / "copy") as store:
+            for owner in owners:
+                (chat,) = await store.chats(owner)
+                conversation = await store.open(owner, chat.id)
+                assert [each.transcript.text for each in conversation.exchanges] == [WHOLE]
+    print(f"\napp.py, {trouble}: told after {noticed:.2f} s, and of its end {recovered:.2f} s later")
+
+
+async def saved(person: Visitor, so: bool) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while (await person.state())["saved"] is not so:
+            await asyncio.sleep(0.05)
