@@ -4,7 +4,10 @@
     processes   starts the servers, reads their CPU time
     page        the browser's side: a question, what was seen when, main thread, bytes
     streams     the same without a browser, over Gradio's queue
-    scenarios   what is measured
+    scenarios   what is measured of streaming, against the bare page
+    keeping     what is measured of storing, against ours without it, and of long chats and lists
+    unsaved     ours without it
+    seed        databases with much in them
     report      the table and the aims
 
 Nothing here asserts a time, and pytest runs none of it: figures belong to a machine.

@@ -5,12 +5,23 @@ import asyncio
 import sys
 from pathlib import Path
 
+from tests.bench import keeping, report
 from tests.bench import page as pages
-from tests.bench import report
 from tests.bench.processes import provider, running
 from tests.bench.scenarios import Bench, Sizes
 
-ALL = ("first_page", "stream", "first_text", "long_chat", "fast", "at_once", "idle")
+ALL = {
+    "first_page": Bench.first_page,
+    "stream": Bench.stream,
+    "first_text": Bench.first_text,
+    "long_chat": Bench.long_chat,
+    "fast": Bench.fast,
+    "at_once": Bench.at_once,
+    "storing": keeping.storing,
+    "long_open": keeping.long_open,
+    "long_list": keeping.long_list,
+    "idle": Bench.idle,
+}
 
 
 def say(text: str) -> None:
@@ -19,7 +30,7 @@ def say(text: str) -> None:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer runs and a shorter long chat: 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer runs and a shorter long chat: 6 minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument("--only", nargs="+", choices=ALL, default=ALL, metavar="NAME", help=", ".join(ALL))
     args = parser.parse_args()
@@ -31,9 +42,9 @@ async def main() -> None:
         pages.browser() as chromium,
     ):
         bench = Bench(upstream, chromium, {"ours": ours, "bare": bare}, Sizes(args.quick), say)
-        for name in ALL:
+        for name, scenario in ALL.items():
             if name in args.only:
-                await getattr(bench, name)()
+                await scenario(bench)
     print(report.table(bench.measures))
     machine = report.machine()
     print(f"\n{machine['cores']} cores, load {load:.1f} before and {machine['load']:.1f} after.")

@@ -18,7 +18,11 @@ from pathlib import Path
 import httpx2
 import psutil
 
+from chat.owners import COOKIE, Owners
+
 ROOT = Path(__file__).parents[2]
+SECRET = "the bench's own secret"
+"""Signs the cookies of the servers started here, so that the bench can be whom it wants to be."""
 PATIENCE = 60.0
 """Seconds for a process to show its first page."""
 
@@ -50,30 +54,44 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def command(name: str, upstream: str, port: int) -> tuple[Sequence[str], dict[str, str]]:
-    """How to start `ours` or `bare`, and its environment, without a word of the person's own settings."""
+def cookie(owner: str) -> dict[str, str]:
+    """What makes a client of a server started here the owner `owner`."""
+    return {COOKIE: Owners(SECRET.encode()).cookie(owner)}
+
+
+def command(name: str, upstream: str, port: int, database: Path) -> tuple[Sequence[str], dict[str, str]]:
+    """How to start a page, and its environment, without a word of the person's own settings.
+
+    `ours`; `bare`; or `unsaved`, which is ours but for what it never saves.
+    """
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
     env = {name: os.environ[name] for name in kept if name in os.environ}
-    env["GRADIO_ANALYTICS_ENABLED"] = "False"
+    env |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": str(ROOT)}
     if name == "bare":
         return (sys.executable, "-m", "tests.bench.bare", f"{upstream}/v1", str(port)), env
     env |= {
         "CHAT_ENDPOINTS": f"bench={upstream}/v1",
         "CHAT_MODEL": "bench:asked",
         "CHAT_LOCAL": "0",
+        "CHAT_DATABASE": str(database),
+        "CHAT_SECRET": SECRET,
         "GRADIO_SERVER_PORT": str(port),
     }
-    return (sys.executable, "app.py"), env
+    program = ("-m", "tests.bench.unsaved") if name == "unsaved" else (str(ROOT / "app.py"),)
+    return (sys.executable, *program), env
 
 
 @contextlib.asynccontextmanager
-async def running(name: str, upstream: str) -> AsyncIterator[Server]:
-    """`ours` or `bare` in a process of its own, from its start until the end of the block."""
+async def running(name: str, upstream: str, database: Path | None = None) -> AsyncIterator[Server]:
+    """`ours`, `bare` or `unsaved` in a process of its own, from its start until the end of the block.
+
+    It runs in an empty folder, so that no `.env` is read. `database`: one that is there already.
+    """
     port = free_port()
-    args, env = command(name, upstream, port)
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryDirectory(prefix="runnel-bench-") as folder, tempfile.TemporaryFile() as said:
+        args, env = command(name, upstream, port, database or Path(folder) / "chat.db")
         begun = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(*args, env=env, cwd=ROOT, stdout=said, stderr=said)
+        process = await asyncio.create_subprocess_exec(*args, env=env, cwd=folder, stdout=said, stderr=said)
         try:
             url = f"http://127.0.0.1:{port}"
             await _first_page(url, process, begun)

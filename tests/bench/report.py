@@ -1,7 +1,9 @@
 """What a measurement is, its aim, and the table.
 
-A `Measure` holds the figures of each run of both pages; the report takes medians. An aim is either
-against the bare page (a ratio) or a figure of ours alone (seconds, or a ratio to the ideal).
+A `Measure` holds the figures of each run of ours and of what it is compared with; the report takes
+medians. An aim is either a ratio (to the bare page, or to ours without storing) or a figure of ours
+alone (seconds, or a ratio to the ideal). Runs that are taken by turns are compared pair by pair, so
+that what else the machine did counts on both sides.
 """
 
 import json
@@ -14,51 +16,68 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-Against = Literal["bare", "alone"]
+Against = Literal["bare", "unsaved", "alone"]
 
 
 @dataclass
 class Measure:
-    """`aim` holds for ours ÷ bare, or for ours when `against` is alone."""
+    """`aim` holds for ours ÷ other, or for ours when `against` is alone."""
 
     name: str
     unit: str
     aim: float
     against: Against = "bare"
+    pairs: bool = False
+    """The ratio is the median of the pairs' ratios, not the ratio of the medians."""
     ours: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
+    other: list[float] = field(default_factory=list)
 
     def add(self, page: str, figure: float) -> None:
-        (self.ours if page == "ours" else self.bare).append(figure)
+        (self.ours if page == "ours" else self.other).append(figure)
+
+    @property
+    def figures(self) -> list[float]:
+        """Those whose median is held against the aim, and whose spread tells how far it is to be trusted."""
+        if not self.pairs:
+            return self.ours
+        return [ours / (other or 1e-9) for ours, other in zip(self.ours, self.other, strict=True)]
 
     @property
     def value(self) -> float:
         """What is held against the aim."""
-        return (
-            median(self.ours) / (median(self.bare) or 1e-9) if self.against == "bare" else median(self.ours)
-        )
+        if self.against == "alone" or self.pairs:
+            return median(self.figures)
+        return median(self.ours) / (median(self.other) or 1e-9)
+
+    @property
+    def spread(self) -> float:
+        """From the least to the greatest of `figures`, as a part of their median; 0 of one alone."""
+        return (max(self.figures) - min(self.figures)) / (abs(median(self.figures)) or 1e-9)
 
     @property
     def kept(self) -> bool:
         return self.value <= self.aim
 
     def row(self) -> list[str]:
-        sign, verdict = ("×", "ratio") if self.against == "bare" else (self.unit, "alone")
-        bare = f"{median(self.bare):.3g}" if self.bare else "–"
+        sign, verdict = (self.unit, "alone") if self.against == "alone" else ("×", "ratio")
+        other = f"{median(self.other):.3g}" if self.other else "–"
+        if self.against == "unsaved":
+            other += " unsaved"
         runs = (
             f"{len(self.ours)}"
-            if len(self.bare) in (0, len(self.ours))
-            else f"{len(self.ours)}/{len(self.bare)}"
+            if len(self.other) in (0, len(self.ours))
+            else f"{len(self.ours)}/{len(self.other)}"
         )
         value = f"{self.value:.2f}×" if verdict == "ratio" else f"{self.value:.3g} {sign}"
         return [
             self.name,
             self.unit,
             f"{median(self.ours):.3g}",
-            bare,
+            other,
             value,
             f"≤ {self.aim:g}{'×' if sign == '×' else f' {sign}'}",
             runs,
+            f"{self.spread:.0%}" if len(self.ours) > 1 else "–",
             "ok" if self.kept else f"missed by {self.value / self.aim - 1:.0%}",
         ]
 
@@ -67,15 +86,16 @@ class Measure:
             "name": self.name,
             "unit": self.unit,
             "ours": self.ours,
-            "bare": self.bare,
+            "other": self.other,
             "against": self.against,
             "value": self.value,
+            "spread": self.spread,
             "aim": self.aim,
             "ok": self.kept,
         }
 
 
-HEAD = ["what", "unit", "ours", "bare", "measured", "aim", "runs", ""]
+HEAD = ["what", "unit", "ours", "other", "measured", "aim", "runs", "spread", ""]
 
 
 def table(measures: Iterable[Measure]) -> str:

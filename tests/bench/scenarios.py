@@ -1,4 +1,4 @@
-"""What is measured, each on both pages by turns: ours, bare, ours, bare.
+"""What is measured of streaming, each on both pages by turns: ours, bare, ours, bare.
 
 A question is a scenario of `tests.upstream`, played by the model `asked`; its `@` suffix makes it
 unique, so that the provider's log tells when each of its tokens was sent.
@@ -39,6 +39,9 @@ class Sizes:
     first_pages: int = field(init=False)
     at_once: int = 10
     at_once_tokens: int = field(init=False)
+    storing_tokens: int = field(init=False)
+    storing_pairs: int = field(init=False)
+    opens: int = field(init=False)
     idle: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +50,9 @@ class Sizes:
         self.first_texts = 5 if self.quick else 15
         self.first_pages = 3 if self.quick else 7
         self.at_once_tokens = 300 if self.quick else 1000
+        self.storing_tokens = 300 if self.quick else 500
+        self.storing_pairs = 3 if self.quick else 8
+        self.opens = 1 if self.quick else 5
         self.idle = 10 if self.quick else 20
 
 
@@ -133,7 +139,7 @@ class Bench:
                     took.add(name, (seen.last - seen.entered) / ideal)
                     await tab.ready()
                 self.say(
-                    f"long chat, {name}: {took.ours[-1] if name == 'ours' else took.bare[-1]:.2f}× ideal"
+                    f"long chat, {name}: {took.ours[-1] if name == 'ours' else took.other[-1]:.2f}× ideal"
                 )
 
     async def fast(self) -> None:
@@ -165,7 +171,7 @@ class Bench:
             questions = [self.question(f"prose-{n}-{RATE}") for _ in range(self.sizes.at_once)]
             answers = await streams.together(recording, questions)
             took.add(name, max(answer.last - answer.asked for answer in answers) / ideal)
-            self.say(f"at once, {name}: {took.ours[-1] if name == 'ours' else took.bare[-1]:.2f}× ideal")
+            self.say(f"at once, {name}: {took.ours[-1] if name == 'ours' else took.other[-1]:.2f}× ideal")
 
     async def idle(self) -> None:
         """A page that is open after an answer, while nobody does anything."""

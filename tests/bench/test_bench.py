@@ -11,16 +11,31 @@ from tests.bench.processes import ROOT
 from tests.bench.report import Measure, table
 
 
-def test_the_table_tells_medians_ratios_and_what_was_missed() -> None:
-    kept = Measure("server CPU", "s", 0.35, ours=[1.0, 9.0, 2.0], bare=[8.0, 7.0, 9.0])
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_the_table_tells_medians_ratios_spread_and_what_was_missed() -> None:
+    kept = Measure("server CPU", "s", 0.35, ours=[1.0, 9.0, 2.0], other=[8.0, 7.0, 9.0])
     missed = Measure("longest gap", "ms", 100, against="alone", ours=[150.0])
     _, _, first, second = table([kept, missed, Measure("not run", "s", 1)]).splitlines()
-    assert [cell.strip() for cell in first.split("|")[1:-1]] == [
-        *("server CPU", "s", "2", "8", "0.25×", "≤ 0.35×", "3", "ok")
+    assert cells(first) == ["server CPU", "s", "2", "8", "0.25×", "≤ 0.35×", "3", "400%", "ok"]
+    assert cells(second) == [
+        *("longest gap", "ms", "150", "–", "150 ms", "≤ 100 ms", "1", "–", "missed by 50%")
     ]
-    assert [cell.strip() for cell in second.split("|")[1:-1]] == [
-        *("longest gap", "ms", "150", "–", "150 ms", "≤ 100 ms", "1", "missed by 50%")
-    ]
+
+
+def test_runs_taken_by_turns_are_compared_pair_by_pair() -> None:
+    """Given a machine that becomes slower, the ratio is that of neighbours."""
+    storing = Measure("storing", "s", 1.05, "unsaved", pairs=True)
+    for slower in (1, 2, 4):
+        storing.add("ours", 1.02 * slower)
+        storing.add("unsaved", slower)
+    storing.add("ours", 8.8)
+    storing.add("unsaved", 8.0)
+    assert storing.value == pytest.approx(1.02)
+    assert storing.spread == pytest.approx(0.08 / 1.02)
+    assert cells(table([storing]).splitlines()[2])[3:5] == ["3 unsaved", "1.02×"]
 
 
 @pytest.mark.slow
@@ -33,4 +48,4 @@ async def test_it_measures_both_pages(tmp_path: Path) -> None:
     measures = json.loads(file.read_text())["measures"]
     assert len(measures) == 2
     for measure in measures:
-        assert all(figure > 0 for page in ("ours", "bare") for figure in measure[page])
+        assert all(figure > 0 for page in ("ours", "other") for figure in measure[page])
