@@ -125,7 +125,8 @@ class Writer:
             self._urgent.clear()
             closing = self._closing  # what was gathered before that is not the last of it
             await self._save()
-            if closing and (not self.trouble or time.monotonic() > self._until):
+            given_up = not self._pending or time.monotonic() > self._until
+            if closing and (not self.trouble or given_up):
                 return
 
     async def _save(self) -> None:
