@@ -47,7 +47,7 @@ class Owners:
 
     def redeem(self, key: str) -> bool:
         """Whether `key` is the one printed at start. It is good once."""
-        good = bool(self.key) and hmac.compare_digest(key.encode(), self.key.encode())
+        good = bool(self.key) and hmac.compare_digest(key.encode(errors="replace"), self.key.encode())
         if good:
             self.key = ""
         return good

@@ -134,7 +134,7 @@ class Settings:
             space=space,
             leaving=_leaving(env),
             database=Path(env.get("CHAT_DATABASE", "data/chat.db")).expanduser(),
-            secret=Secret(env["CHAT_SECRET"]) if "CHAT_SECRET" in env else None,
+            secret=_secret(env),
             token=_token(env),
             runs_each=int(_number(env, "CHAT_RUNS_EACH", 4, 1, 10_000)),
             runs=int(_number(env, "CHAT_RUNS", 100, 1, 10_000)),
@@ -204,12 +204,22 @@ def _endpoints(text: str) -> tuple[Endpoint, ...]:
     return tuple(found)
 
 
+def _secret(env: Mapping[str, str]) -> Secret | None:
+    value = env.get("CHAT_SECRET", "")
+    if value and len(value) < 16:
+        raise Config(
+            "CHAT_SECRET must have 16 characters or more: whoever guesses it can be anybody. "
+            "Leave it away, and a good one is made and kept beside the database."
+        )
+    return Secret(value) if value else None
+
+
 def _token(env: Mapping[str, str]) -> Secret | None:
     value = env.get("CHAT_TOKEN", "")
     if value and (len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value):
         raise Config(
-            "CHAT_TOKEN must have 16 characters or more, plain ones and no blanks: whoever guesses it can read "
-            "your chats. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+            "CHAT_TOKEN must have 16 characters or more, plain ones and no blanks: whoever guesses it can "
+            "read your chats. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
         )
     return Secret(value) if value else None
 

@@ -139,6 +139,9 @@ def test_what_becomes_of_an_answer_nobody_reads(value: str, leaving: float | Non
         ("CHAT_IDLE_TIMEOUT", "nan"),
         ("CHAT_TURN_TIMEOUT", "-5"),
         ("CHAT_WHEN_LEFT", "sometimes"),
+        ("CHAT_SECRET", "hunter2"),
+        ("CHAT_RUNS", "0"),
+        ("CHAT_RUNS_EACH", "-1"),
         ("CHAT_DEMO_PACE", "1e9"),
     ],
 )

@@ -18,7 +18,7 @@ from chat.ui.page import build_page
 from chat.ui.screens import NOTHING, Screen
 
 ME, OTHER = "me", "other"
-SECRET = "of the tests"
+SECRET = "the secret of the tests"
 
 
 @pytest.fixture

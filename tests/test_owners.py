@@ -1,0 +1,88 @@
+"""Whose something is: what stands in a cookie is worth no more than its signature."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.build import App, open_app
+from chat.owners import COOKIE, LOCAL, Owners
+from chat.settings import Secret, Settings
+
+OURS = Owners(b"secret")
+
+
+@given(st.text(max_size=150))
+def test_whatever_stands_in_a_cookie_it_names_nobody(value: str) -> None:
+    assert OURS.of({COOKIE: value, OURS.name: value}) == ""
+
+
+@given(st.integers(0, 100), st.characters(codec="ascii"))
+def test_a_cookie_with_one_character_changed_names_nobody(place: int, other: str) -> None:
+    mine = OURS.cookie("x" * 32)
+    place %= len(mine)
+    changed = mine[:place] + other + mine[place + 1 :]
+    assert OURS.of({OURS.name: changed}) == ("" if changed != mine else "x" * 32)
+
+
+def test_a_signature_is_good_for_its_owner_alone() -> None:
+    signature = OURS.cookie("somebody").partition(".")[2]
+    assert OURS.of({OURS.name: f"somebody.{signature}"}) == "somebody"
+    assert OURS.of({OURS.name: f"{LOCAL}.{signature}"}) == ""
+
+
+def test_a_broken_cookie_hides_no_good_one() -> None:
+    assert OURS.of({OURS.name: "broken", COOKIE: OURS.cookie("me")}) == "me"
+
+
+def test_the_names_of_strangers_cannot_be_guessed() -> None:
+    names = {OURS.of({OURS.name: OURS.cookie()}) for _ in range(100)}
+    assert len(names) == 100
+    assert {len(name) for name in names} == {32}
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "ä", "\udcff", "x" * 10_000])
+def test_a_wrong_key_uses_nothing_up(wrong: str) -> None:
+    owners = Owners(b"secret")
+    key = owners.key
+    assert not owners.redeem(wrong)
+    assert owners.redeem(key)
+    assert not owners.redeem(key)
+    assert not owners.redeem("")
+
+
+async def opened(settings: Settings, cookie: str) -> tuple[str, str]:
+    """Whom `cookie` names to an app with these settings, and a new cookie of `me` from there."""
+    async with open_app(settings) as app:
+        return app.owners.of({COOKIE: cookie}), app.owners.cookie("me")
+
+
+async def test_after_a_restart_a_browser_is_who_it_was(tmp_path: Path) -> None:
+    settings = Settings(local=False, database=tmp_path / "chat.db")
+    _, cookie = await opened(settings, "")
+    assert (await opened(settings, cookie))[0] == "me"
+    other = Settings(local=False, database=tmp_path / "other.db")
+    assert (await opened(other, cookie))[0] == ""
+
+
+async def test_a_secret_of_ones_own_signs_for_every_database(tmp_path: Path) -> None:
+    secret = Secret("a secret of one's own")
+    one = Settings(local=False, database=tmp_path / "one.db", secret=secret)
+    two = Settings(local=False, database=tmp_path / "two.db", secret=secret)
+    _, cookie = await opened(one, "")
+    assert (await opened(two, cookie))[0] == "me"
+    assert (await opened(Settings(local=False, database=tmp_path / "one.db"), cookie))[0] == ""
+
+
+async def test_each_start_has_a_key_of_its_own(tmp_path: Path) -> None:
+    keys: set[str] = set()
+
+    def note(app: App) -> None:
+        keys.add(app.owners.key)
+
+    for _ in range(2):
+        async with open_app(Settings(local=False, database=tmp_path / "chat.db")) as app:
+            note(app)
+    assert len(keys) == 2
+    assert {len(key) for key in keys} == {24}
