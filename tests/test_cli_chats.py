@@ -360,7 +360,8 @@ def test_exports_a_chat(capsys: Capture):
     ("text", "columns", "beginning", "end"),
     [
         ("hello", 5, "hello", "hello"),
-        ("hello you", 6, "hello…", "…o you"),
+        ("hello you", 6, "hello…", "…you"),
+        ("hello", 4, "hel…", "…llo"),
         ("日本語", 6, "日本語", "日本語"),
         ("日本語", 5, "日本…", "…本語"),
         ("日本語", 4, "日…", "…語"),

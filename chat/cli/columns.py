@@ -6,6 +6,9 @@ from datetime import date
 
 from chat.cli.plain import plain
 
+_WORD = 20
+"""Characters of a word that is dropped rather than cut."""
+
 
 def one_line(text: str) -> str:
     """`text` without what orders a terminal about, and without line breaks and tabs."""
@@ -31,8 +34,12 @@ def fit(text: str, columns: int) -> str:
 
 
 def fit_end(text: str, columns: int) -> str:
-    """The end of `text`, as `fit`."""
-    return text if width(text) <= columns else "…" + fit(text[::-1], columns)[-2::-1]
+    """The end of `text`, as `fit`; from the beginning of a word, where one is near."""
+    if width(text) <= columns:
+        return text
+    end = fit(text[::-1], columns)[-2::-1]
+    space = end.find(" ", 0, _WORD)
+    return "…" + end[space + 1 :]
 
 
 def pad(text: str, columns: int) -> str:
