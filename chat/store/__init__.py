@@ -8,19 +8,19 @@ not exist. Called by runs and by the faces; knows no provider and no face.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 from chat.conversations import Conversation, Exchange, Link
-from chat.store import changes, listing
+from chat.store import changes
+from chat.store.chats import Chats
 from chat.store.disk import Disk
 from chat.store.listing import Chat
-from chat.store.memory import Memory
-from chat.store.saving import Pending, Record, Recorded
+from chat.store.saving import Record, Recorded
 from chat.store.secret import LENGTH, secret
-from chat.store.titles import clean, made
+from chat.store.titles import made
 
 __all__ = ["MEMORY", "Chat", "Recorded", "Store", "open_store"]
 
@@ -28,15 +28,13 @@ MEMORY = Path(":memory:")
 """As a database: everything is gone when the program ends."""
 
 
-class Store:
+class Store(Chats):
     """Made by `open_store`. One made without is memory alone: nothing of it is kept or found again."""
 
     def __init__(self, disk: Disk | None = None) -> None:
+        super().__init__(disk)
         self.secret: bytes = secrets.token_bytes(LENGTH)
         """Signs cookies. The same at each start, where it could be kept beside the database."""
-        self._pending = disk.pending if disk else Pending()
-        self._memory = disk.memory if disk else Memory(self._pending.holds)
-        self._disk = disk
 
     @property
     def trouble(self) -> str:
@@ -68,7 +66,10 @@ class Store:
         """An empty conversation, which is kept from its first question on."""
         conversation = Conversation(owner)
         self._memory.keep(conversation)
-        self._enter(owner, conversation.id)
+        if self._memory.current(owner) is None:  # whoever looks and never asks leaves no trace
+            self._memory.enter(owner, conversation.id)
+        else:
+            self._enter(owner, conversation.id)
         return conversation
 
     async def earlier(self, conversation: Conversation, count: int) -> None:
@@ -101,89 +102,10 @@ class Store:
         for run in last.versions:
             self._pending.records.pop(run, None)
         self._changed(conversation)
-        self._pending.do(
+        self._later(
             partial(changes.take_back, id=conversation.id, question=last.asked, answers=[*last.versions])
         )
         return last.question
-
-    # -- the list ----------------------------------------------------------------------------
-
-    async def chats(self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50) -> Sequence[Chat]:
-        """The owner's conversations, latest first; with `search`, those with its words in title or texts."""
-        ahead = self._pending.conversations if self._disk else {c.id: c for c in self._memory.every()}
-        mine = [c for c in ahead.values() if c.owner == owner and c.id not in self._memory.deleted]
-        reading = self._disk.database.reading if self._disk else None
-        return await listing.chats(reading, owner, search, mine, skip, limit)
-
-    def version_of(self, owner: str) -> int:
-        """Moves when the owner's list is another one."""
-        if self._disk:
-            self._disk.look()
-        return self._memory.version(owner)
-
-    async def rename(self, owner: str, id: str, name: str) -> bool:
-        """False: no such conversation. Raises `Unsaved` when the disk does not take it.
-
-        Without a visible character the title is made of the first question again.
-        """
-        found = self._mine(owner, id)
-        if self._disk:
-            if (now := await self._disk.do(partial(changes.rename, owner=owner, id=id, name=name))) is None:
-                return False
-            title, named = now
-        elif found is None:
-            return False
-        else:
-            title, named = clean(name), bool(clean(name))
-            title = title or made(found.exchanges[0].question if found.exchanges else "")
-        if found is not None:
-            found.title, found.named = title, named
-        self._memory.moved(owner)
-        return True
-
-    async def delete(self, owner: str, id: str) -> bool:
-        """As `rename`. It can be restored for a while."""
-        if not await self._change(owner, id, changes.delete_):
-            return False
-        self._memory.deleted.add(id)
-        if self._disk:
-            self._disk.purge_later()
-        self._memory.moved(owner)
-        return True
-
-    async def restore(self, owner: str, id: str) -> bool:
-        """As `rename`, for one that was deleted."""
-        if not await self._change(owner, id, changes.restore, deleted=True):
-            return False
-        self._memory.deleted.discard(id)
-        self._memory.moved(owner)
-        return True
-
-    async def rate(self, owner: str, run: str, thumb: int) -> bool:
-        """As `rename`: thumb up (1), down (-1), or neither (0) for the answer of `run`."""
-        found = [
-            exchange
-            for conversation in self._memory.every()
-            if conversation.owner == owner and (place := conversation.find(run)) is not None
-            for exchange in (conversation.exchanges[place],)
-        ]
-        done = bool(found)
-        if self._disk:
-            done = await self._disk.do(partial(changes.rate, owner=owner, run=run, thumb=thumb))
-        if done:
-            for exchange in found:
-                exchange.thumb = thumb
-        return done
-
-    async def adopt(self, stranger: str, owner: str) -> None:
-        """All that belonged to `stranger` belongs to `owner` from now on."""
-        for conversation in self._memory.every():
-            if conversation.owner == stranger:
-                conversation.owner = owner
-        self._pending.do(partial(changes.adopt, stranger=stranger, owner=owner))
-        self._memory.moved(owner)
-        self._memory.moved(stranger)
-        await self.saved(1)
 
     # -- for runs ----------------------------------------------------------------------------
 
@@ -206,6 +128,8 @@ class Store:
         if new:
             conversation.title = made(exchange.question)
             self._link(conversation)
+            if self._disk and self._memory.current(conversation.owner) == conversation.id:
+                self._pending.current(conversation.owner, conversation.id)
         self._changed(conversation, title=new)
 
     def ended(self, conversation: Conversation, exchange: Exchange) -> None:
@@ -257,16 +181,6 @@ class Store:
         """Tells the conversation that `branch` comes from."""
         if branch.origin is not None and (origin := self._memory.get(branch.origin.id)) is not None:
             origin.branches.append(Link(branch.id, branch.title, branch.origin.run))
-
-    def _mine(self, owner: str, id: str) -> Conversation | None:
-        found = self._memory.get(id)
-        return None if found is None or found.owner != owner or id in self._memory.deleted else found
-
-    async def _change(self, owner: str, id: str, op: changes.Change, *, deleted: bool = False) -> bool:
-        if self._disk:
-            return await self._disk.do(partial(op, owner=owner, id=id))
-        found = self._memory.get(id)
-        return found is not None and found.owner == owner and (id in self._memory.deleted) == deleted
 
 
 @asynccontextmanager

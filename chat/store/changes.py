@@ -57,9 +57,8 @@ async def restore(connection: AsyncConnection, owner: str, id: str) -> bool:
 
 
 async def rate(connection: AsyncConnection, owner: str, run: str, thumb: int) -> bool:
-    live = exists().where(_table.c.id == runs.c.conversation, _table.c.deleted.is_(None))
     done = await connection.execute(
-        update(runs).where(runs.c.id == run, runs.c.owner == owner, live).values(thumb=thumb)
+        update(runs).where(runs.c.id == run, runs.c.owner == owner).values(thumb=thumb)
     )
     return done.rowcount > 0
 
@@ -105,7 +104,8 @@ async def adopt(connection: AsyncConnection, stranger: str, owner: str) -> None:
     same = runs.c.owner == stranger
     await connection.execute(update(runs).where(same, runs.c.key.in_(theirs)).values(key=null()))
     await connection.execute(update(runs).where(same).values(owner=owner))
-    await connection.execute(update(_table).where(_table.c.owner == stranger).values(owner=owner))
+    values = {"owner": owner, "revision": await revision(connection) + 1}
+    await connection.execute(update(_table).where(_table.c.owner == stranger).values(**values))
     await connection.execute(delete(currents).where(currents.c.owner == stranger))
 
 

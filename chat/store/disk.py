@@ -198,7 +198,10 @@ class Disk:
     def _written(self, batch: Batch) -> None:
         for id, revision in batch.revisions.items():
             if (found := self.memory.get(id)) is not None:
-                self.memory.revisions[found] = revision
+                if self.memory.revisions.get(found) == batch.before.get(id):
+                    self.memory.revisions[found] = revision
+                else:  # somebody else changed it too: it is read again when it is next opened
+                    self.memory.revisions.pop(found, None)
         if batch.revisions and self._seen == min(batch.revisions.values()) - 1:
             self._seen = max(batch.revisions.values())
         for record, _ in batch.records:

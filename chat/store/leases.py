@@ -53,14 +53,14 @@ class Lease:
         """Locks its file, where there can be one. A heartbeat is all that is left otherwise."""
         if self._database is None or self._lock is not None:
             return
-        try:
-            file = os.open(self._file(self.id), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            return
-        if _lock(file):
-            self._lock = file
-        else:
-            os.close(file)
+        path = self._file(self.id)
+        with contextlib.suppress(OSError):
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            # Somebody who tidies up may have come between: then it is not this file that is locked.
+            if _lock(file) and path.exists() and os.path.samestat(os.fstat(file), path.stat()):
+                self._lock = file
+            else:
+                os.close(file)
 
     async def beat(self, connection: AsyncConnection) -> None:
         row = {"machine": self._machine, "locked": int(self._lock is not None), "heartbeat": time.time()}
@@ -123,7 +123,9 @@ class Lease:
         if self._database is not None and row.locked and row.machine == self._machine:
             try:
                 file = os.open(self._file(row.lease), os.O_RDWR)
-            except OSError:  # somebody tidied up: the heart has to tell
+            except FileNotFoundError:  # a copy of a database whose process is elsewhere, or nowhere
+                return False
+            except OSError:
                 pass
             else:
                 try:

@@ -79,6 +79,8 @@ class Batch:
     texts: list[dict[str, Any]] = field(default_factory=list)
     ends: list[dict[str, Any]] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
+    before: dict[str, int] = field(default_factory=dict)
+    """Filled by `write`: the revisions of those conversations that were there already."""
     revisions: dict[str, int] = field(default_factory=dict)
     """Filled by `write`: what each conversation's is now."""
 

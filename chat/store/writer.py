@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-TICK = 0.2
+TICK = 0.25
 """Seconds from a change, or from the last save while runs go on, to the next one."""
 
 RETRIES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to save while the disk does not take it; the last one for ever."""
 
 PATIENCE = 5.0
-"""Seconds that what a person asked for (rename, delete …) may take to be saved."""
+"""Seconds that what a person asked for (rename, delete…) may take to be saved."""
 
 ENDING = 2.0
 """Seconds for the last save at the program's end."""

@@ -113,6 +113,9 @@ async def _ends(connection: AsyncConnection, batch: Batch) -> None:
 
 
 async def _conversations(connection: AsyncConnection, batch: Batch) -> None:
+    ids = [row["id"] for row in batch.rows]
+    there = select(conversations.c.id, conversations.c.revision).where(conversations.c.id.in_(ids))
+    batch.before = {row.id: row.revision for row in await connection.execute(there)}
     last = await revision(connection)
     batch.revisions = {row["id"]: last + place for place, row in enumerate(batch.rows, 1)}
     rows = [row | {"revision": batch.revisions[row["id"]]} for row in batch.rows]
