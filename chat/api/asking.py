@@ -13,6 +13,7 @@ from chat.api.streams import position
 from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Failure, Fault, Shutdown
+from chat.messages import Message
 from chat.runs import Run
 
 
@@ -29,8 +30,15 @@ class Reading:
         return {"Run-Id": self.run.id, "Conversation-Id": self.conversation.id}
 
 
-async def begin(app: App, caller: Caller, question: str, choices: Choices) -> Reading:
-    """Raises `Refusal`."""
+async def begin(
+    app: App,
+    caller: Caller,
+    question: str,
+    choices: Choices,
+    *,
+    history: tuple[Message, ...] | None = None,
+) -> Reading:
+    """`history` in the place of that of `choices`. Raises `Refusal`."""
     if app.runs.closed:
         raise refused(Shutdown("Runnel is shutting down. Ask again in a moment."))
     unknown = set(choices.tools if isinstance(choices.tools, list) else ()) - set(app.tools.names)
@@ -49,7 +57,7 @@ async def begin(app: App, caller: Caller, question: str, choices: Choices) -> Re
             question,
             choices.options(app.tools.names),
             key=choices.key or "",
-            history=choices.past,
+            history=choices.past if history is None else history,
         )
     except Fault as fault:
         raise refused(fault) from fault

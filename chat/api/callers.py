@@ -34,7 +34,8 @@ class Refusal(Exception):
 
     def __init__(self, status: int, sentence: str, kind: Kind, retry_after: float | None = None) -> None:
         super().__init__(sentence)
-        self.status, self.sentence, self.kind, self.retry_after = status, sentence, kind, retry_after
+        self.status, self.sentence, self.retry_after = status, sentence, retry_after
+        self.kind: Kind = kind
 
     @property
     def headers(self) -> dict[str, str]:

@@ -53,6 +53,8 @@ class Dialect:
     heartbeat: bytes = comment("heartbeat")
     """Sent in a silence; nothing where the format has nothing that is ignored."""
     media: str = "text/event-stream"
+    named: bool = True
+    """Whether an id without data may stand before the first frame."""
     numbered: bool = True
     """Server-sent events with ids. Otherwise the frames' data and nothing around it."""
 

@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from chat.api.completions import Completions
+from chat.api.health import Health
 from chat.api.routes import Routes
 from chat.api.streams import HEARTBEAT
 from chat.build import App
@@ -21,7 +23,11 @@ ABOUT = (
 
 def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
     """Before the page is mounted: it takes every address that is left. `heartbeat`: seconds of silence."""
-    routers: list[APIRouter] = [Routes(app, heartbeat).router]
+    routers: list[APIRouter] = [
+        Routes(app, heartbeat).router,
+        Completions(app, heartbeat).router,
+        Health(app).router,
+    ]
     for router in routers:
         parent.include_router(router)
 

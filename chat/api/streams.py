@@ -52,7 +52,7 @@ async def read(
     reader may hold of a run whose last events were lost, gives the end."""
     clock = asyncio.get_running_loop().time
     # An id without data: who is cut off before the first word asks for this run again, not for a new one.
-    named = f"id: {run.id}/{after}\n\n".encode() if dialect.numbered else b""
+    named = f"id: {run.id}/{after}\n\n".encode() if dialect.numbered and dialect.named else b""
     place = after
     if run.transcript.ended is not None and after >= run.seq:
         place = run.seq - 1

@@ -25,6 +25,7 @@ from chat.events import (
     TurnStarted,
     Usage,
 )
+from chat.messages import Options, Turn
 from chat.transcript import Transcript
 
 BEGUN = (TurnStarted("acme:one", {}), RequestSent("http://acme/v1", {"model": "one"}), ResponseOpened(200))
@@ -77,6 +78,8 @@ class Story:
     """As much of a run as a stream reads."""
 
     id = "RUN"
+    started = 1_700_000_000.5
+    turn = Turn("?", Options(model="acme:one"))
 
     def __init__(self, events: tuple[Event, ...]) -> None:
         self.entries = [Entry(seq, seq / 10, event) for seq, event in enumerate(events, 1)]

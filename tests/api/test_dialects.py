@@ -5,17 +5,20 @@ writes them anew, to be read in the diff.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chat.api import dialects
+from chat.api.chunks import chunks
 from chat.api.dialects import Dialect
 from tests.api import sse_reader
 from tests.api.stories import STORIES, Story
 
 GOLDEN = Path(__file__).parent / "golden"
-ROWS: dict[str, Dialect] = {
+ROWS: dict[str, Dialect | Callable[[Any], Dialect]] = {
     "contents_003": dialects.CONTENTS,
     "chunks_001": dialects.CHUNKS,
     "lines_000": dialects.LINES,
@@ -23,12 +26,15 @@ ROWS: dict[str, Dialect] = {
     "events": dialects.EVENTS,
     "text": dialects.TEXT,
     "whole": dialects.WHOLE,
+    "openai": lambda run: chunks(run, include_usage=False),
+    "openai_with_usage": lambda run: chunks(run, include_usage=True),
 }
-NUMBERED = [name for name, row in ROWS.items() if row.numbered]
+NUMBERED = [name for name in ROWS if name not in ("text", "whole")]
 
 
-def written(row: Dialect, story: str, after: int = 0) -> bytes:
-    told = Story(STORIES[story])
+def written(name: str, story: str, after: int = 0) -> bytes:
+    told, row = Story(STORIES[story]), ROWS[name]
+    row = row if isinstance(row, Dialect) else row(told)
     return b"".join(
         row.write(frame, f"{told.id}/{number}")
         for entry in told.entries
@@ -38,7 +44,7 @@ def written(row: Dialect, story: str, after: int = 0) -> bytes:
 
 
 def golden(row: str) -> bytes:
-    return b"\n".join(f"=== {story}\n".encode() + written(ROWS[row], story) for story in STORIES)
+    return b"\n".join(f"=== {story}\n".encode() + written(row, story) for story in STORIES)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -49,7 +55,7 @@ def test_the_bytes_are_those_of_the_golden_file(row: str) -> None:
 @pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize("row", NUMBERED)
 def test_each_frame_has_a_number_and_each_number_one_frame(row: str, story: str) -> None:
-    ids = [message.id for message in sse_reader.read(written(ROWS[row], story)).messages]
+    ids = [message.id for message in sse_reader.read(written(row, story)).messages]
     numbers = [int(id.removeprefix("RUN/")) for id in ids]
     assert numbers == sorted(set(numbers))
     assert all(number > 0 for number in numbers)
@@ -58,21 +64,25 @@ def test_each_frame_has_a_number_and_each_number_one_frame(row: str, story: str)
 @pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize("row", NUMBERED)
 def test_what_follows_a_frame_is_what_followed_it_uncut(row: str, story: str) -> None:
-    whole = written(ROWS[row], story)
+    whole = written(row, story)
     for frame in sse_reader.read(whole).messages:
         place = whole.index(f"id: {frame.id}\n".encode())
         rest = whole[whole.index(b"\n\n", place) + 2 :]
-        assert written(ROWS[row], story, int(frame.id.partition("/")[2])) == rest
+        assert written(row, story, int(frame.id.partition("/")[2])) == rest
 
 
 def texts(row: str, story: str) -> str:
     """The answer, put together from the frames as that document's client does it."""
-    data = sse_reader.read(written(ROWS[row], story)).data
+    data = sse_reader.read(written(row, story)).data
     match row:
         case "contents_003":
             return "".join(json.loads(each).get("content", "") for each in data if each != "[DONE]")
         case "chunks_001":
             return "".join(json.loads(each).get("chunk", "") for each in data)
+        case "openai" | "openai_with_usage":
+            chunks = [json.loads(each) for each in data if each != "[DONE]"]
+            choices = [choice for chunk in chunks for choice in chunk["choices"]]
+            return "".join(choice["delta"].get("content", "") for choice in choices)
         case "events":
             return "".join(json.loads(each).get("text", "") for each in data if '"text_delta"' in each)
         case _:
@@ -90,31 +100,41 @@ def test_the_pieces_are_the_answer(row: str, story: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 def test_document_003_says_once_that_it_is_done_and_then_the_mark(story: str) -> None:
-    *_, done, mark = data = sse_reader.read(written(dialects.CONTENTS, story)).data
+    *_, done, mark = data = sse_reader.read(written("contents_003", story)).data
     assert (json.loads(done), mark) == ({"done": True}, "[DONE]")
     assert data.count(done) == data.count(mark) == 1
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_document_001_ends_with_the_whole_and_no_mark(story: str) -> None:
-    values = [json.loads(each) for each in sse_reader.read(written(dialects.CHUNKS, story)).data]
+    values = [json.loads(each) for each in sse_reader.read(written("chunks_001", story)).data]
     assert values[-1] == {"end": True, "full_response": Story(STORIES[story]).transcript.text}
     assert sum("end" in value for value in values) == 1
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_document_004_ends_with_the_mark_and_has_it_once(story: str) -> None:
-    data = sse_reader.read(written(dialects.MARKED_LINES, story)).data
+    data = sse_reader.read(written("marked_lines_004", story)).data
     assert data[-1] == "[DONE]"
     assert data.count("[DONE]") == 1
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_the_events_end_with_one_terminal_event(story: str) -> None:
-    messages = sse_reader.read(written(dialects.EVENTS, story)).messages
+    messages = sse_reader.read(written("events", story)).messages
     terminal = [message.event for message in messages if message.event in ("turn_finished", "turn_failed")]
     assert terminal == [messages[-1].event]
     assert all(json.loads(message.data)["type"] == message.event for message in messages)
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("row", ["openai", "openai_with_usage"])
+def test_openai_s_chunks_end_with_a_reason_or_an_error_and_the_mark(row: str, story: str) -> None:
+    *values, mark = sse_reader.read(written(row, story)).data
+    last = json.loads(values[-2 if row == "openai_with_usage" and "error" not in values[-1] else -1])
+    assert mark == "[DONE]"
+    assert ("error" in last) == story.startswith("failed")
+    assert "error" in last or last["choices"][0]["finish_reason"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf"), {"a": [float("inf")]}])

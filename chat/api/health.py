@@ -1,0 +1,43 @@
+"""For whoever watches the program: is it alive, and can it take a question.
+
+    GET /healthz    GET /readyz
+
+Neither tells anything about anybody's conversations, so everybody may ask.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from chat.build import App
+
+SAVING = 1.0
+"""Seconds that the store may take to save what is new."""
+
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+class Health:
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.router = APIRouter(tags=["operators"])
+        self.router.add_api_route("/healthz", self.alive, methods=["GET"])
+        unready: dict[int | str, dict[str, Any]] = {503: {"description": "Not now; `error` says why."}}
+        self.router.add_api_route("/readyz", self.ready, methods=["GET"], responses=unready)
+
+    async def alive(self) -> JSONResponse:
+        """That it answers at all."""
+        return JSONResponse({"status": "ok"}, headers=_HEADERS)
+
+    async def ready(self) -> JSONResponse:
+        """Whether questions are taken, and what is said can be saved."""
+        if self._app.runs.closed:
+            why = "Runnel is shutting down."
+        elif not await self._app.store.saved(SAVING):
+            why = self._app.store.trouble or "Saving takes longer than it should."
+        else:
+            why = self._app.store.trouble
+        if why:
+            return JSONResponse({"status": "unready", "error": why}, 503, _HEADERS)
+        return JSONResponse({"status": "ok"}, headers=_HEADERS)

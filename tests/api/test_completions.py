@@ -1,0 +1,290 @@
+"""Given what OpenAI's clients send, what they expect: by their own Python client, and byte by byte."""
+
+import asyncio
+import json
+from typing import Any, get_args
+
+import httpx2
+import openai
+import pytest
+
+from chat.api.chunks import STATUS
+from chat.errors import Auth, CutOff, Kind, Overloaded, RateLimited
+from chat.events import ReplyFinished, TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted, Usage
+from chat.messages import Assistant, User
+from tests.api import sse_reader
+from tests.api.served import Served, served
+from tests.scripted import HANG, says
+
+PATH = "/v1/chat/completions"
+ASK: dict[str, Any] = {"model": "acme:one", "messages": [{"role": "user", "content": "Hello?"}]}
+STREAM = ASK | {"stream": True}
+WRITES = (
+    ThinkingDelta("Hm."),
+    TextDelta("Hel"),
+    TextDelta("lo 日本\n語"),
+    ReplyFinished("end", Usage(7, 5, 2, 1)),
+)
+
+
+def client(site: Served, key: str = "any", **more: Any) -> Any:
+    return openai.AsyncOpenAI(
+        api_key=key, base_url=f"{site.url}/v1", max_retries=0, http_client=httpx2.AsyncClient(), **more
+    )
+
+
+# -- by the official client ----------------------------------------------------------------------
+
+
+async def test_the_official_client_streams() -> None:
+    async with served(WRITES) as site, client(site) as ours:
+        stream = await ours.chat.completions.create(**STREAM, stream_options={"include_usage": True})
+        chunks = [chunk async for chunk in stream]
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    assert deltas[0].role == "assistant"
+    assert "".join(delta.content or "" for delta in deltas) == "Hello 日本\n語"
+    assert [d.reasoning_content for d in deltas if hasattr(d, "reasoning_content")] == ["Hm."]
+    assert [chunk.choices[0].finish_reason for chunk in chunks[-3:-1]] == [None, "stop"]
+    usage = chunks[-1].usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (7, 5, 12)
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert {chunk.model for chunk in chunks} == {"acme:one"}
+
+
+async def test_each_chunk_comes_when_it_was_said() -> None:
+    gate = asyncio.Event()
+    async with (
+        served([TextDelta("a"), gate, TextDelta("b"), ReplyFinished("end")]) as site,
+        client(site) as ours,
+    ):
+        stream = await ours.chat.completions.create(**STREAM)
+        seen = ""
+        async for chunk in stream:
+            seen += chunk.choices[0].delta.content or ""
+            if seen == "a":
+                gate.set()
+        assert seen == "ab"
+
+
+async def test_the_official_client_bears_a_silence() -> None:
+    gate = asyncio.Event()
+    script = [TextDelta("a"), gate, TextDelta("b"), ReplyFinished("end")]
+    async with served(script, script, heartbeat=0.01) as site, client(site) as ours:
+        async with site.client.stream("POST", PATH, json=STREAM) as answer:
+            beats = 0
+            async for line in answer.aiter_lines():
+                beats += line == ": heartbeat"
+                if beats == 3:
+                    break
+        stream = await ours.chat.completions.create(**STREAM)
+        asyncio.get_running_loop().call_later(0.1, gate.set)
+        chunks = [chunk async for chunk in stream]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "ab"
+
+
+async def test_the_official_client_without_a_stream() -> None:
+    async with served(WRITES) as site, client(site) as ours:
+        answer = await ours.chat.completions.create(**ASK)
+    assert answer.choices[0].message.content == "Hello 日本\n語"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 12
+    assert answer.object == "chat.completion"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Auth("Acme does not accept the key."), openai.AuthenticationError),
+        (RateLimited("Too many.", retry_after=30), openai.RateLimitError),
+        (Overloaded("Acme is busy.", retry_after=30), openai.InternalServerError),
+        (CutOff("It was cut off."), openai.InternalServerError),
+    ],
+)
+@pytest.mark.parametrize("body", [ASK, STREAM])
+async def test_a_failure_before_the_first_word_is_a_status(
+    fault: Exception, error: type[openai.APIStatusError], body: dict[str, Any]
+) -> None:
+    async with served(*[[fault]] * 3) as site, client(site) as ours:
+        with pytest.raises(error) as caught:
+            await ours.chat.completions.create(**body)
+    assert str(fault) in str(caught.value)
+    if getattr(fault, "retry_after", None):
+        assert caught.value.response.headers["retry-after"] == "30"
+
+
+async def test_a_failure_later_is_an_error_in_the_stream() -> None:
+    async with served([TextDelta("Hel"), CutOff("It was cut off.")]) as site, client(site) as ours:
+        stream = await ours.chat.completions.create(**STREAM)
+        assert [(await anext(stream)).choices[0].delta.content for _ in range(2)] == ["", "Hel"]
+        with pytest.raises(openai.APIError, match="It was cut off"):
+            await anext(stream)
+
+
+async def test_and_without_a_stream_a_status() -> None:
+    async with served([TextDelta("Hel"), CutOff("It was cut off.")]) as site, client(site) as ours:
+        with pytest.raises(openai.InternalServerError, match="It was cut off"):
+            await ours.chat.completions.create(**ASK)
+
+
+async def test_the_key_of_the_client_is_our_token() -> None:
+    token = "a-token-of-24-characters"
+    async with served(says("x"), environ={"CHAT_TOKEN": token}) as site:
+        async with client(site, "sk-other") as ours:
+            with pytest.raises(openai.AuthenticationError, match="CHAT_TOKEN"):
+                await ours.chat.completions.create(**ASK)
+            with pytest.raises(openai.AuthenticationError):
+                await ours.models.list()
+        async with client(site, token) as ours:
+            assert (await ours.chat.completions.create(**ASK)).choices[0].message.content == "x"
+
+
+async def test_the_models_of_the_menu() -> None:
+    async with served(environ={"CHAT_MODELS": "acme:one, acme:two"}) as site, client(site) as ours:
+        assert [(model.id, model.owned_by) async for model in ours.models.list()] == [
+            ("acme:one", "acme"),
+            ("acme:two", "acme"),
+        ]
+
+
+async def test_a_client_that_leaves_before_the_first_word_is_a_reader_that_left() -> None:
+    async with served([HANG], environ={"CHAT_WHEN_LEFT": "stop"}) as site:
+        async with client(site, timeout=0.3) as ours:
+            with pytest.raises(openai.APITimeoutError):
+                await ours.chat.completions.create(**STREAM)
+        async with asyncio.timeout(10):
+            while site.vendor.closed == 0:
+                await asyncio.sleep(0.01)
+
+
+# -- what reaches the model ----------------------------------------------------------------------
+
+
+async def test_messages_and_parameters_reach_the_model() -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "One"}, {"type": "text", "text": "two"}]},
+        {"role": "assistant", "content": "Yes.", "name": "x"},
+        {"role": "developer", "content": "Be kind."},
+        {"role": "assistant", "content": None},
+        {"role": "user", "content": "Three?"},
+    ]
+    more = {"temperature": 0, "max_completion_tokens": 9, "reasoning_effort": "low", "top_p": 0.5, "seed": 1}
+    async with served(says("x")) as site:
+        answer = await site.post(PATH, {"model": "acme:two", "messages": messages, "user": "u"} | more)
+        assert answer.status_code == 200
+        request = site.vendor.asked[0]
+        [chat] = await site.app.store.chats("me")
+    assert chat.title == "Three?"
+    assert request.system == "Be brief.\n\nBe kind."
+    assert [m.text for m in request.messages if isinstance(m, User | Assistant)] == [
+        "One\ntwo",
+        "Yes.",
+        "Three?",
+    ]
+    assert (request.model.id, request.temperature) == ("two", 0)
+    assert (request.max_tokens, request.effort) == (9, "low")
+    assert request.tools
+
+
+async def test_tool_choice_none_switches_ours_off() -> None:
+    async with served(says("x")) as site:
+        await site.post(PATH, ASK | {"tool_choice": "none"})
+        assert site.vendor.asked[0].tools == ()
+
+
+async def test_our_tools_run_here_and_are_not_told() -> None:
+    call = [ToolCallStarted("c", "calculate"), ToolCallDelta("c", '{"expression": "6*7"}')]
+    async with served([*call, ReplyFinished("tool_use")], says("42.")) as site:
+        answer = await site.post(PATH, STREAM)
+        assert "tool" not in answer.text
+        data = sse_reader.read(answer.content).data
+        assert "".join(json.loads(d)["choices"][0]["delta"].get("content", "") for d in data[:-1]) == "42."
+        assert len(site.vendor.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "runs its own tools"),
+        ({"functions": [{"name": "f"}]}, "runs its own tools"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"n": 2}, "one answer"),
+        ({"stop": "x"}, "stop"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"logprobs": True}, "logprobs"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "last message"),
+        ({"messages": [{"role": "user", "content": " "}]}, "last message"),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "c"}]}, "runs tools itself"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "no pictures"),
+        ({"temperature": 3}, "temperature"),
+    ],
+)
+async def test_what_cannot_be_had_is_refused_in_a_sentence(more: dict[str, Any], names: str) -> None:
+    async with served(says("x")) as site:
+        answer = await site.post(PATH, ASK | more)
+        assert answer.status_code == 422
+        error = answer.json()["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert names in error["message"]
+        assert error["type"] == "invalid_request_error"
+        assert site.vendor.asked == []
+
+
+async def test_what_means_nothing_is_no_mistake() -> None:
+    async with served(says("x")) as site:
+        more = {"tools": [], "n": 1, "stop": None, "response_format": {"type": "text"}, "logprobs": False}
+        assert (await site.post(PATH, ASK | more | {"stream": None})).status_code == 200
+
+
+# -- byte by byte --------------------------------------------------------------------------------
+
+
+async def test_the_end_of_each_story() -> None:
+    async with served(
+        says("a"),
+        [TextDelta("a"), ReplyFinished("length")],
+        [TextDelta("a"), ReplyFinished("filter")],
+        [TextDelta("a"), CutOff("It was cut off.")],
+    ) as site:
+        for expected in ("stop", "length", "content_filter", None):
+            answer = await site.post(PATH, STREAM)
+            *_, last, mark = sse_reader.read(answer.content).data
+            assert mark == "[DONE]"
+            if expected is None:
+                assert json.loads(last)["error"]["code"] == "cut_off"
+            else:
+                assert json.loads(last)["choices"][0]["finish_reason"] == expected
+
+
+async def test_stopped_it_ends_as_it_would() -> None:
+    async with served([TextDelta("a"), HANG]) as site:
+        asked = asyncio.create_task(site.post(PATH, STREAM))
+        await site.vendor.hanging.wait()
+        [chat] = await site.app.store.chats("me")
+        conversation = await site.app.store.peek("me", chat.id)
+        assert conversation is not None
+        assert conversation.last is not None
+        await site.post(f"/runs/{conversation.last.run}/stop", None)
+        *_, last, mark = sse_reader.read((await asked).content).data
+        assert json.loads(last)["choices"][0]["finish_reason"] == "stop"
+        assert mark == "[DONE]"
+
+
+async def test_cut_anywhere_it_goes_on_without_loss_or_doubling() -> None:
+    body = STREAM | {"stream_options": {"include_usage": True}}
+    async with served(WRITES) as site:
+        whole = (await site.post(PATH, body)).content
+        assert whole.startswith(b": ok\n\n")
+        for message in sse_reader.read(whole).messages:
+            rest = whole[whole.index(b"\n\n", whole.index(f"id: {message.id}\n".encode())) + 2 :]
+            again = await site.post(PATH, body, last_event_id=message.id)
+            assert again.status_code == (200 if rest else 204)
+            assert again.content == (b": ok\n\n" + rest if rest else b"")
+        assert len(site.vendor.asked) == 1
+
+
+def test_every_end_has_a_status_of_its_own() -> None:
+    assert set(get_args(Kind)) - {"stopped"} == set(STATUS)
