@@ -1,0 +1,68 @@
+"""Whose page it is: the printed key, the terminal's chats, and one's place in the queue."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, Opener, Upstream, keyed_app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("owned")
+
+
+@pytest.fixture(scope="module")
+def owned(folder: Path, upstream: Upstream) -> Iterator[str]:
+    """One answer at a time for each person."""
+    vendor = f"up={upstream.url}/v1"
+    with keyed_app(folder, CHAT_ENDPOINTS=vendor, CHAT_MODEL="up:text-5", CHAT_RUNS_EACH="1") as address:
+        yield address
+
+
+def test_the_printed_address_shows_what_the_terminal_asked(
+    open_page: Opener, owned: str, folder: Path
+) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", "chat", "--model", "demo:fast", "From the terminal"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), "CHAT_LOCAL": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert asked.returncode == 0, asked.stderr
+    plain = owned.partition("/?")[0]
+    stranger = open_page(plain).ask("hello").over(1)
+    screen = open_page(owned)
+    assert "key" not in screen.page.url
+    expect(screen.page.get_by_text("From the terminal").first).to_be_visible()
+    stranger.page.reload()
+    stranger.ready().over(1)
+    expect(stranger.page.get_by_text("From the terminal")).to_have_count(0)
+    late = open_page(owned)  # the key was good once
+    assert "key" not in late.page.url
+    expect(late.page.get_by_text("From the terminal")).to_have_count(0)
+
+
+def test_who_waits_sees_how_many_are_before(open_page: Opener, owned: str) -> None:
+    plain = owned.partition("/?")[0]
+    first = open_page(plain).choose_model("up:text-5000-50").ask("go on").writing()
+    second = open_page(plain, beside=first).new_chat().ask("hello")
+    expect(second.live).to_contain_text("Queued")
+    third = open_page(plain, beside=first).new_chat().ask("hello")
+    expect(third.live).to_contain_text("Queued, 1 before you")
+    second.stop.click()
+    second.over(0)
+    expect(third.live).not_to_contain_text("before you")
+    expect(third.live).to_contain_text("Queued")
+    first.stop.click()
+    first.over(1)
+    third.writing().stop.click()
+    third.over(1)
