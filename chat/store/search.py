@@ -95,7 +95,8 @@ def around(text: str, words: Sequence[str]) -> str:
 def _indexed(word: str) -> CompoundSelect:
     hit = _index.c.text.op("MATCH")(_quoted(word))
     texts = select(messages.c.conversation).join(_index, _index.c.rowid == messages.c.number).where(hit)
-    titles = select(conversations.c.id).join(_index, _index.c.rowid == -conversations.c.number).where(hit)
+    # This way round each hit is one look-up; the other way it would be a look at all chats.
+    titles = select(conversations.c.id).join(_index, conversations.c.number == -_index.c.rowid).where(hit)
     return union(texts, titles)
 
 
