@@ -159,10 +159,10 @@ class Controls:
         if name not in names and not self.model.allow_custom_value:
             name = self._app.catalogue.default
         warm = options.temperature is not None
-        temperature, effort = self.of_model(name, options.temperature, options.effort)
-        if not warm:
-            temperature["value"] = 1.0
-        temperature["elem_classes"] = [] if warm else ["unset"]
+        wanted = options.temperature if warm else 1.0
+        temperature, effort = self.of_model(name, wanted, options.effort or "")
+        temperature = {"value": wanted, **temperature, "elem_classes": [] if warm else ["unset"]}
+        effort = {"value": options.effort or "", **effort}
         return self._updates(
             model=gr.update(choices=names, value=name),
             temperature=temperature,
@@ -180,16 +180,17 @@ class Controls:
         return [places.get(id(each), gr.skip()) for each in self.inputs]
 
     def of_model(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
-        """Updates of temperature and effort for the model `name`. What still fits stays."""
+        """Updates of temperature and effort for the model `name`. What still fits stays as it is, without
+        a word of it: it may be changing at this moment, with the model (`restored`)."""
         name = _text(name) or self._app.catalogue.default
         properties, value = self._temperature(name), _number(temperature)
-        if value is None:
+        if value is None or properties["minimum"] <= value <= properties["maximum"]:
             del properties["value"]
         else:
             properties["value"] = min(max(value, properties["minimum"]), properties["maximum"])
         efforts = self._effort(name)
         if any(effort == known for _, known in efforts["choices"]):
-            efforts["value"] = effort
+            del efforts["value"]
         return gr.update(**properties), gr.update(**efforts)
 
     def _temperature(self, name: str) -> dict[str, Any]:

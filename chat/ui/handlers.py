@@ -112,6 +112,7 @@ class Handlers:
                 yield self._screens.remark(chat, tab.shown, sentence)
                 return
             pace = "as it comes"  # it came once more, after it was answered
+        tab.looking = ""
         async with aclosing(self._draw(tab, chat, pace)) as screens:
             async for screen in screens:
                 yield screen
@@ -129,6 +130,7 @@ class Handlers:
         match sent.act:
             case "arrive":
                 chat = await self.places.arriving(owner, sent)
+                chat = tab.conversation or chat  # somebody was quicker, and asked already
             case "open" if not sent.chat:
                 chat = store.new(owner)
             case _:
@@ -166,10 +168,15 @@ class Handlers:
     # -- the rest ----------------------------------------------------------------------------
 
     async def stop(self, request: gr.Request) -> None:
-        if (owner := self._owner(request)) and (chat := await self._chat(owner, request)) is not None:
-            last = chat.last
-            if last is not None and (run := self._app.runs.get(last.run)) is not None:
-                run.stop()
+        if not (owner := self._owner(request)) or (last := (await self._chat(owner, request)).last) is None:
+            return
+        if (run := self._app.runs.get(last.run)) is not None:
+            run.stop()
+        elif last.transcript.ended is None:
+            try:
+                await self._app.store.stop_elsewhere(owner, last.run)
+            except Fault:
+                log.warning("an answer of another process could not be stopped", exc_info=True)
 
     async def arrive(self, raw: Any, request: gr.Request) -> list[Any]:
         """The page as it opens: the settings of its chat, and the welcome that fits the models of now."""
@@ -201,8 +208,8 @@ class Handlers:
     async def undo(self, typed: str, request: gr.Request) -> tuple[Any, Any, Any]:
         """Takes the last exchange back; its question returns to the box unless something is typed there."""
         owner = self._owner(request)
-        chat = await self._chat(owner, request) if owner else None
-        if chat is None or chat.last is None or chat.last.transcript.ended is None:
+        chat = await self._chat(owner, request) if owner else Conversation("")
+        if chat.last is None or chat.last.transcript.ended is None:
             return gr.skip(), gr.skip(), gr.skip()
         tab = self.places.tab(owner, request)
         question = self._app.store.undo(chat) or ""
@@ -212,6 +219,6 @@ class Handlers:
     def _owner(self, request: gr.Request) -> str:
         return self._app.owners.of(dict(request.cookies))
 
-    async def _chat(self, owner: str, request: gr.Request) -> Conversation | None:
+    async def _chat(self, owner: str, request: gr.Request) -> Conversation:
         """What the tab shows; of a tab that we do not know, what its owner saw last."""
         return self.places.tab(owner, request).conversation or await self._app.store.current(owner)

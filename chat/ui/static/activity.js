@@ -151,6 +151,10 @@ const still = () => {
 const root = make("section", "activity");
 root.setAttribute("aria-label", "Activity");
 const empty = make("p", "empty", "What happens while an answer arrives is shown here.");
+const earlier = make("p", "earlier", "Of an earlier answer. ");
+const newest = earlier.appendChild(make("button", "", "Show the newest"));
+newest.type = "button";
+newest.addEventListener("click", () => runnel.act({ act: "look" }));
 const phase = make("div", "phase");
 const words = make("span", "words");
 words.setAttribute("aria-live", "polite");
@@ -170,7 +174,7 @@ const sources = fold("sources", "Sources");
 const found = fold("json", "JSON in the answer");
 const request = fold("request", "Request");
 const usage = make("p", "usage");
-root.append(empty, phase, list, failure, notices, sources, found, request, usage);
+root.append(empty, earlier, phase, list, failure, notices, sources, found, request, usage);
 
 let cards = new Map();
 let last = null;
@@ -200,6 +204,7 @@ const update = (value) => {
   root.dataset.phase = some ? value.phase : "";
   show(empty, !some);
   for (const node of [phase, list]) show(node, some);
+  show(earlier, some && value.earlier);
   if (!some) {
     begin();
     last = null;

@@ -10,10 +10,18 @@ const runnel = (() => {
   const addressed = () => new URL(location).searchParams.get("chat") ?? "";
   const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
 
+  const APART = 60; // milliseconds
+
   let next = null; // what the click that is on its way means
   let last = null; // the last sending, for one that comes twice
   let waiting = null; // what is to be shown, and what becomes of the address then
 
+  const acts = []; // what is yet to be clicked; the first is on its way
+  const click = () => {
+    next = acts[0];
+    find("#act")?.click();
+    setTimeout(() => acts.shift() && acts.length && click(), APART);
+  };
   const key = () => {
     const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is only there over https
     return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -49,10 +57,11 @@ const runnel = (() => {
     sending: () => last,
     resume: (sending) => (last = sending),
 
-    // A click on a hidden button, and what it means.
+    // A click on a hidden button, and what it means. Gradio packs it and reads it again a moment later, so
+    // the next one has to wait for that.
     act(means) {
-      next = means;
-      find("#act")?.click();
+      acts.push(means);
+      if (acts.length === 1) click();
     },
   };
 
@@ -61,7 +70,7 @@ const runnel = (() => {
   const watcher = new MutationObserver(() => look());
 
   const drawn = () => {
-    if (find("#chat .nowhere")) return "";
+    if (find("#chat .nowhere") && (waiting.chat || waiting.arriving)) return "";
     const id = named(marks().pop(), "chat");
     if (waiting.chat === null) return id && id !== waiting.before ? id : null;
     return id === waiting.chat && (id || !marks().length) ? id : null;
