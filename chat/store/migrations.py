@@ -46,5 +46,3 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """By schema version, from 1."""
-
-VERSION = len(STEPS)

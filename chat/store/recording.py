@@ -42,12 +42,28 @@ _STRING, _LIST, _KEYS, _DEPTH = 400, 4, 40, 8
 
 def dumped(value: Any) -> str:
     """As JSON that every database takes, whatever is in it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate
         return json.dumps(value, separators=(",", ":"), default=str)
+    except (RecursionError, TypeError, ValueError):  # nested without an end, keys or numbers beyond JSON
+        return json.dumps(_pruned(value), separators=(",", ":"), default=str)
     return text
+
+
+def _pruned(value: Any, depth: int = 100) -> Any:
+    match value:
+        case Mapping():
+            return {str(key): _pruned(each, depth - 1) for key, each in value.items()} if depth else "…"
+        case list() | tuple():
+            return [_pruned(each, depth - 1) for each in value] if depth else "…"
+        case None | str() | bool() | float():
+            return value
+        case int() if value.bit_length() < 1024:
+            return value
+        case _:
+            return "…"
 
 
 def plain(text: str) -> str:

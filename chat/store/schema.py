@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from chat.errors import Config
-from chat.store.migrations import STEPS, VERSION
+from chat.store.migrations import STEPS
 from chat.store.tables import runnel
 
 _HEAD = b"SQLite format 3\0"
@@ -68,23 +68,23 @@ def checked(path: Path, tables: Collection[str], version: object) -> int:
             f"{path} belongs to another program, so it was left alone. "
             "Name a file of its own for Runnel in CHAT_DATABASE."
         )
-    if version > VERSION:
+    if version > len(STEPS):
         raise Config(
-            f"{path} was written by a newer Runnel (its version is {version}, this program knows {VERSION}), "
+            f"{path} was written by a newer Runnel (its version is {version}, this one knows {len(STEPS)}), "
             "so it was left alone. Update Runnel, or name another file in CHAT_DATABASE."
         )
     return version
 
 
-def migrate(connection: Connection, path: Path, steps: tuple[tuple[str, ...], ...] = STEPS) -> None:
+def migrate(connection: Connection, path: Path) -> None:
     """Brings the database to the newest version, within the caller's transaction. Raises as `look`."""
     # Asked again, under the lock: another process may have been here since `look`.
     tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
     version = connection.scalar(select(runnel.c.version)) or 0 if runnel.name in tables else 0
-    if checked(path, tables, version) == len(steps):
+    if checked(path, tables, version) == len(STEPS):
         return
-    for step in steps[version:]:
+    for step in STEPS[version:]:
         for statement in step:
             connection.exec_driver_sql(statement)
     connection.execute(runnel.delete())
-    connection.execute(runnel.insert().values(version=len(steps)))
+    connection.execute(runnel.insert().values(version=len(STEPS)))
