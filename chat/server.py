@@ -20,6 +20,8 @@ from chat.settings import Settings
 
 TRIED = 100
 """Ports that are tried one after another when none was asked for."""
+LARGEST_MESSAGE = 1_000_000
+"""Bytes that a WebSocket's message may have: as many as a request's body."""
 GRACE = 1
 """Seconds for open connections after the runs have ended. With the store's last save (2 s, when the disk
 does not take it) all is over within 5 s."""
@@ -70,7 +72,9 @@ class Server(uvicorn.Server):
                 proxy_headers=app.settings.space,
                 forwarded_allow_ips="*" if app.settings.space else None,
                 server_header=False,
-                ws="none",
+                ws="wsproto",
+                ws_max_size=LARGEST_MESSAGE,
+                ws_per_message_deflate=False,  # messages of some 80 bytes, each at once
             )
         )
         self._app, self._bound = app, bound

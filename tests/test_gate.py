@@ -81,7 +81,7 @@ async def test_a_socket_by_another_name_for_this_machine() -> None:
     assert not await opens(host="evil.example")
 
 
-async def opens(**headers: str) -> bool:
+async def opens(path: str = "/chat/ws", **headers: str) -> bool:
     """Whether the app is reached by a WebSocket."""
     reached = False
 
@@ -93,8 +93,13 @@ async def opens(**headers: str) -> bool:
         assert message["type"] == "websocket.close"
 
     pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**OWN, **headers}.items()]
-    await Gate(app, local=True)({"type": "websocket", "path": "/ws", "headers": pairs}, None, send)
+    await Gate(app, local=True)({"type": "websocket", "path": path, "headers": pairs}, None, send)
     return reached
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/chat/ws/", "/gradio_api/queue/join"])
+async def test_no_other_address_has_a_socket(path: str) -> None:
+    assert not await opens(path)
 
 
 @pytest.mark.parametrize("path", ["/chats", "/chats/abc/export.md", "/state", "/"])

@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 LARGEST_BODY = 1_000_000
 """Bytes. The page sends a question and some settings."""
 
+SOCKET = "/chat/ws"
+"""The one address with a WebSocket."""
+
 OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 
 _CLOSED = re.compile(
@@ -41,7 +44,7 @@ class Gate:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if scope["type"] == "websocket":
-            if self._elsewhere(headers) or foreign(headers):
+            if scope["path"] != SOCKET or self._elsewhere(headers) or foreign(headers):
                 await send({"type": "websocket.close", "code": 1008})
             else:
                 await self._app(scope, receive, send)

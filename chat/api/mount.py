@@ -13,6 +13,7 @@ from chat.api.completions import Completions
 from chat.api.health import Health
 from chat.api.routes import Routes
 from chat.api.streams import HEARTBEAT
+from chat.api.websocket import Line
 from chat.build import App
 
 ABOUT = (
@@ -27,6 +28,7 @@ def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
         Routes(app, heartbeat).router,
         Completions(app, heartbeat).router,
         Health(app).router,
+        Line(app).router,
     ]
     for router in routers:
         parent.include_router(router)

@@ -60,6 +60,8 @@ def invalid(errors: Any) -> Refusal:
             sentence = f"There is no {where}."
         case "missing":
             sentence = "There is no body: send a JSON object."
+        case "model_type" | "model_attributes_type" if not where:
+            sentence = "What is sent is to be a JSON object."
         case "extra_forbidden":
             sentence = f"There is no field called «{where[:80]}»."
         case _:
