@@ -355,11 +355,16 @@ def test_halves_of_surrogates_and_endless_numbers_can_be_written() -> None:
     assert result == {"n": "NaN", "s": "\ufffd"}
 
 
-def test_what_is_nested_without_end() -> None:
+def _deep() -> Any:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    odd = chat(exchange("go", *calculation(result=deep), TurnFinished("end")))
+    return deep
+
+
+@pytest.mark.parametrize("make", [_deep, lambda: 10**5000], ids=["deep", "long"])
+def test_what_json_cannot_say(make: Any) -> None:
+    odd = chat(exchange("go", *calculation(result=make()), TurnFinished("end")))
     assert "nested too deeply" in markdown(odd)
     assert "nested too deeply" in as_json(odd)
 

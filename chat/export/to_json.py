@@ -109,7 +109,7 @@ def plain(value: Any) -> Any:
     try:
         return json.loads(json.dumps(value, default=str), parse_constant=str)
     except (ValueError, RecursionError):
-        return "(nested too deeply to be written)"
+        return "(too large, or nested too deeply, to be written)"
 
 
 def settings(exchange: Exchange) -> dict[str, Any]:

@@ -140,6 +140,18 @@ def test_html_in_a_title_is_text(open_page: Opener, demo: str) -> None:
     assert screen.evaluate("() => window.hit") is None
 
 
+def test_the_activity_goes_on_while_the_list_is_shown(open_page: Opener, served: str) -> None:
+    screen = open_page(served).choose_model("up:tools-2-40+text-90-60").ask("go")
+    card = screen.activity.locator(".call").first
+    card.locator("summary").click()
+    expect(card.locator("pre").first).to_be_visible()
+    expect(chats(screen)).to_have_count(1)
+    screen.over(1)
+    screen.page.get_by_role("tab", name="Activity").click()
+    expect(card.locator("pre").first).to_be_visible()
+    expect(screen.activity.locator(".phase .words")).to_have_text("Done")
+
+
 # -- changing ------------------------------------------------------------------------------------
 
 
