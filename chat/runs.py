@@ -97,8 +97,8 @@ class Runs:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
         and `RateLimited` when too many wait already.
 
-        `again`: the last question once more, whose answer returns if the new one has not a word.
-        `continues`: the rest of the last answer; the question is ours. `key`: the asker's name for this
+        `again`: the last question once more (`question` is not looked at), whose answer returns if the new
+        one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the asker's name for this
         sending; the same key once more begins nothing, and the run that it began is returned while it
         can still be read (`BadRequest` afterwards). `history`: what the model is told was said before, in the
         place of what the conversation holds; nothing of it is kept.
@@ -112,9 +112,12 @@ class Runs:
             return run  # the same sending twice at once
         if last is not None and last.transcript.state == "running":
             raise BadRequest("The last answer is still being written: wait for it, or stop it.")
-        if last is None and (again or continues):
-            raise BadRequest("There is no answer yet to go on from.")
-        question = CONTINUE if continues else question
+        if again or continues:
+            if last is None:
+                raise BadRequest("There is no answer yet to go on from.")
+            if continues and not last.transcript.text.strip():
+                raise BadRequest("The last answer has not a word to go on from: try again instead.")
+            question = CONTINUE if continues else last.question
         if not question.strip():
             raise BadRequest("There is nothing to answer yet: write a question first.")
         replaced = last if again else None

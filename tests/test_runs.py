@@ -281,6 +281,8 @@ async def test_a_question_without_a_word_of_answer_poisons_nothing() -> None:
     run.stop()
     await run.finished()
     assert conversation.messages() == ()
+    with pytest.raises(BadRequest):  # there is nothing to go on from
+        await runs.ask(conversation, "", Options(), continues=True)
 
 
 async def test_asked_again_the_old_answer_stays_until_there_is_a_new_word() -> None:

@@ -403,7 +403,9 @@ class Life(RuleBasedStateMachine):
             options = Options(model="acme:one")
             return await self.runs.ask(found, question, options, again=again, continues=continues, key=key)
 
-        if (last is not None and last.state == "running") or (last is None and (again or continues)):
+        nothing = last is None and (again or continues)
+        wordless = last is not None and continues and not last.text.strip()
+        if nothing or wordless or (last is not None and last.state == "running"):
             with pytest.raises(BadRequest):
                 await send()
             return
