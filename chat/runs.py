@@ -98,10 +98,10 @@ class Runs:
         and `RateLimited` when too many wait already.
 
         `again`: the last question once more (`question` is not looked at), whose answer returns if the new
-        one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the asker's name for this
-        sending; the same key once more begins nothing, and the run that it began is returned while it
-        can still be read (`BadRequest` afterwards). `history`: what the model is told was said before, in the
-        place of what the conversation holds; nothing of it is kept.
+        one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the
+        asker's name for this sending; the same key once more begins nothing, and the run that it began is
+        returned while it can still be read (`BadRequest` afterwards). `history`: what the model is told was
+        said before, in the place of what the conversation holds; nothing of it is kept.
         """
         if key and (known := await self._store.asked(conversation.owner, key)) is not None:
             if (run := self.get(known)) is not None:
