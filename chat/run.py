@@ -44,7 +44,7 @@ class Run:
         self._left: asyncio.TimerHandle | None = None
         self._waiting: dict[asyncio.Future[None], tuple[int, bool]] = {}
         self._over: list[Callable[[], None]] = []
-        self._ending = STOPPED
+        self._ending: Failure | None = None
         self._settled = asyncio.Event()
         self._task = asyncio.create_task(self._drive(events), name=f"run {self.id}")
         # Here and not in `_drive`: a task that is cancelled before its first step runs nothing.
@@ -110,9 +110,9 @@ class Run:
     # -- for whoever owns it ---------------------------------------------------------------
 
     def stop(self, why: Failure = STOPPED) -> None:
-        """Ends the run and frees the provider at once. Harmless when it is over."""
+        """Ends the run and frees the provider at once. Harmless when it is over; the first one says why."""
         if not self._task.done():
-            self._ending = why
+            self._ending = self._ending or why
             self._task.cancel()
 
     async def finished(self) -> None:
@@ -151,7 +151,7 @@ class Run:
                 future.set_result(None)
 
     def _settle(self, task: asyncio.Task[None]) -> None:
-        failure = self._ending
+        failure = self._ending or STOPPED
         if not task.cancelled():
             failure = BUG
             if (error := task.exception()) is not None:

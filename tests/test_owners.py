@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.build import App, open_app
+from chat.messages import Options
 from chat.owners import COOKIE, LOCAL, Owners
 from chat.settings import Secret, Settings
 
@@ -86,3 +87,26 @@ async def test_each_start_has_a_key_of_its_own(tmp_path: Path) -> None:
             note(app)
     assert len(keys) == 2
     assert {len(key) for key in keys} == {24}
+
+
+async def test_an_answer_that_is_being_written_goes_on_for_its_new_owner(tmp_path: Path) -> None:
+    settings = Settings(local=False, database=tmp_path / "chat.db", demo_pace=1000, runs_each=1)
+    async with open_app(settings) as app:
+        chat = app.store.new("stranger")
+        run = await app.runs.ask(chat, "hello", Options(model="demo:tour"))
+        waiting = await app.runs.ask(app.store.new("stranger"), "hello", Options(model="demo:tour"))
+        await app.store.adopt("stranger", LOCAL)
+        assert not run.transcript.ended
+        assert app.runs.conversation(LOCAL, run.id) is chat
+        assert app.runs.conversation("stranger", run.id) is None
+        assert len(await app.store.chats(LOCAL)) == 2
+        assert await app.store.chats("stranger") == []
+        assert await app.store.open("stranger", chat.id) is None
+        run.stop()
+        waiting.stop()
+    async with open_app(settings) as app:
+        kept = await app.store.open(LOCAL, chat.id)
+        assert kept is not None
+        assert kept.last is not None
+        assert kept.last.transcript.state == "stopped"
+        assert await app.store.open("stranger", chat.id) is None

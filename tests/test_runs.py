@@ -157,6 +157,15 @@ async def test_shutdown_gives_every_run_its_end() -> None:
         runs.start(Turn("0"))
 
 
+async def test_what_a_person_stopped_is_stopped_though_the_program_ends() -> None:
+    runs = Runs(Teller().answer)
+    run = runs.start(Turn("?"))
+    await run.wait(0)
+    run.stop()
+    await runs.aclose()
+    assert run.state == "stopped"
+
+
 async def test_when_left_it_may_stop_at_once() -> None:
     teller = Teller()
     run = Runs(teller.answer, leaving=0).start(Turn("?"))
