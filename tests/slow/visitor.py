@@ -85,8 +85,9 @@ class Visitor:
 
     @property
     def listeners(self) -> list[str]:
-        """The names of all that the page calls."""
-        return [*self._listeners]
+        """The names of those that are told what was sent, but for what needs a place clicked at."""
+        told = (name for name, each in self._listeners.items() if self._sent in each["inputs"])
+        return [name for name in told if not name.startswith("example")]
 
     def inputs(self, name: str, sent: dict[str, Any]) -> list[Any]:
         """What the page would call the listener `name` with, and `sent` where it takes what was sent."""
@@ -123,8 +124,8 @@ class Visitor:
         self.heard.append(answer.text)
         return answer
 
-    async def state(self, chat: str = "") -> dict[str, Any]:
-        return (await self.get("/state", chat=chat)).json()
+    async def state(self, **params: str) -> dict[str, Any]:
+        return (await self.get("/state", **params)).json()
 
     async def chats(self, **params: str) -> list[dict[str, Any]]:
         return (await self.get("/chats", **params)).json()["chats"]
