@@ -72,6 +72,8 @@ async def test_add_a_tool():
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_the_files_that_a_document_mentions_exist(path: Path):
     planned = {"chat/tools/roll_dice.py"}
-    mentioned = set(re.findall(r"\b(?:chat|tests|docs)/[\w/.]*\w/?", path.read_text(encoding="utf-8")))
+    mentioned = set(
+        re.findall(r"(?<![\w/])(?:chat|tests|docs)/[\w/.]*\w/?", path.read_text(encoding="utf-8"))
+    )
     assert mentioned
     assert {name for name in mentioned - planned if not (ROOT / name).exists()} == set()

@@ -13,7 +13,7 @@ from chat.messages import Assistant, Message, Options, Text, User
 LONGEST = 100_000
 """Characters of a message: some 25,000 tokens."""
 
-DEEPEST = 200
+DEEPEST = 500
 """Messages of a history."""
 
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST)]

@@ -54,7 +54,7 @@ def refused(answer: httpx.Response, status: int, kind: str = "bad_request") -> s
         ({"message": "x", "tools": ["rm"]}, "rm"),
         ({"message": "x", "tools": "calculate"}, "tools"),
         ({"message": "x", "history": [{"role": "system", "content": "x"}]}, "role"),
-        ({"message": "x", "history": [{"role": "user", "content": "x"}] * 201}, "history"),
+        ({"message": "x", "history": [{"role": "user", "content": "x"}] * 501}, "history"),
         ({"message": "x", "history": [], "conversation": "a"}, "history"),
         ([], "object"),
         ("Hello", "object"),
