@@ -39,8 +39,11 @@ class Told:
             self.transcript.add(entry.seq, entry.at, entry.event)
 
     def end(self, *events: Event | str) -> None:
+        """Says `events`, and how it ended when they do not."""
         exchange = self.exchange
-        self.say(*events or (DONE,))
+        self.say(*events)
+        if self.transcript.ended is None:
+            self.say(DONE)
         self.store.ended(self.conversation, exchange)
 
 
@@ -56,8 +59,7 @@ def ask(store: Store, conversation: Conversation, question: str, *said: Event | 
     store.add(conversation, exchange, run)
     run.say(STARTED)
     if said:
-        ended = isinstance(said[-1], TurnFinished | TurnFailed)
-        run.end(*said, *([] if ended else [DONE]))
+        run.end(*said)
     return run
 
 
