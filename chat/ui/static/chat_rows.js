@@ -90,6 +90,7 @@ const makeRow = (act) => {
     text.append("Deleted «", quoted, "»");
     const undo = make("button", "undo", "Undo");
     undo.type = "button";
+    undo.setAttribute("aria-label", `Undo: ${name(row.chat)} is deleted`);
     undo.addEventListener("click", () => act.undo(row));
     row.state = "gone";
     node.replaceChildren(text, undo);
