@@ -5,6 +5,7 @@ is new since the last time into rows, each event once; `write` puts them into a 
 written is forgotten, what was not is gathered again. Called by the store and by `writer`.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,8 @@ from chat.conversations import Conversation, Exchange
 from chat.events import Entry
 from chat.store.recording import dumped, encode, parts, plain, summary
 from chat.transcript import Transcript
+
+log = logging.getLogger(__name__)
 
 Op = Callable[[Any], Awaitable[Any]]
 """Something to be done with a connection that writes."""
@@ -152,14 +155,19 @@ class Pending:
         rows = [_row(conversation) for conversation in self._conversations.values()]
         batch = Batch(self._ops, self._conversations, self._titles, self._currents, rows)
         self._ops, self._conversations, self._titles, self._currents = [], {}, set(), {}
-        for record in self.records.values():
-            record.gather()
+        for id, record in list(self.records.items()):
+            try:
+                record.gather()
+            except Exception:
+                # A bug, and of this one alone: what was saved of it stays, the others go on.
+                log.exception("run %s: its events cannot be stored", id)
+                del self.records[id]
+                continue
             if not record.born:
                 _born(batch, record, lease)
             batch.events += record.bodies
             batch.records.append((record, len(record.bodies)))
             if record.final is not None:
-                id = record.run.id
                 batch.ends.append({"b_id": id, **record.final["run"]})
                 if record.void:
                     batch.void.append(id)
