@@ -47,7 +47,10 @@ async def begin(
         raise Refusal(422, f"tools: there is no tool «{min(unknown)}». There are: {there}.", "bad_request")
     conversation = Conversation(caller.owner)
     if choices.conversation is not None:
-        found = await app.store.peek(caller.owner, choices.conversation)
+        try:
+            found = await app.store.peek(caller.owner, choices.conversation)
+        except Fault as fault:  # the disk, not the question
+            raise Refusal(503, fault.message, fault.kind, 5) from fault
         if found is None:
             raise Refusal(404, "There is no such chat.", "not_found")
         conversation = found

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.api import dialects
 from chat.api.chunks import chunks
 from chat.api.dialects import Dialect
+from chat.events import TextDelta, TurnFinished
 from tests.api import sse_reader
 from tests.api.stories import STORIES, Story
 
@@ -73,7 +76,10 @@ def test_what_follows_a_frame_is_what_followed_it_uncut(row: str, story: str) ->
 
 def texts(row: str, story: str) -> str:
     """The answer, put together from the frames as that document's client does it."""
-    data = sse_reader.read(written(row, story)).data
+    return joined(row, sse_reader.read(written(row, story)).data)
+
+
+def joined(row: str, data: list[str]) -> str:
     match row:
         case "contents_003":
             return "".join(json.loads(each).get("content", "") for each in data if each != "[DONE]")
@@ -85,8 +91,10 @@ def texts(row: str, story: str) -> str:
             return "".join(choice["delta"].get("content", "") for choice in choices)
         case "events":
             return "".join(json.loads(each).get("text", "") for each in data if '"text_delta"' in each)
+        case "marked_lines_004":
+            return "".join(data[:-1])
         case _:
-            return "".join(each for each in data if each != "[DONE]")
+            return "".join(data)
 
 
 @pytest.mark.parametrize("story", ["plain", "lines", "unicode", "json", "length", "everything"])
@@ -135,6 +143,35 @@ def test_openai_s_chunks_end_with_a_reason_or_an_error_and_the_mark(row: str, st
     assert mark == "[DONE]"
     assert ("error" in last) == story.startswith("failed")
     assert "error" in last or last["choices"][0]["finish_reason"]
+
+
+PIECES = st.lists(
+    st.text(
+        st.characters(codec="utf-8", exclude_characters="\r") | st.sampled_from("\n\n: \t[]DONE\u2028"),
+        max_size=8,
+    )
+)
+
+
+@given(PIECES)
+def test_any_text_arrives_as_it_is(pieces: list[str]) -> None:
+    events = (*map(TextDelta, pieces), TurnFinished("end"))
+    for row in NUMBERED:
+        told = Story(events)
+        dialect = ROWS[row]
+        dialect = dialect if isinstance(dialect, Dialect) else dialect(told)
+        body = b"".join(
+            dialect.write(frame, f"RUN/{number}")
+            for entry in told.entries
+            for number, frame in dialect.of(entry.seq, entry.event, told.transcript)
+        )
+        stream = sse_reader.read(body)
+        assert stream.rest == ""
+        assert stream.comments == []
+        answer = "".join(pieces)
+        if row == "marked_lines_004":  # its mark gets a blank where a model says it
+            answer = "".join("[DONE] " if piece == "[DONE]" else piece for piece in pieces)
+        assert joined(row, stream.data) == answer
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf"), {"a": [float("inf")]}])

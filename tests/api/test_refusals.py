@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chat.errors import Unsaved
 from chat.owners import LOCAL
 from tests.api.served import served
 from tests.scripted import HANG, says
@@ -97,6 +98,34 @@ async def test_a_body_that_is_too_large() -> None:
         body = json.dumps({"message": "x", "system": "y" * 1_100_000})
         headers = {"content-type": "application/json"}
         refused(await site.client.post("/chat/stream", content=body, headers=headers), 413, "too_large")
+
+
+async def test_a_body_without_a_length_that_does_not_end() -> None:
+    async with served(says("x")) as site:
+        host = site.url.removeprefix("http://")
+        reader, writer = await asyncio.open_connection(*host.split(":"))
+        writer.write(
+            f"POST /chat/stream HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            'Transfer-Encoding: chunked\r\n\r\nd\r\n{"message": "\r\n'.encode()
+        )
+        for _ in range(12):
+            writer.write(b"186a0\r\n" + b"x" * 100_000 + b"\r\n")
+        async with asyncio.timeout(10):
+            assert b" 400 " in await reader.readline()
+        writer.close()
+        assert site.vendor.asked == []
+        assert (await site.post("/stream-chat", ASK)).status_code == 200
+
+
+async def test_a_disk_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(owner: str, id: str) -> None:
+        raise Unsaved("The disk reports an error.")
+
+    async with served(says("x")) as site:
+        monkeypatch.setattr(site.app.store, "peek", broken)
+        answer = await site.post("/chat/stream", ASK | {"conversation": "A"})
+        assert refused(answer, 503, "server") == "The disk reports an error."
+        assert answer.headers["retry-after"]
 
 
 async def test_no_question_anywhere() -> None:
