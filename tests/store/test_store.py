@@ -131,21 +131,21 @@ async def test_a_conversation_is_one_object(store: Store, monkeypatch: pytest.Mo
 
 async def test_what_is_saved_and_idle_leaves_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "OPEN", 3)
-    running = ask(store, store.new("me"), "Wait?")
+    running = ask(store, store.new("idler"), "Wait?")
     ids = []
     for n in range(20):
-        conversation = store.new("me")
+        conversation = store.new("idler")
         ids.append(conversation.id)
         ask(store, conversation, f"{n}?", f"{n}")
         assert await store.saved(5)
         del conversation
     gc.collect()
-    alive = [each for each in gc.get_objects() if isinstance(each, Conversation) and each.owner == "me"]
+    alive = [each for each in gc.get_objects() if isinstance(each, Conversation) and each.owner == "idler"]
     assert len(alive) <= 4
     assert running.conversation in alive
     running.end("at last")
     for n, id in enumerate(ids):
-        again = await store.open("me", id)
+        again = await store.open("idler", id)
         assert again is not None
         assert texts(again) == [(f"{n}?", f"{n}")]
 
