@@ -72,7 +72,8 @@ async def read(
             if said:
                 yield said
                 spoke = clock()
-            await asyncio.sleep(0)  # a reader far behind is not the only one on this loop
+            if len(entries) == BATCH:
+                await asyncio.sleep(0)  # a reader far behind is not the only one on this loop
         elif run.transcript.ended is not None:
             return
         elif not dialect.heartbeat:
