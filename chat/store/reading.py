@@ -75,8 +75,8 @@ async def load(connection: AsyncConnection, id: str, full: int = FULL) -> Loaded
     found = await connection.execute(select(conversations).where(conversations.c.id == id))
     if (row := found.mappings().first()) is None:
         return None
-    rows = await _path(connection, row["leaf"])
     versions = await _versions(connection, row["leaf"])
+    rows = await _path(connection, row["leaf"])
     exchanges: list[Exchange] = []
     running: dict[str, str] = {}
     question: RowMapping | None = None
@@ -176,7 +176,11 @@ async def _path(connection: AsyncConnection, leaf: str | None) -> Sequence[RowMa
         .outerjoin(runs, runs.c.id == path.c.id)
         .order_by(path.c.depth.desc())
     )
-    return (await connection.execute(statement)).mappings().all()
+    rest, rows = Rests(), list[RowMapping]()
+    for some in (await connection.execute(statement)).mappings().partitions(200):
+        rows += some
+        await rest()
+    return rows
 
 
 async def _versions(connection: AsyncConnection, leaf: str | None) -> dict[str, list[str]]:
