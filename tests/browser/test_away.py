@@ -1,19 +1,26 @@
-"""The server goes away and comes back, under an open page: nothing that was typed is lost."""
+"""The server goes away and comes back, or the line to it, under an open page: nothing is lost or doubled."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, Opener, Watch
+from tests.browser.conftest import ROOT, Opener, Upstream, Watch
+from tests.proxy import Proxy
 
 REFUSED = ("net::ERR_", "Failed to fetch", "network error")
+LONG = "up:text-500-100"
+"""Five seconds of text, in which each word can be told from the others."""
+TOKENS = [f"tok{n}" for n in range(1, 501)]
 
 
 def _free_port() -> int:
@@ -23,7 +30,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _server(folder: Path, port: int) -> Iterator[str]:
+def _server(
+    folder: Path, port: int, *, environ: Mapping[str, str] = MappingProxyType({}), end: int = signal.SIGTERM
+) -> Iterator[str]:
     """The app on a port of our choice, so that it can come back to it. Ended with the block."""
     started = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")],
@@ -35,6 +44,7 @@ def _server(folder: Path, port: int) -> Iterator[str]:
             "CHAT_LOCAL": "0",
             "CHAT_DEMO_PACE": "0.5",
             "GRADIO_SERVER_PORT": str(port),
+            **environ,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -46,12 +56,27 @@ def _server(folder: Path, port: int) -> Iterator[str]:
         assert str(port) in line, line
         yield f"http://127.0.0.1:{port}"
     finally:
-        started.send_signal(signal.SIGTERM)
+        started.send_signal(end)
         started.communicate(timeout=10)
 
 
-def test_a_question_that_did_not_arrive_returns_and_outlives_the_reload(
-    open_page: Opener, watch: Watch, tmp_path: Path
+@pytest.fixture
+def forgiving(watch: Watch) -> Iterator[Watch]:
+    """A request that finds nobody is what these tests are about. Named first, so that it ends last."""
+    yield watch
+    watch.complaints[:] = [each for each in watch.complaints if not any(word in each for word in REFUSED)]
+
+
+@pytest.fixture
+def proxy(served: str) -> Iterator[Proxy]:
+    port = urlsplit(served).port
+    assert port
+    with Proxy(port) as proxy:
+        yield proxy
+
+
+def test_a_question_that_did_not_arrive_returns_and_is_sent_once(
+    forgiving: Watch, open_page: Opener, tmp_path: Path
 ) -> None:
     port = _free_port()
     with _server(tmp_path, port) as address:
@@ -60,7 +85,8 @@ def test_a_question_that_did_not_arrive_returns_and_outlives_the_reload(
     screen.box.fill("Is  anybody\nthere?")
     screen.box.press("Enter")
     hint = screen.page.locator("#hint")
-    expect(hint).to_contain_text("cannot be reached")
+    expect(hint).to_contain_text("Offline")
+    expect(hint).to_contain_text("Trying again")
     expect(screen.box).to_have_value("Is  anybody\nthere?")
     expect(screen.page.locator("#chat .sending:visible")).to_have_count(0)
     expect(screen.page.locator("#chat .user-row:visible")).to_have_count(1)
@@ -70,10 +96,80 @@ def test_a_question_that_did_not_arrive_returns_and_outlives_the_reload(
     expect(screen.box).to_have_value("Is  anybody\nthere?")
     expect(screen.page.locator("#chat .user-row:visible")).to_have_count(1)
     with _server(tmp_path, port):
-        expect(screen.questions).to_have_count(0)  # it has forgotten, and the page was loaded again
+        expect(screen.page.get_by_text("Offline")).to_have_count(0)
+        screen.ready().over(1)  # it is all still there
         expect(screen.box).to_have_value("Is  anybody\nthere?")
-        expect(screen.page.get_by_text("cannot be reached")).to_have_count(0)
         screen.box.press("Enter")
-        screen.over(1)
+        screen.over(2)
         expect(screen.box).to_have_value("")
-    watch.complaints[:] = [each for each in watch.complaints if not any(word in each for word in REFUSED)]
+        expect(screen.asked).to_have_count(2)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+def test_a_restart_under_an_open_page_loses_nothing(
+    forgiving: Watch, open_page: Opener, upstream: Upstream, tmp_path: Path, end: int
+) -> None:
+    port = _free_port()
+    environ = {"CHAT_ENDPOINTS": f"up={upstream.url}/v1", "CHAT_MODEL": LONG}
+    with _server(tmp_path, port, environ=environ, end=end) as address:
+        screen = open_page(address).ask("go on").writing()
+        expect(screen.answer).to_contain_text("tok150 ")
+    expect(screen.page.locator("#hint")).to_contain_text("Offline")
+    with _server(tmp_path, port, environ=environ):
+        screen.over(1)
+        expect(screen.asked).to_have_text(["go on"])
+        expect(screen.page.get_by_text("Offline")).to_have_count(0)
+        assert "interrupted" in screen.footer
+        said = screen.answer.inner_text().split()
+        assert len(said) > 100
+        assert said[:-1] == TOKENS[: len(said) - 1]  # the last one may be half
+        assert TOKENS[len(said) - 1].startswith(said[-1])
+        screen.choose_model("up:text-5")
+        screen.page.get_by_role("button", name="Continue").click()
+        screen.over(2)
+        expect(screen.answer).to_have_text("tok1 tok2 tok3 tok4 tok5")
+        expect(screen.page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@pytest.mark.parametrize("how", ["cut", "refuse", "stall"])
+def test_a_lost_line_comes_back_and_the_answer_goes_on(
+    forgiving: Watch, open_page: Opener, proxy: Proxy, how: str
+) -> None:
+    screen = open_page(proxy.url).choose_model(LONG).ask("go on").writing()
+    expect(screen.answer).to_contain_text("tok20 ")
+    getattr(proxy, how)()
+    if how != "cut":
+        expect(screen.page.locator("#hint")).to_contain_text("Offline")
+        proxy.go_on()
+    screen.page.wait_for_function("() => !document.documentElement.classList.contains('away')")
+    screen.ready().over(1)
+    expect(screen.asked).to_have_text(["go on"])
+    assert screen.answer.inner_text().split() == TOKENS
+    expect(screen.page.get_by_text("Offline")).to_have_count(0)
+
+
+def test_after_a_lost_line_stop_works(forgiving: Watch, open_page: Opener, proxy: Proxy) -> None:
+    screen = open_page(proxy.url).choose_model(LONG).ask("go on").writing()
+    expect(screen.answer).to_contain_text("tok20 ")
+    with screen.page.expect_navigation():  # Gradio is dead by now
+        proxy.cut()
+    screen.ready().writing()
+    screen.stop.click()
+    screen.over(1)
+    assert screen.footer.endswith("stopped")
+
+
+def test_a_question_whose_line_was_lost_is_asked_once(
+    forgiving: Watch, open_page: Opener, proxy: Proxy, upstream: Upstream
+) -> None:
+    """It arrived, and nobody told the page: what returns to the box is the same sending."""
+    screen = open_page(proxy.url).choose_model("up:wait-2+text-5").ask("first").over(1)
+    before = len(upstream.bodies())
+    screen.ask("second")
+    expect(screen.live).to_be_attached()
+    proxy.cut()
+    screen.page.wait_for_function("() => !document.documentElement.classList.contains('away')")
+    screen.ready().over(2)
+    expect(screen.box).to_have_value("")
+    expect(screen.asked).to_have_text(["first", "second"])
+    assert len(upstream.bodies()) == before + 1

@@ -5,13 +5,14 @@
 // away: `html.away`, for draft.js. Gradio's front end is dead once a request of its own has failed (6.31):
 // then the page is loaded again as soon as the server answers.
 (() => {
-  const PERIOD = 3000, SOON = 600, LONGEST = 5000; // milliseconds
+  const PERIOD = 3000, SOON = 600, FIRST = 150, LONGEST = 3000; // milliseconds
   const AWAY = "Offline: the server cannot be reached. Trying again; what you type stays here.";
   let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "";
 
   const run = (mark) => runnel.named(mark, "run");
   const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
-  const lost = () => document.querySelector(".toast-body.error .toast-title")?.textContent.includes("Connection");
+  // Gradio says it in a toast, which box.css hides.
+  const lost = () => document.querySelector(".toast-wrap .error")?.textContent.includes("Connection to the server");
 
   async function look() {
     const chat = runnel.chat;
@@ -58,7 +59,7 @@
     say("runnel-stand", { text: away ? AWAY : trouble });
     say("runnel-looked");
     clearTimeout(timer);
-    timer = setTimeout(again, missed || failed ? SOON : PERIOD);
+    timer = setTimeout(again, lost() && failed < 4 ? FIRST : missed || failed ? SOON : PERIOD);
   }
 
   document.addEventListener("visibilitychange", again);
@@ -66,5 +67,14 @@
     clearTimeout(timer);
     timer = setTimeout(again, SOON); // it may not arrive
   });
+  // At once, not at the next look.
+  const toasts = new MutationObserver(() => lost() && again());
+  const begin = new MutationObserver(() => {
+    const wrap = document.querySelector(".toast-wrap");
+    if (!wrap) return;
+    begin.disconnect();
+    toasts.observe(wrap, { childList: true });
+  });
+  begin.observe(document, { childList: true, subtree: true });
   again();
 })();
