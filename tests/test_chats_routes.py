@@ -176,11 +176,6 @@ async def test_rename(site: Site) -> None:
     assert site.app.store.version_of("me") > before
 
 
-def _plain(title: str) -> str:
-    """Whether a direction or half a surrogate is kept is the store's business."""
-    return re.sub("[\u202e\ud800\ufffd]", "", title)
-
-
 @pytest.mark.parametrize("title", [*HOSTILE, "x" * 200, "שלום עולם", "日本語", "a\ud800b"])
 async def test_any_text_is_a_title(site: Site, title: str) -> None:
     id = (await site.ask("first")).id
