@@ -99,7 +99,7 @@ def whole_text(text: str) -> str:
     return text
 
 
-# -- document 003: typed objects, then [DONE] ------------------------------------------------------
+# -- /chat/stream: typed objects, then [DONE] ------------------------------------------------------
 
 
 def _contents(event: Event) -> Frames:
@@ -124,7 +124,7 @@ def _contents_end(event: Terminal, transcript: Transcript) -> Frames:
 CONTENTS = Dialect(_contents, _contents_end)
 
 
-# -- document 001: chunks, the data in the answer, and the whole at its end ------------------------
+# -- /api/message: chunks, the data in the answer, and the whole at its end ------------------------
 
 
 def _chunks(event: Event) -> Frames:
@@ -149,7 +149,7 @@ def _data(event: Terminal, text: str) -> Any:
 CHUNKS = Dialect(_chunks, _chunks_end)
 
 
-# -- documents 000 and 004: the text as it is ------------------------------------------------------
+# -- /stream-chat and GET /chat: the text as it is -------------------------------------------------
 
 
 def _lines(event: Event) -> Frames:

@@ -1,4 +1,4 @@
-"""The streaming routes in the documents' own formats, and runs by their id.
+"""The streaming routes, each in a format that clients of such backends know, and runs by their id.
 
     POST /chat/stream[/{provider}]   GET /chat?q=      POST /api/message      POST /stream-chat
     GET /runs/{id}/events            POST /runs/{id}/stop
@@ -84,7 +84,7 @@ class Routes:
     async def stream(
         self, request: Request, ask: MaybeAsk | None = None, message: Question = None
     ) -> Response:
-        """Document 003: `{"thinking"}`, `{"content"}`, `{"function_result"}`, `{"error"}`, `{"done"}`."""
+        """Objects by what they bring: `thinking`, `content`, `function_result`, `error`; at last `done`."""
         question, choices = _either(ask, message)
         return await self._answer(request, CONTENTS, question, choices)
 
@@ -106,11 +106,11 @@ class Routes:
         return await self._answer(request, CONTENTS, question, choices)
 
     async def message(self, request: Request, ask: Ask) -> Response:
-        """Document 001: `{"chunk"}`, `{"json_data"}` where there is any, `{"end", "full_response"}`."""
+        """Chunks of the answer, the JSON in it where there is any, and at its end the whole of it."""
         return await self._answer(request, CHUNKS, ask.message, ask)
 
     async def stream_chat(self, request: Request, ask: Ask) -> Response:
-        """Document 000: the text itself, a data line for each of its lines."""
+        """The text itself, a data line for each of its lines."""
         return await self._answer(request, LINES, ask.message, ask)
 
     async def chat(
@@ -121,7 +121,7 @@ class Routes:
         conversation: Annotated[str | None, Query(max_length=64)] = None,
         key: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     ) -> Response:
-        """Document 004, for `EventSource`: text, then `[DONE]`. Its own reconnect goes on where it was."""
+        """For `EventSource`: the text, then `[DONE]`. Its own reconnect goes on where it was."""
         choices = Choices.model_validate({"model": model, "conversation": conversation, "key": key})
         return await self._answer(request, MARKED_LINES, _asked(q), choices)
 
@@ -161,7 +161,7 @@ class Routes:
 
 
 def _unknown(caller: Caller, provider: str) -> Response:
-    """The error stands in an open stream, as in document 003. Nothing was asked of anybody."""
+    """Told in an open stream, as the clients of this format expect it. Nothing was asked of anybody."""
     sentence = f"Unknown provider «{provider}». The menu of the page lists whom you can ask."
     frames = dumps({"error": sentence, "kind": "config"}), dumps({"done": True}), "[DONE]"
     body = comment("ok") + b"".join(map(encode, frames))

@@ -22,10 +22,10 @@ from tests.api.stories import STORIES, Story
 
 GOLDEN = Path(__file__).parent / "golden"
 ROWS: dict[str, Dialect | Callable[[Any], Dialect]] = {
-    "contents_003": dialects.CONTENTS,
-    "chunks_001": dialects.CHUNKS,
-    "lines_000": dialects.LINES,
-    "marked_lines_004": dialects.MARKED_LINES,
+    "contents": dialects.CONTENTS,
+    "chunks": dialects.CHUNKS,
+    "lines": dialects.LINES,
+    "marked_lines": dialects.MARKED_LINES,
     "events": dialects.EVENTS,
     "text": dialects.TEXT,
     "whole": dialects.WHOLE,
@@ -75,15 +75,15 @@ def test_what_follows_a_frame_is_what_followed_it_uncut(row: str, story: str) ->
 
 
 def texts(row: str, story: str) -> str:
-    """The answer, put together from the frames as that document's client does it."""
+    """The answer, put together from the frames as that format's clients do it."""
     return joined(row, sse_reader.read(written(row, story)).data)
 
 
 def joined(row: str, data: list[str]) -> str:
     match row:
-        case "contents_003":
+        case "contents":
             return "".join(json.loads(each).get("content", "") for each in data if each != "[DONE]")
-        case "chunks_001":
+        case "chunks":
             return "".join(json.loads(each).get("chunk", "") for each in data)
         case "openai" | "openai_with_usage":
             chunks = [json.loads(each) for each in data if each != "[DONE]"]
@@ -91,7 +91,7 @@ def joined(row: str, data: list[str]) -> str:
             return "".join(choice["delta"].get("content", "") for choice in choices)
         case "events":
             return "".join(json.loads(each).get("text", "") for each in data if '"text_delta"' in each)
-        case "marked_lines_004":
+        case "marked_lines":
             return "".join(data[:-1])
         case _:
             return "".join(data)
@@ -101,28 +101,28 @@ def joined(row: str, data: list[str]) -> str:
 @pytest.mark.parametrize("row", NUMBERED)
 def test_the_pieces_are_the_answer(row: str, story: str) -> None:
     answer = Story(STORIES[story]).transcript.text
-    if row in ("lines_000", "marked_lines_004"):  # a data line has no CR, and UTF-8 no half of a character
+    if row in ("lines", "marked_lines"):  # a data line has no CR, and UTF-8 no half of a character
         answer = answer.replace("\r\n", "\n").replace("\ud83d", "\ufffd")
     assert texts(row, story) == answer
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_document_003_says_once_that_it_is_done_and_then_the_mark(story: str) -> None:
-    *_, done, mark = data = sse_reader.read(written("contents_003", story)).data
+def test_objects_say_once_that_it_is_done_and_then_the_mark(story: str) -> None:
+    *_, done, mark = data = sse_reader.read(written("contents", story)).data
     assert (json.loads(done), mark) == ({"done": True}, "[DONE]")
     assert data.count(done) == data.count(mark) == 1
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_document_001_ends_with_the_whole_and_no_mark(story: str) -> None:
-    values = [json.loads(each) for each in sse_reader.read(written("chunks_001", story)).data]
+def test_chunks_end_with_the_whole_and_no_mark(story: str) -> None:
+    values = [json.loads(each) for each in sse_reader.read(written("chunks", story)).data]
     assert values[-1] == {"end": True, "full_response": Story(STORIES[story]).transcript.text}
     assert sum("end" in value for value in values) == 1
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_document_004_ends_with_the_mark_and_has_it_once(story: str) -> None:
-    data = sse_reader.read(written("marked_lines_004", story)).data
+def test_marked_lines_end_with_the_mark_and_have_it_once(story: str) -> None:
+    data = sse_reader.read(written("marked_lines", story)).data
     assert data[-1] == "[DONE]"
     assert data.count("[DONE]") == 1
 
@@ -169,7 +169,7 @@ def test_any_text_arrives_as_it_is(pieces: list[str]) -> None:
         assert stream.rest == ""
         assert stream.comments == []
         answer = "".join(pieces)
-        if row == "marked_lines_004":  # its mark gets a blank where a model says it
+        if row == "marked_lines":  # its mark gets a blank where a model says it
             answer = "".join("[DONE] " if piece == "[DONE]" else piece for piece in pieces)
         assert joined(row, stream.data) == answer
 

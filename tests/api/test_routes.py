@@ -1,4 +1,4 @@
-"""Given this request, this answer: the documents' routes, and runs by their id."""
+"""Given this request, this answer: the streaming routes, and runs by their id."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def data(answer: httpx.Response) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/chat/stream", "/chat/stream/acme"])
-async def test_document_003(path: str) -> None:
+async def test_objects_by_what_they_bring(path: str) -> None:
     async with served([ThinkingDelta("Hm."), *WRITES]) as site:
         *frames, mark = data(await site.post(path, ASK))
     assert [json.loads(frame) for frame in frames] == [
@@ -50,7 +50,7 @@ async def test_document_003(path: str) -> None:
     assert mark == "[DONE]"
 
 
-async def test_document_001() -> None:
+async def test_chunks_the_data_and_the_whole() -> None:
     async with served([TextDelta("Here: "), TextDelta('{"a": 1}'), ReplyFinished("end")]) as site:
         frames = data(await site.post("/api/message", ASK))
     assert [json.loads(frame) for frame in frames] == [
@@ -61,12 +61,12 @@ async def test_document_001() -> None:
     ]
 
 
-async def test_document_000() -> None:
+async def test_lines_of_text() -> None:
     async with served(WRITES) as site:
         assert data(await site.post("/stream-chat", ASK)) == ["Hel", "lo ", "日本\n語"]
 
 
-async def test_document_004() -> None:
+async def test_lines_of_text_and_a_mark() -> None:
     async with served(WRITES) as site:
         answer = await site.get("/chat?q=Hello%3F")
         assert data(answer) == ["Hel", "lo ", "日本\n語", "[DONE]"]
@@ -112,7 +112,7 @@ async def test_the_headers_that_keep_a_stream_flowing() -> None:
     ("query", "body"),
     [("?message=Hello%3F", None), ("", ASK), ("?message=no", ASK), ("?message=Hello%3F", {})],
 )
-async def test_document_003_takes_the_question_from_the_address_too(query: str, body: Any) -> None:
+async def test_the_question_may_stand_in_the_address(query: str, body: Any) -> None:
     async with served(WRITES) as site:
         assert data(await site.client.post(f"/chat/stream{query}", json=body))
         assert site.vendor.asked[0].messages == (User("Hello?"),)
@@ -334,6 +334,16 @@ async def test_the_same_key_is_the_same_answer() -> None:
         again = await site.post("/chat/stream", ASK | {"key": "k1"})
         assert again.content == first.content
         assert len(site.vendor.asked) == 1
+
+
+@pytest.mark.parametrize("database", [":memory:", "chat.db"])
+async def test_sent_several_times_at_once_it_is_asked_once(database: str) -> None:
+    async with served(WRITES, environ={"CHAT_DATABASE": database}) as site:
+        sent = (site.post("/chat/stream", ASK | {"key": "k1"}) for _ in range(5))
+        answers = await asyncio.gather(*sent)
+        assert len({answer.content for answer in answers}) == 1
+        assert len(site.vendor.asked) == 1
+        assert len(await site.app.store.chats("me")) == 1
 
 
 async def test_stop() -> None:
