@@ -18,7 +18,7 @@ from chat.store import changes
 from chat.store.chats import Chats
 from chat.store.disk import Disk
 from chat.store.listing import Chat
-from chat.store.saving import Record, Recorded
+from chat.store.saving import Recorded
 from chat.store.secret import LENGTH, secret
 from chat.store.titles import made
 
@@ -100,7 +100,7 @@ class Store(Chats):
             return None
         last = conversation.exchanges.pop()
         for run in last.versions:
-            self._pending.records.pop(run, None)
+            self._pending.drop(run)
         self._changed(conversation)
         self._later(
             partial(changes.take_back, id=conversation.id, question=last.asked, answers=[*last.versions])
@@ -123,7 +123,7 @@ class Store(Chats):
         parent = conversation.exchanges[place - 1].run if place else None
         conversation.exchanges[place:] = [exchange]
         self._memory.keep(conversation)
-        self._pending.records[exchange.run] = Record(conversation, exchange, run, parent)
+        self._pending.record(conversation, exchange, run, parent)
         new = not conversation.title
         if new:
             conversation.title = made(exchange.question)
@@ -143,7 +143,7 @@ class Store(Chats):
         if (record := self._pending.records.get(exchange.run)) is not None:
             record.over, record.void = True, nothing
             if self._disk is None:
-                del self._pending.records[exchange.run]
+                self._pending.drop(exchange.run)
         self._changed(conversation)
 
     async def saved(self, within: float) -> bool:

@@ -6,6 +6,7 @@ conversation each owner is in, and the number that tells whether an owner's list
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from chat.conversations import Conversation
@@ -40,9 +41,11 @@ class Memory:
     def keep(self, conversation: Conversation) -> None:
         self._all[conversation.id] = self._open[conversation.id] = conversation
         self._open.move_to_end(conversation.id)
-        if len(self._open) > OPEN:
-            idle = [id for id in list(self._open)[:-OPEN] if not self._ahead(id)]
-            for id in idle:
+        # A few at a time: while the disk takes nothing, thousands may have to stay.
+        for id in list(islice(self._open, max(0, min(len(self._open) - OPEN, 8)))):
+            if self._ahead(id):
+                self._open.move_to_end(id)
+            else:
                 del self._open[id]
 
     def every(self) -> list[Conversation]:

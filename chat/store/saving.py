@@ -97,6 +97,8 @@ class Pending:
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         """By run: those going on, and those whose end is not written yet."""
+        self._recorded: dict[str, dict[str, Record]] = {}
+        """The same by conversation."""
         self._ops: list[Op] = []
         self._conversations: dict[str, Conversation] = {}
         self._titles: set[str] = set()
@@ -104,6 +106,20 @@ class Pending:
         self._flying: Batch | None = None
 
     # -- what changed ------------------------------------------------------------------------
+
+    def record(
+        self, conversation: Conversation, exchange: Exchange, run: Recorded, parent: str | None
+    ) -> None:
+        """`run` from now on. `parent`: the answer before its question."""
+        record = Record(conversation, exchange, run, parent)
+        self.records[run.id] = self._recorded.setdefault(conversation.id, {})[run.id] = record
+
+    def drop(self, run: str) -> None:
+        if (record := self.records.pop(run, None)) is not None:
+            there = self._recorded[record.conversation.id]
+            del there[run]
+            if not there:
+                del self._recorded[record.conversation.id]
 
     def changed(self, conversation: Conversation, *, title: bool = False) -> None:
         self._conversations[conversation.id] = conversation
@@ -131,11 +147,10 @@ class Pending:
     def holds(self, id: str) -> bool:
         """Whether the conversation `id` is ahead of the disk, so that memory alone knows it."""
         flying = self._flying is not None and id in self._flying.conversations
-        recorded = any(record.conversation.id == id for record in self.records.values())
-        return recorded or flying or id in self._conversations
+        return flying or id in self._conversations or id in self._recorded
 
     def answering(self, id: str) -> bool:
-        return any(record.conversation.id == id and not record.over for record in self.records.values())
+        return any(not record.over for record in self._recorded.get(id, {}).values())
 
     def asked(self, owner: str, key: str) -> str | None:
         """The run of `owner` that `key` began, while it is being recorded."""
@@ -161,7 +176,7 @@ class Pending:
             except Exception:
                 # A bug, and of this one alone: what was saved of it stays, the others go on.
                 log.exception("run %s: its events cannot be stored", id)
-                del self.records[id]
+                self.drop(id)
                 continue
             if not record.born:
                 _born(batch, record, lease)
@@ -183,7 +198,7 @@ class Pending:
             record.born = True
             del record.bodies[:bodies]
             if record.run.id in ended:
-                self.records.pop(record.run.id, None)
+                self.drop(record.run.id)
 
     def kept(self, batch: Batch) -> None:
         """It could not be written: it goes with the next one."""

@@ -125,8 +125,9 @@ class Writer:
             self._urgent.clear()
             closing = self._closing  # what was gathered before that is not the last of it
             await self._save()
-            given_up = not self._pending or time.monotonic() > self._until
-            if closing and (not self.trouble or given_up):
+            # Never opened and nothing to save: no lease either, so there is nothing to wait for.
+            idle = not (self._prepared or self._pending)
+            if closing and (not self.trouble or idle or time.monotonic() > self._until):
                 return
 
     async def _save(self) -> None:

@@ -123,7 +123,8 @@ async def dead(store: Store) -> None:
     disk.writer._task.cancel()
     await asyncio.wait([disk.writer._task])
     disk.writer._task = None
-    disk.pending.records.clear()
+    for run in list(disk.pending.records):
+        disk.pending.drop(run)
     disk._lease.release(ended=False)
 
 
