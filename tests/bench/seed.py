@@ -49,8 +49,8 @@ async def _saved(store: Store) -> None:
         raise RuntimeError(f"the seeds could not be saved: {store.trouble}")
 
 
-async def long_chat(database: Path, owner: str, messages: int) -> str:
-    """The id of a chat of so many messages, questions and answers together."""
+async def long_chat(database: Path, owner: str, messages: int) -> tuple[str, str]:
+    """The id of a chat of so many messages, questions and answers together, and of a short one."""
     async with open_store(database) as store:
         conversation = store.new(owner)
         for number in range(messages // 2):
@@ -60,8 +60,10 @@ async def long_chat(database: Path, owner: str, messages: int) -> str:
             _tell(store, conversation, f"Question {number}: and then?", pieces)
             if number % BATCH == BATCH - 1:
                 await _saved(store)
+        short = store.new(owner)
+        _tell(store, short, "Something else?", ["No."])
         await _saved(store)
-        return conversation.id
+        return conversation.id, short.id
 
 
 async def many_chats(database: Path, owner: str, count: int) -> None:
