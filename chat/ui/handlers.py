@@ -137,7 +137,7 @@ class Handlers:
                 chat = await self.places.shown(owner, sent, tab)
         if chat is None:
             tab.show(None)
-            yield ([bubbles.remark(NO_CHAT, "nowhere")] if sent.chat else []), activity.EMPTY
+            yield ([bubbles.remark(NO_CHAT, f"nowhere of-{sent.chat}")] if sent.chat else []), activity.EMPTY
             return
         match sent.act:
             case "open" | "arrive":

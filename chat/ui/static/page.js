@@ -24,11 +24,13 @@
 
   const NEAR = 64; // pixels from the end that count as the end
   const FAR = 120; // pixels from the end at which the button appears
+  const MOVES = ["wheel", "touchstart", "pointerdown", "keydown"];
 
   const follow = (chat) => {
     let following = true;
     let touching = false;
-    let top = 0;
+    let held = null; // ends the holding of a row
+    let at = 0;
     const button = document.createElement("button");
     button.id = "newest";
     button.type = "button";
@@ -52,9 +54,9 @@
     // Any way up leaves; only the way down to the end comes back.
     chat.addEventListener("scroll", () => {
       const now = chat.scrollTop;
-      if (now < top - 1) following = false;
-      else if (now > top && rest() <= NEAR) following = true;
-      top = now;
+      if (now < at - 1) following = false;
+      else if (now > at && rest() <= NEAR && !held) following = true;
+      at = now;
       button.hidden = following || rest() < FAR;
     }, { passive: true });
     chat.addEventListener("wheel", (event) => {
@@ -71,38 +73,56 @@
       find("#question textarea")?.focus({ preventScroll: true });
     });
 
-    // What a link leads to, and what was looked at before more came above it (actions.js).
+    // Keeps the row of a run where it is, or where it is wanted, while others come above it: their heights
+    // are guesses until they are near. Until the reader moves, or all has long been still.
+    const HELD = 1000; // milliseconds
     const rowOf = (run) => run && chat.querySelector(`.run-${CSS.escape(run)}`)?.closest(".message-row");
-    addEventListener("runnel-opened", ({ detail }) => {
-      const answer = rowOf(detail.run);
-      if (!answer) return;
-      let row = answer;
-      while (row.previousElementSibling && !row.classList.contains("user-row")) row = row.previousElementSibling;
+    const top = (row) => row.getBoundingClientRect().top;
+    const hold = (find, wanted) => {
+      let until = performance.now() + 10 * HELD;
+      let still = chat.scrollHeight;
       following = false;
-      // Rows out of sight have but a guess of a height until they are near.
-      for (const wait of [0, 50, 150]) setTimeout(() => row.scrollIntoView({ block: "start" }), wait);
+      const end = () => {
+        held = null;
+        for (const kind of MOVES) removeEventListener(kind, end, true);
+      };
+      held?.();
+      held = end;
+      for (const kind of MOVES) addEventListener(kind, end, { capture: true, passive: true });
+      const step = () => {
+        if (held !== end) return;
+        const row = find();
+        const off = row ? top(row) - wanted : 0;
+        if (Math.abs(off) > 0.5) chat.scrollTop += off;
+        if (chat.scrollHeight !== still) until = performance.now() + HELD;
+        still = chat.scrollHeight;
+        if (performance.now() < until) requestAnimationFrame(step);
+        else end();
+      };
+      step();
+    };
+    addEventListener("runnel-opened", ({ detail }) => {
+      if (!rowOf(detail.run)) return;
+      const question = () => {
+        let row = rowOf(detail.run);
+        while (row?.previousElementSibling && !row.classList.contains("user-row")) row = row.previousElementSibling;
+        return row;
+      };
+      hold(question, chat.getBoundingClientRect().top + 16);
     });
     addEventListener("runnel-keep", () => {
       const edge = chat.getBoundingClientRect().top;
       const mark = runnel.marks().find((each) => each.getBoundingClientRect().bottom > edge);
       const run = runnel.named(mark, "run");
-      const at = () => rowOf(run)?.getBoundingClientRect().top ?? 0;
-      const before = at();
-      following = false;
-      const put = () => (chat.scrollTop += at() - before);
-      const grown = new MutationObserver(() => {
-        put();
-        for (const wait of [0, 50, 150]) setTimeout(put, wait);
-        grown.disconnect();
-      });
-      grown.observe(chat.querySelector(".message-wrap"), { childList: true });
+      const row = rowOf(run);
+      if (row) hold(() => rowOf(run), top(row));
     });
 
     const sizes = new ResizeObserver(settle); // after layout, before paint: nothing is laid out twice
     sizes.observe(chat);
     const rows = new MutationObserver((changes) => {
       const asked = changes.some((c) => [...c.addedNodes].some((n) => n.classList?.contains("user-row")));
-      if (asked) join();
+      if (asked && !held) join();
     });
     const adopt = () => {
       const list = chat.querySelector(".message-wrap");

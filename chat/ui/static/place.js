@@ -69,8 +69,11 @@ const runnel = (() => {
 
   const watcher = new MutationObserver(() => look());
 
+  // The page says that there is no such chat (`sent.py` takes what cannot be an id for “?”).
+  const nowhere = (id) => find(`#chat .nowhere.of-${CSS.escape(/^[\w.-]{1,64}$/.test(id) ? id : "?")}`) !== null;
   const drawn = () => {
-    if (find("#chat .nowhere") && (waiting.chat || waiting.arriving)) return "";
+    const wanted = waiting.arriving ? addressed() : waiting.chat;
+    if (wanted && nowhere(wanted)) return "";
     const id = named(marks().pop(), "chat");
     if (waiting.chat === null) return id && id !== waiting.before ? id : null;
     return id === waiting.chat && (id || !marks().length) ? id : null;
@@ -84,7 +87,7 @@ const runnel = (() => {
     waiting = null;
     watcher.disconnect();
     self.chat = id;
-    address(find("#chat .nowhere") ? "replace" : how);
+    address(nowhere(addressed()) ? "replace" : how);
     if (settle) find("#settle")?.click();
     say("runnel-opened", { chat: id, run });
   };
