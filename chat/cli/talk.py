@@ -47,7 +47,7 @@ class Talk:
 
     def ask_once(self, question: str) -> Run:
         run = self._ask(question)
-        if self._kept and not self._events and not self._trouble and sys.stderr.isatty():
+        if self._kept and not self._events and not self._host.app.store.trouble and sys.stderr.isatty():
             self._note("To go on: python -m chat --continue")
         return run
 
@@ -82,6 +82,7 @@ class Talk:
             except Fault as refused:
                 self._note(refused.message, dim=False)
             else:
+                self._tell_trouble()
                 self._offer()
 
     # -- which chat, and with what ---------------------------------------------------------------
@@ -138,7 +139,6 @@ class Talk:
             for entries in batches:
                 for entry in entries:
                     screen.show(entry.event)
-        self._tell_trouble()
         return run
 
     async def _look(self) -> None:
@@ -191,9 +191,11 @@ class Talk:
         self._note(f"{rest}/again asks once more.")
 
     def closed(self) -> None:
-        """Says, when the app is closed, whether what had been said not to be saved was saved in the end."""
-        if self._host.app.store.trouble:
-            streams.complain("This chat could not be saved.")
+        """Says, when the app is closed, what was not saved in the end, or was after all."""
+        if trouble := self._host.app.store.trouble:
+            streams.complain(
+                "This chat could not be saved." if self._trouble else trouble.removesuffix(" Trying again.")
+            )
         elif self._trouble:
             streams.complain(_SAVED)
 
