@@ -18,7 +18,7 @@ from chat.store import changes
 from chat.store.chats import Chats
 from chat.store.disk import Disk
 from chat.store.listing import Chat
-from chat.store.saving import Recorded
+from chat.store.saving import Record, Recorded
 from chat.store.secret import LENGTH, secret
 from chat.store.titles import made
 
@@ -123,7 +123,7 @@ class Store(Chats):
         parent = conversation.exchanges[place - 1].run if place else None
         conversation.exchanges[place:] = [exchange]
         self._memory.keep(conversation)
-        self._pending.record(conversation, exchange, run, parent)
+        self._pending.record(Record(conversation, exchange, run, parent))
         new = not conversation.title
         if new:
             conversation.title = made(exchange.question)

@@ -107,12 +107,9 @@ class Pending:
 
     # -- what changed ------------------------------------------------------------------------
 
-    def record(
-        self, conversation: Conversation, exchange: Exchange, run: Recorded, parent: str | None
-    ) -> None:
-        """`run` from now on. `parent`: the answer before its question."""
-        record = Record(conversation, exchange, run, parent)
-        self.records[run.id] = self._recorded.setdefault(conversation.id, {})[run.id] = record
+    def record(self, record: Record) -> None:
+        run, conversation = record.run.id, record.conversation.id
+        self.records[run] = self._recorded.setdefault(conversation, {})[run] = record
 
     def drop(self, run: str) -> None:
         if (record := self.records.pop(run, None)) is not None:
@@ -145,7 +142,7 @@ class Pending:
         return flying | self._conversations
 
     def holds(self, id: str) -> bool:
-        """Whether the conversation `id` is ahead of the disk, so that memory alone knows it."""
+        """Whether memory alone knows how the conversation `id` is now."""
         flying = self._flying is not None and id in self._flying.conversations
         return flying or id in self._conversations or id in self._recorded
 
