@@ -43,6 +43,9 @@ class Tabs:
         self._tabs: OrderedDict[str, Tab] = OrderedDict()
         self._most = most
 
+    def __len__(self) -> int:
+        return len(self._tabs)
+
     def of(self, session: str | None) -> Tab:
         """The tab of a session; a session without a name gets one that nobody remembers."""
         if not session:
