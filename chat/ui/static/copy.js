@@ -7,7 +7,7 @@
   const SIGNS = { "&lt;": "<", "&#36;": "$", "&#40;": "(", "&#91;": "[" };
 
   const words = (text) => {
-    const asked = text.match(/^<div class="asked">([^]*)<\/div>$/);
+    const asked = text.match(/^<div class="asked">([^]*?)<\/div>/);
     if (asked) {
       const page = new DOMParser().parseFromString(asked[1].replaceAll("<br>", "\n"), "text/html");
       return page.body.textContent;

@@ -51,10 +51,11 @@
       following = true;
       settle();
     };
-    // Any way up leaves; only the way down to the end comes back.
+    // Any way up leaves; only the way down to the end comes back. A chat that got shorter goes up by itself,
+    // and is at its end then.
     chat.addEventListener("scroll", () => {
       const now = chat.scrollTop;
-      if (now < at - 1) following = false;
+      if (now < at - 1 && rest() > 1) following = false;
       else if (now > at && rest() <= NEAR && !held) following = true;
       at = now;
       button.hidden = following || rest() < FAR;
