@@ -145,14 +145,15 @@ def test_what_is_copied_is_what_was_said(open_page: Opener, demo: str) -> None:
     asked = "Why <b>not</b>\n$5 & `x`?"
     screen = open_page(demo, permissions=["clipboard-read", "clipboard-write"])
     screen.ask(asked).over(1)
-    read = "() => navigator.clipboard.readText()"
-    screen.page.locator("#chat .message-buttons-right").get_by_role("button", name="Copy message").click()
-    screen.page.wait_for_function(
-        "async (asked) => (await navigator.clipboard.readText()) === asked", arg=asked
-    )
-    screen.page.locator("#chat .message-buttons-left").get_by_role("button", name="Copy message").click()
-    screen.page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('script')")
-    copied = screen.evaluate(read)
-    assert "</b" in copied  # the demo repeats what it was asked
-    assert "<div" not in copied
-    assert "first word" not in copied
+
+    def copied(side: str) -> str:
+        row = screen.page.locator(f"#chat .message-buttons-{side}")
+        row.get_by_role("button", name="Copy message").click()
+        expect(row.get_by_role("button", name="Copied message")).to_be_visible()
+        return screen.evaluate("() => navigator.clipboard.readText()")
+
+    assert copied("right") == asked
+    answer = copied("left")
+    assert "</b" in answer  # the demo repeats what it was asked
+    assert "<div" not in answer
+    assert "first word" not in answer
