@@ -1,10 +1,12 @@
 """The page: a gr.ChatInterface that follows runs. `build_page` makes it, `mount` puts it on an app.
 
 page, interface, handlers      what stands where, what is wired to what, what a click does
-bubbles, markup, words         a conversation as messages; a model's Markdown, made fit to show
+sent, places, tabs             what the page's scripts send, and which chat it is about
+screens, bubbles, fates        a conversation drawn for a tab, as messages, and the line under an answer
+markup, words                  a model's Markdown, made fit to show; what happens, in words
 controls, personas, welcome    the sidebar's settings, prompts to begin from, the empty page
-activity, brief                the live view beside the chat
-owner, state                   whose conversation it is, what open pages ask now and then
+activity, brief, chats         the live view beside the chat, and the list of chats
+state                          what open pages ask now and then
 look, gradio_fixes             theme and styles; every reliance on Gradio's insides
 """
 

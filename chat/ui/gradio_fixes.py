@@ -18,17 +18,21 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    (`bubbles.message`), the dict of gr.HTML. It saves their conversion at each frame. 6.31.
 7. The list of a dropdown opens at every key, the Tab that leaves it too (static/page.js). 6.31.
 8. A string that grew travels as “append”; gr.skip() within a stream travels as a new value, so
-   the value before it is sent whole again after it (`handlers`). 6.31.
+   the value before it is sent whole again after it (`screens`). 6.31.
 9. A stream touches its inputs and outputs, and all that any listener ever touched, at each frame:
    the front end sets the status of each. So a stream has one input (`interface`). 6.31.
-10. The sanitizer of Markdown leaves our `class` and takes `data-…`, so a run is named by a class
-   (`bubbles`, static/follow.js). 6.31.
+10. The sanitizer of Markdown lets buttons and links through, leaves `class`, `title` and `href`, and
+   takes `data-…` and `aria-…`: so a run is named by a class, a button by its title (`fates`,
+   static/place.js). 6.31.
 11. A textbox can show Send and Stop at once, as `.submit-button` and `.stop-button`; ChatInterface
    takes Stop away before it calls `_setup_events`, where it is put back (`interface.SWITCH`). 6.31.
 12. A stream ends by sending its last value again, whole; after a gr.skip() that is nothing
-   (`handlers`). 6.31.
-13. After a request that did not arrive the front end answers no further one, and it loads the page
-   again when the server is back (static/draft.js keeps what was typed). 6.31.
+   (`screens`). 6.31.
+13. After a request that did not arrive the front end answers no further one, says so in a toast, and
+   loads the page again up to two seconds after the server is back (static/follow.js does it at once,
+   static/draft.js keeps what was typed). 6.31.
+14. A listener that takes what another one of the same event has set reads it a moment later, so two clicks
+   in that moment would read the same (static/place.js lets the second wait). 6.31.
 """
 
 import gradio as gr

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Opener, Watch
 
 
 def test_5_an_update_from_a_script_alone_changes_a_components_properties(
@@ -21,7 +21,19 @@ def test_5_an_update_from_a_script_alone_changes_a_components_properties(
     expect(slider.locator("input[type=range]")).to_have_value("1")
 
 
-def test_10_the_sanitizer_leaves_the_class_that_names_the_run(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo).ask("hello")
-    screen.over(1)
+def test_10_the_sanitizer_leaves_the_class_that_names_the_run_and_the_buttons(
+    open_page: Opener, demo: str
+) -> None:
+    screen = open_page(demo).ask("hello").over(1)
     expect(screen.page.locator("#chat .fate").last).to_have_class(re.compile(r"\brun-[\w-]+"))
+    expect(screen.page.locator("#chat button.up")).to_have_attribute("title", "Good answer")
+
+
+def test_13_a_lost_connection_is_said_in_a_toast(open_page: Opener, demo: str, watch: Watch) -> None:
+    screen = open_page(demo)
+    screen.page.route("**/queue/join**", lambda route: route.abort())
+    screen.page.route("**/state**", lambda route: route.abort())  # else follow.js loads the page again
+    screen.box.fill("hello")
+    screen.box.press("Enter")
+    expect(screen.page.locator(".toast-wrap .error").first).to_contain_text("Connection to the server")
+    watch.complaints[:] = [each for each in watch.complaints if "Failed to" not in each]
