@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from chat.store import open_store
+from tests.bench import seed
 from tests.bench.processes import ROOT
 from tests.bench.report import Measure, table
 
@@ -36,6 +38,33 @@ def test_runs_taken_by_turns_are_compared_pair_by_pair() -> None:
     assert storing.value == pytest.approx(1.02)
     assert storing.spread == pytest.approx(0.08 / 1.02)
     assert cells(table([storing]).splitlines()[2])[3:5] == ["3 unsaved", "1.02×"]
+
+
+async def test_the_seeds_are_chats_like_any_other(tmp_path: Path) -> None:
+    database = tmp_path / "chat.db"
+    long, short = await seed.long_chat(database, "anna", 10)
+    await seed.many_chats(database, "ben", 60)
+    async with open_store(database) as store:
+        conversation = await store.open("anna", long)
+        assert conversation is not None
+        assert len(conversation.exchanges) == 5
+        assert conversation.exchanges[-1].transcript.text.endswith(f"tok{seed.LAST} ")
+        assert {chat.id for chat in await store.chats("anna")} == {long, short}
+        assert len(await store.chats("ben", limit=100)) == 60
+        assert len(await store.chats("ben", seed.RARE)) == seed.RARELY
+        assert len(await store.chats("ben", seed.COMMON, limit=100)) == 60
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+async def test_it_opens_a_long_chat(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    args = ("-m", "tests.bench", "--quick", "--only", "long_open", "--json", str(file))
+    process = await create_subprocess_exec(sys.executable, *args, cwd=ROOT)
+    assert await process.wait() == 0
+    clicked, loaded = json.loads(file.read_text())["measures"]
+    assert 0 < clicked["value"] < 10
+    assert 0 < loaded["value"] < 10
 
 
 @pytest.mark.slow
