@@ -26,6 +26,8 @@ def look(path: Path) -> int:
     """
     if path.is_dir():
         raise Config(f"{path} is a folder. CHAT_DATABASE names a file in one, such as data/chat.db.")
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise Config(f"{path} is no ordinary file. CHAT_DATABASE names one, such as data/chat.db.")
     try:
         with path.open("rb") as file:
             head = file.read(len(_HEAD))

@@ -1,5 +1,6 @@
 """A file that is not ours is left as it is; one of ours comes forward by itself."""
 
+import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -75,6 +76,16 @@ async def test_what_is_no_database_is_left_alone(path: Path, content: bytes) -> 
 async def test_a_folder_is_no_database(path: Path) -> None:
     path.mkdir(parents=True)
     await refused(path, "folder")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none there")
+async def test_a_pipe_is_no_database(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(Config, match="no ordinary file"):
+        async with asyncio.timeout(5), open_store(path):
+            pass
+    assert [each.name for each in path.parent.iterdir()] == ["chat.db"]
 
 
 async def test_an_empty_file_is_a_beginning(path: Path) -> None:
