@@ -14,19 +14,19 @@ LENGTH = 32
 
 
 def secret(path: Path) -> bytes:
-    """The secret in `path`, made if need be. Where nothing can be written it lasts as long as the program."""
+    """The secret in `path`, made if need be. Where nothing can be written it lasts as long as the program.
+
+    A file that holds something else is left alone, and one beside it taken: it may be another program's,
+    or the database itself, when that is called so.
+    """
     fresh = secrets.token_bytes(LENGTH)
-    try:
-        try:
-            if (found := _read(path)) is not None:
+    with contextlib.suppress(OSError):
+        for place in (path, path.with_name(f"runnel-{path.name}")):
+            if not place.exists():
+                _make(place, fresh)
+            if (found := _read(place)) is not None:
                 return found
-            damaged = True
-        except FileNotFoundError:
-            damaged = False
-        _make(path, fresh, damaged)
-        return _read(path) or fresh
-    except OSError:
-        return fresh
+    return fresh
 
 
 def _read(path: Path) -> bytes | None:
@@ -38,7 +38,7 @@ def _read(path: Path) -> bytes | None:
     return found if len(found) == LENGTH else None
 
 
-def _make(path: Path, fresh: bytes, damaged: bool) -> None:
+def _make(path: Path, fresh: bytes) -> None:
     """Leaves a file of somebody who was faster alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
@@ -47,15 +47,12 @@ def _make(path: Path, fresh: bytes, damaged: bool) -> None:
             file.write(fresh.hex())
             file.flush()
             os.fsync(file.fileno())
-        if damaged:
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
             draft.replace(path)
-        else:
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                pass
-            except OSError:  # a file system without links
-                draft.replace(path)
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()

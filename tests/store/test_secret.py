@@ -26,11 +26,21 @@ def test_those_who_make_it_at_once_agree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff\xfe", b"00" * 31])
-def test_a_damaged_one_is_made_anew(content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_secret_of_ours_is_left_alone(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "chat.secret"
     path.write_bytes(content)
     assert secret(path) == secret(path)
     assert len(secret(path)) == 32
+    assert path.read_bytes() == content
+
+
+async def test_a_database_that_is_called_so_is_not_written_over(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "chat.secret") as store:
+        first = store.secret
+        assert store.trouble == ""
+    async with open_store(tmp_path / "chat.secret") as store:
+        assert store.secret == first
+        assert store.trouble == ""
 
 
 def test_where_nothing_can_be_written_it_lasts_as_long_as_the_program(tmp_path: Path) -> None:
