@@ -7,6 +7,7 @@ not exist. Called by runs and by the faces; knows no provider and no face.
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -189,6 +190,9 @@ async def open_store(database: Path = MEMORY) -> AsyncGenerator[Store, None]:
 
     One that cannot be used now (a folder that takes no file, a lock) is trouble, and is tried again.
     """
+    if database != MEMORY:
+        # What SQLite and the leases keep beside a database stands beside the file, not beside a link to it.
+        database = Path(os.path.realpath(database))
     disk = Disk(database)
     try:
         await disk.open()

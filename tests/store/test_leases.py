@@ -1,6 +1,7 @@
 """Who is dead is known, and what they were writing ends; who is alive is left alone."""
 
 import asyncio
+import os
 import signal
 import sqlite3
 import subprocess
@@ -72,6 +73,19 @@ async def test_what_was_being_written_by_who_was_killed_ends_at_the_next_start(p
     assert list(path.parent.glob("*.lease")) == []
     async with open_store(path) as store:
         assert len((await store.current("me")).exchanges) == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights there")
+async def test_who_comes_by_a_link_takes_nobody_for_dead(store: Store, path: Path, tmp_path: Path) -> None:
+    run = ask(store, store.new("me"), "1?")
+    run.say("one ")
+    assert await store.saved(5)
+    (tmp_path / "link.db").symlink_to(path)
+    async with open_store(tmp_path / "link.db") as other:
+        assert [chat.running for chat in await other.chats("me")] == [True]
+        seen = await other.open("me", run.conversation.id)
+        assert seen is not None
+        assert seen.exchanges[0].transcript.state == "running"
 
 
 async def test_what_a_living_one_writes_goes_on(store: Store, path: Path) -> None:

@@ -66,6 +66,26 @@ async def test_a_newer_one_is_left_alone(path: Path) -> None:
     await refused(path, "newer Runnel", "Update")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links need rights there")
+async def test_another_program_s_database_behind_a_link_is_left_alone(path: Path, tmp_path: Path) -> None:
+    path.parent.mkdir()
+    killed = tmp_path / "killed" / "chat.db"
+    killed.parent.mkdir()
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("PRAGMA journal_mode = WAL")
+        theirs.execute("CREATE TABLE bookmarks (url TEXT)")
+        theirs.commit()
+        for end in ("", "-wal", "-shm"):  # as a killed program leaves it
+            killed.with_name(f"chat.db{end}").write_bytes(path.with_name(f"chat.db{end}").read_bytes())
+    (tmp_path / "link.db").symlink_to(killed)
+    log = killed.with_name("chat.db-wal")
+    before = killed.read_bytes(), log.read_bytes()
+    with pytest.raises(Config, match="another program"):
+        async with open_store(tmp_path / "link.db"):
+            pass
+    assert (killed.read_bytes(), log.read_bytes()) == before
+
+
 @pytest.mark.parametrize("content", [b"Dear diary", b"SQLite format 3\0" + b"x" * 5000, b"\0"])
 async def test_what_is_no_database_is_left_alone(path: Path, content: bytes) -> None:
     path.parent.mkdir()
