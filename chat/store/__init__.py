@@ -17,16 +17,14 @@ from pathlib import Path
 from chat.conversations import Conversation, Exchange, Link
 from chat.store import changes
 from chat.store.chats import Chats
+from chat.store.database import MEMORY
 from chat.store.disk import Disk
 from chat.store.listing import Chat
-from chat.store.saving import Record, Recorded
+from chat.store.records import Record, Recorded
 from chat.store.secret import LENGTH, secret
 from chat.store.titles import made
 
 __all__ = ["MEMORY", "Chat", "Recorded", "Store", "open_store"]
-
-MEMORY = Path(":memory:")
-"""As a database: everything is gone when the program ends."""
 
 
 class Store(Chats):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import ColumnElement, delete, exists, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.store.recording import plain
 from chat.store.tables import conversations, currents, messages, runs
 from chat.store.titles import clean, made
 from chat.store.writing import index_title, revision
@@ -58,7 +59,7 @@ async def restore(connection: AsyncConnection, owner: str, id: str) -> bool:
 
 async def rate(connection: AsyncConnection, owner: str, run: str, thumb: int) -> bool:
     done = await connection.execute(
-        update(runs).where(runs.c.id == run, runs.c.owner == owner).values(thumb=thumb)
+        update(runs).where(runs.c.id == plain(run), runs.c.owner == owner).values(thumb=thumb)
     )
     return done.rowcount > 0
 
@@ -112,7 +113,7 @@ async def adopt(connection: AsyncConnection, stranger: str, owner: str) -> None:
 async def ask_to_stop(connection: AsyncConnection, owner: str, run: str) -> bool:
     done = await connection.execute(
         update(runs)
-        .where(runs.c.id == run, runs.c.owner == owner, runs.c.state == "running")
+        .where(runs.c.id == plain(run), runs.c.owner == owner, runs.c.state == "running")
         .values(stop_asked=1)
     )
     return done.rowcount > 0
@@ -127,5 +128,5 @@ async def moved(connection: AsyncConnection, id: str) -> None:
 
 
 async def _owned(connection: AsyncConnection, owner: str, id: str, *which: ColumnElement[bool]) -> bool:
-    statement = select(_table.c.id).where(_table.c.id == id, _table.c.owner == owner, *which)
+    statement = select(_table.c.id).where(_table.c.id == plain(id), _table.c.owner == owner, *which)
     return await connection.scalar(statement) is not None

@@ -104,6 +104,20 @@ class Database:
         async with self._alone, self._writer.begin() as connection:
             yield connection
 
+    async def is_gone(self) -> bool:
+        """Whether somebody took the file away. Then another one is made when it is opened again.
+
+        SQLite would go on writing into a file that has no name any more.
+        """
+        if not self.ready or self.memory or self._exists():
+            return False
+        self.ready = False
+        await self.aclose()
+        return True
+
+    def _exists(self) -> bool:
+        return os.path.exists(self.path)
+
     async def aclose(self) -> None:
         await self._writer.dispose()
         await self._readers.dispose()

@@ -5,6 +5,7 @@ A read that fails is a read that finds nothing: memory goes on. Called by the st
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,15 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat.conversations import Conversation, Exchange
 from chat.errors import Unsaved
 from chat.store import changes, reading
-from chat.store.database import FAULTS, Database
+from chat.store.database import FAULTS, MEMORY, Database
 from chat.store.interrupting import interrupt
 from chat.store.leases import Lease
 from chat.store.memory import Memory
 from chat.store.purging import UNDO, purge
 from chat.store.reading import Loaded
+from chat.store.recording import plain
 from chat.store.saving import Batch, Pending
 from chat.store.tables import conversations, currents, runs
 from chat.store.writer import Writer
+
+log = logging.getLogger(__name__)
 
 LOOK = 1.0
 """Seconds between two looks at what other processes changed, while somebody asks."""
@@ -33,6 +37,8 @@ LOOK = 1.0
 class Disk:
     def __init__(self, path: Path) -> None:
         self.when_stop_asked: Callable[[str], object] = lambda run: None
+        # Wherever the program goes: connections are made when they are needed.
+        path = path if path == MEMORY else path.absolute()
         self.database = Database(path)
         self.pending = Pending()
         self.memory = Memory(self.pending.holds)
@@ -67,10 +73,11 @@ class Disk:
         return await self._scalar(select(currents.c.conversation).where(currents.c.owner == owner))
 
     async def asked(self, owner: str, key: str) -> str | None:
-        return await self._scalar(select(runs.c.id).where(runs.c.owner == owner, runs.c.key == key))
+        return await self._scalar(select(runs.c.id).where(runs.c.owner == owner, runs.c.key == plain(key)))
 
     async def conversation(self, id: str) -> Conversation | None:
         """The conversation `id` as it is now, whoever wrote it; None when there is none, or it is deleted."""
+        id = plain(id)
         found = self.memory.get(id)
         if self.pending.holds(id):
             return found
@@ -186,9 +193,14 @@ class Disk:
             self.purge_later()
 
     async def _prepare(self, connection: AsyncConnection) -> None:
-        await interrupt(connection, self._lease)
-        await self._lease.tidy(connection)
-        await self._purge(connection)
+        try:
+            await interrupt(connection, self._lease)
+            await self._lease.tidy(connection)
+            await self._purge(connection)
+        except FAULTS:
+            raise
+        except Exception:  # what was left behind must not keep anybody from going on
+            log.exception("a bug in tidying up")
 
     async def _stops(self, connection: AsyncConnection) -> None:
         asked = select(runs.c.id).where(runs.c.state == "running", runs.c.stop_asked == 1)

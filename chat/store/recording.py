@@ -112,8 +112,13 @@ def encode(entries: Sequence[Entry]) -> str:
 
 
 def decode(body: str) -> Iterator[Entry]:
-    """What `encode` made `body` of. An event that this program does not know is left out."""
-    for seq, at, kind, *rest in json.loads(body):
+    """What `encode` made `body` of. An event that this program does not know is left out, and so is a
+    body that something else wrote."""
+    try:
+        items = json.loads(body)
+    except ValueError:
+        return
+    for seq, at, kind, *rest in items:
         event: Event
         match kind:
             case "x":

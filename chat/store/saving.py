@@ -8,59 +8,16 @@ written is forgotten, what was not is gathered again. Called by the store and by
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
-from chat.conversations import Conversation, Exchange
-from chat.events import Entry
-from chat.store.recording import dumped, encode, parts, plain, summary
-from chat.transcript import Transcript
+from chat.conversations import Conversation
+from chat.store.records import Record, Row
 
 log = logging.getLogger(__name__)
 
 Op = Callable[[Any], Awaitable[Any]]
 """Something to be done with a connection that writes."""
-
-
-class Recorded(Protocol):
-    """What the store wants of a run."""
-
-    id: str
-    entries: list[Entry]
-    transcript: Transcript
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """A run that is being recorded."""
-
-    conversation: Conversation
-    exchange: Exchange
-    run: Recorded
-    parent: str | None
-    """The answer before the question."""
-    born: bool = False
-    """Its rows are there."""
-    seen: int = 0
-    """Entries that are in `bodies` or were."""
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of events that are not written yet."""
-    over: bool = False
-    void: bool = False
-    """It came to nothing, and the answer it was to replace has its place back."""
-    final: dict[str, Any] | None = None
-
-    def gather(self) -> None:
-        entries = self.run.entries
-        if len(entries) > self.seen:
-            new = entries[self.seen :]
-            self.seen = len(entries)
-            if body := encode(new):
-                self.bodies.append({"run": self.run.id, "seq": new[0].seq, "body": body})
-        if self.over and self.final is None:
-            transcript = self.run.transcript
-            text = {"text": plain(transcript.text), "parts": parts(transcript)}
-            self.final = {"message": text, "run": summary(transcript)}
 
 
 @dataclass(slots=True)
@@ -71,16 +28,16 @@ class Batch:
     conversations: dict[str, Conversation]
     titles: set[str]
     currents: dict[str, str]
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     """Of the conversations, as they are now."""
     records: list[tuple[Record, int]] = field(default_factory=list)
     """With the number of bodies that go along."""
-    questions: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    texts: list[dict[str, Any]] = field(default_factory=list)
-    ends: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[Row] = field(default_factory=list)
+    answers: list[Row] = field(default_factory=list)
+    runs: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    texts: list[Row] = field(default_factory=list)
+    ends: list[Row] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
     before: dict[str, int] = field(default_factory=dict)
     """Filled by `write`: the revisions of those conversations that were there already."""
@@ -176,7 +133,10 @@ class Pending:
                 self.drop(id)
                 continue
             if not record.born:
-                _born(batch, record, lease)
+                question, answer, run = record.birth(lease)
+                batch.questions += question
+                batch.answers.append(answer)
+                batch.runs.append(run)
             batch.events += record.bodies
             batch.records.append((record, len(record.bodies)))
             if record.final is not None:
@@ -197,6 +157,12 @@ class Pending:
             if record.run.id in ended:
                 self.drop(record.run.id)
 
+    def again(self) -> None:
+        """The database is another one than it was: what is recorded goes there from its beginning."""
+        for record in self.records.values():
+            record.again()
+            self.changed(record.conversation, title=True)
+
     def kept(self, batch: Batch) -> None:
         """It could not be written: it goes with the next one."""
         self._flying = None
@@ -206,7 +172,7 @@ class Pending:
         self._currents = batch.currents | self._currents
 
 
-def _row(conversation: Conversation) -> dict[str, Any]:
+def _row(conversation: Conversation) -> Row:
     last, origin = conversation.last, conversation.origin
     at = time.time() if last is None else last.at
     return {
@@ -220,31 +186,3 @@ def _row(conversation: Conversation) -> dict[str, Any]:
         "origin": origin.id if origin else None,
         "origin_run": origin.run if origin else None,
     }
-
-
-def _born(batch: Batch, record: Record, lease: str) -> None:
-    exchange, conversation = record.exchange, record.conversation
-    whose = {"conversation": conversation.id, "created": exchange.at}
-    if exchange.replaces is None and exchange.versions[:1] == [exchange.run]:
-        batch.questions.append(
-            {"id": exchange.asked, "parent": record.parent, "text": plain(exchange.question), **whose}
-        )
-    batch.answers.append({"id": exchange.run, "parent": exchange.asked, "text": "", **whose})
-    batch.runs.append(
-        {
-            "id": exchange.run,
-            "conversation": conversation.id,
-            "owner": conversation.owner,
-            "lease": lease,
-            "state": "running",
-            "k_id": exchange.run,
-            "k_owner": conversation.owner,
-            "k_key": plain(exchange.key) or None,
-            "replaces": exchange.replaces.run if exchange.replaces else None,
-            "continues": int(exchange.continues),
-            "started": exchange.at,
-            "options": dumped(asdict(exchange.options)),
-            "thumb": exchange.thumb,
-            "stop_asked": 0,
-        }
-    )

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +19,7 @@ from chat.errors import Config, Unsaved
 from chat.store.database import FAULTS, Database, cause
 from chat.store.leases import BEAT, Lease
 from chat.store.saving import Batch, Op, Pending
-from chat.store.writing import write
+from chat.store.writing import unwrite, write
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Writer:
         self._waiting: list[asyncio.Future[bool]] = []
         self._asked: list[tuple[Op, asyncio.Future[Any]]] = []
         self._woken, self._urgent = asyncio.Event(), asyncio.Event()
-        self._failed, self._since, self._until = 0, 0.0, 0.0
+        self._failed, self._reason, self._since, self._until = 0, "", 0.0, 0.0
         self._closing = self._prepared = False
         self._task: asyncio.Task[None] | None = None
 
@@ -115,7 +116,7 @@ class Writer:
 
     async def _write(self) -> None:
         while True:
-            if not (self._pending or self._urgent.is_set()):
+            if not (self._pending or self._failed or self._urgent.is_set()):
                 self._woken.clear()
                 await self._woken.wait()
             delay = RETRIES[min(self._failed, len(RETRIES)) - 1] if self._failed else TICK
@@ -124,7 +125,10 @@ class Writer:
                     await self._urgent.wait()
             self._urgent.clear()
             closing = self._closing  # what was gathered before that is not the last of it
-            await self._save()
+            try:
+                await self._save()
+            except Exception:
+                log.exception("a bug in saving")  # and the next save may be as good as any
             # Never opened and nothing to save: no lease either, so there is nothing to wait for.
             idle = not (self._prepared or self._pending)
             if closing and (not self.trouble or idle or time.monotonic() > self._until):
@@ -133,6 +137,10 @@ class Writer:
     async def _save(self) -> None:
         waiting, self._waiting = self._waiting, []
         asked, self._asked = self._asked, []
+        if await self._database.is_gone():
+            self._lease.release(ended=True)
+            self._pending.do(partial(unwrite, runs=list(self._pending.records)))
+            self._pending.again()
         batch = self._pending.gather(self._lease.id)
         try:
             await self._ready()
@@ -157,20 +165,20 @@ class Writer:
             await self._answer(op, future)
 
     async def _answer(self, op: Op, future: asyncio.Future[Any]) -> None:
+        reason = self._reason
         try:
-            if self.trouble:
-                raise Unsaved(self.trouble)
-            async with self._database.writing() as connection:
-                answer = await op(connection)
+            if not reason:
+                async with self._database.writing() as connection:
+                    answer = await op(connection)
+                if not future.done():
+                    future.set_result(answer)
+                return
         except Exception as error:
-            if not isinstance(error, Unsaved):
-                self._fault(error)
-                error = Unsaved(self.trouble)
-            if not future.done():
-                future.set_exception(error)
-        else:
-            if not future.done():
-                future.set_result(answer)
+            # Whoever asked is told, so it is nothing that could not be saved and must be tried again.
+            reason = cause(error)
+            log.warning("not done: %s", reason, exc_info=None if isinstance(error, FAULTS) else error)
+        if not future.done():
+            future.set_exception(Unsaved(f"Not saved: {reason}. Try again in a moment."))
 
     async def _ready(self) -> None:
         if not self._database.ready:
@@ -195,17 +203,18 @@ class Writer:
     # -- trouble ---------------------------------------------------------------------------------
 
     def _fault(self, error: BaseException) -> None:
-        reason = error.message if isinstance(error, Config) else f"{cause(error)}. Trying again."
+        self._reason = error.message.rstrip(".") if isinstance(error, Config) else cause(error)
         if not self._failed:
             self._since = time.monotonic()
-            log.warning("not saved: %s", cause(error), exc_info=None if isinstance(error, FAULTS) else error)
+            expected = isinstance(error, (*FAULTS, Config))
+            log.warning("not saved: %s", self._reason, exc_info=None if expected else error)
         self._failed += 1
-        self.trouble = f"Not saved: {reason}"
+        self.trouble = f"Not saved: {self._reason}. Trying again."
 
     def _fine(self) -> None:
         if self._failed:
             log.warning("saved again, after %.1f s", time.monotonic() - self._since)
-        self._failed, self.trouble = 0, ""
+        self._failed, self._reason, self.trouble = 0, "", ""
 
 
 async def _nothing(connection: AsyncConnection) -> None: ...

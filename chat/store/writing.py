@@ -4,7 +4,7 @@ Every one may be run twice: a commit that failed may have been one that succeede
 many rows each, because each costs its way to the database's thread and back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, exists, func, literal, null, select, text, update
@@ -83,6 +83,11 @@ async def forget(connection: AsyncConnection, answers: Iterable[str]) -> None:
     ids = list(answers)
     await connection.execute(delete(messages).where(messages.c.id.in_(ids)))
     await connection.execute(delete(events).where(events.c.run.in_(ids)))
+
+
+async def unwrite(connection: AsyncConnection, runs: Sequence[str]) -> None:
+    """Takes away the events of `runs`, which come again from the first one."""
+    await connection.execute(delete(events).where(events.c.run.in_(runs)))
 
 
 async def index_texts(connection: AsyncConnection, ids: Iterable[str]) -> None:

@@ -231,3 +231,59 @@ async def found(store: Store, id: str) -> Conversation:
     conversation = await store.open("me", id)
     assert conversation is not None
     return conversation
+
+
+@pytest.mark.parametrize("how", ["taken away", "hidden for a moment"])
+async def test_a_database_that_is_gone(path: Path, how: str) -> None:
+    async with open_store(path) as store:
+        conversation = store.new("me")
+        ask(store, conversation, "1?", "1")
+        run = ask(store, conversation, "2?")
+        run.say("half ", seconds=1)
+        assert await store.saved(5)
+        run.say("of ", seconds=1)
+        assert await store.saved(5)
+        hidden = path.parent.rename(path.parent.with_name("hidden"))
+        if how != "taken away":
+            path.parent.touch()  # nothing can be made there
+            run.say("all ", seconds=1)
+            assert not await store.saved(5)
+            path.parent.unlink()
+            hidden.rename(path.parent)
+            await recovered(store)
+        run.end("it")
+        assert await store.saved(5)
+        ask(store, store.new("me"), "3?", "3")
+    async with open_store(path) as store:
+        chats = await store.chats("me")
+        assert [chat.title for chat in chats] == ["3?", "1?"]
+        text = "half of it" if how == "taken away" else "half of all it"
+        assert texts(await found(store, chats[1].id))[-1] == ("2?", text)
+
+
+async def test_no_text_of_any_kind_is_trouble(store: Store) -> None:
+    bad = "\ud800\0' OR 1=1--"
+    conversation = store.new(bad.replace("\ud800", ""))
+    run = ask(store, conversation, bad, bad, key=bad)
+    assert await store.saved(5)
+    for owner in ("me", conversation.owner):
+        assert await store.open(owner, bad) is None
+        assert await store.rename(owner, bad, bad) is False
+        assert await store.delete(owner, bad) is False
+        assert await store.rate(owner, bad, 1) is False
+        assert await store.stop_elsewhere(owner, bad) is False
+        assert len(await store.chats(owner, bad)) == (owner != "me")
+    assert await store.asked(conversation.owner, bad) == run.id
+    assert await store.rename(conversation.owner, conversation.id, bad)
+    assert store.trouble == ""
+
+
+async def test_what_a_person_asked_for_is_not_tried_again(path: Path) -> None:
+    async with open_store(path) as store:
+        conversation = store.new("me")
+        ask(store, conversation, "1?", "1")
+        assert await store.saved(5)
+        with locked(path), pytest.raises(Unsaved, match="has locked the database"):
+            await store.delete("me", conversation.id)
+        assert store.trouble == "", "nothing is left to be saved"
+        assert [chat.title for chat in await store.chats("me")] == ["1?"]

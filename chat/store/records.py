@@ -1,0 +1,85 @@
+"""A run that is being recorded: what of it is on the disk, and what is to go there next.
+
+`gather` turns each of its events into part of a row once. Made by the store, kept by `saving`.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from chat.conversations import Conversation, Exchange
+from chat.events import Entry
+from chat.store.recording import dumped, encode, parts, plain, summary
+from chat.transcript import Transcript
+
+Row = dict[str, Any]
+"""Values by the names of columns."""
+
+
+class Recorded(Protocol):
+    """What the store wants of a run."""
+
+    id: str
+    entries: list[Entry]
+    transcript: Transcript
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A run that is being recorded."""
+
+    conversation: Conversation
+    exchange: Exchange
+    run: Recorded
+    parent: str | None
+    """The answer before the question."""
+    born: bool = False
+    """Its rows are there."""
+    seen: int = 0
+    """Entries that are in `bodies` or were."""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of events that are not written yet."""
+    over: bool = False
+    void: bool = False
+    """It came to nothing, and the answer it was to replace has its place back."""
+    final: dict[str, Any] | None = None
+
+    def birth(self, lease: str) -> tuple[list[Row], Row, Row]:
+        """The rows it begins with: of its question, when that is new, of its answer, and its own."""
+        exchange, conversation = self.exchange, self.conversation
+        whose = {"conversation": conversation.id, "created": exchange.at}
+        question = {"id": exchange.asked, "parent": self.parent, "text": plain(exchange.question), **whose}
+        answer = {"id": exchange.run, "parent": exchange.asked, "text": "", **whose}
+        run = {
+            "id": exchange.run,
+            "conversation": conversation.id,
+            "owner": conversation.owner,
+            "lease": lease,
+            "state": "running",
+            "k_id": exchange.run,
+            "k_owner": conversation.owner,
+            "k_key": plain(exchange.key) or None,
+            "replaces": exchange.replaces.run if exchange.replaces else None,
+            "continues": int(exchange.continues),
+            "started": exchange.at,
+            "options": dumped(asdict(exchange.options)),
+            "thumb": exchange.thumb,
+            "stop_asked": 0,
+        }
+        new = exchange.replaces is None and exchange.versions[:1] == [exchange.run]
+        return [question] if new else [], answer, run
+
+    def again(self) -> None:
+        """Nothing of it is there any more."""
+        self.born, self.seen, self.bodies, self.final = False, 0, [], None
+
+    def gather(self) -> None:
+        entries = self.run.entries
+        if len(entries) > self.seen:
+            new = entries[self.seen :]
+            self.seen = len(entries)
+            if body := encode(new):
+                self.bodies.append({"run": self.run.id, "seq": new[0].seq, "body": body})
+        if self.over and self.final is None:
+            transcript = self.run.transcript
+            text = {"text": plain(transcript.text), "parts": parts(transcript)}
+            self.final = {"message": text, "run": summary(transcript)}
