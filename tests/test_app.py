@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+import app
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,16 +54,6 @@ def address(process: subprocess.Popen[str]) -> str:
     return keyed_address(process).partition("/?")[0]
 
 
-def refusal(folder: Path, **environ: str) -> str:
-    """What it says when it does not start."""
-    with started(folder, **environ) as process:
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert out == ""
-    assert "Traceback" not in err
-    return err
-
-
 def test_it_serves_and_ends_when_told_to(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("CHAT_TITLE=Acme chat\nGROQ_API_KEY=gsk_sentinel_000\n")
     with started(tmp_path) as process:
@@ -82,10 +75,14 @@ def test_it_serves_and_ends_when_told_to(tmp_path: Path) -> None:
 
 
 def test_an_open_wallet_is_refused(tmp_path: Path) -> None:
-    said = refusal(tmp_path, GRADIO_SERVER_NAME="0.0.0.0", OPENAI_API_KEY="sk-sentinel")
+    with started(tmp_path, GRADIO_SERVER_NAME="0.0.0.0", OPENAI_API_KEY="sk-sentinel") as process:
+        out, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert out == ""
     assert "CHAT_PUBLIC=1" in said
     assert "OPENAI_API_KEY" in said
     assert "sentinel" not in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
@@ -97,13 +94,21 @@ def test_an_open_wallet_is_refused(tmp_path: Path) -> None:
         ("GRADIO_SERVER_NAME", "no.such.host.invalid"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
-    said = refusal(tmp_path, **{name: value})
-    assert name in said
-    assert "sentinel" not in said
+def test_a_wrong_setting_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert app.main() == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert name in said.err
+    assert "sentinel" not in said.err
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with started(tmp_path) as first:
-        port = address(first).rpartition(":")[2]
-        assert "GRADIO_SERVER_PORT" in refusal(tmp_path, GRADIO_SERVER_PORT=port)
+def test_a_port_that_is_taken_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("GRADIO_SERVER_PORT", str(other.getsockname()[1]))
+        assert app.main() == 2
+    assert "GRADIO_SERVER_PORT" in capsys.readouterr().err

@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,10 +66,10 @@ class Place:
         return browser
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A server; at its end, nothing of anybody may stand in what it said."""
-    with started(tmp_path, CHAT_DEMO_PACE="0") as process:
+    with started(tmp_path_factory.mktemp("place"), CHAT_DEMO_PACE="0") as process:
         place = Place(keyed_address(process))
         yield place
         process.send_signal(signal.SIGTERM)
@@ -82,6 +81,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def test_the_printed_address_makes_one_browser_the_owner(place: Place) -> None:
+    connection = http.client.HTTPConnection(place.address.removeprefix("http://"), timeout=10)
+    connection.request("HEAD", f"/?key={place.key}")  # it leaves the key good
+    assert connection.getresponse().getheader("set-cookie") is None
+    connection.close()
+
     mine = place.browser()
     run = mine.ask()
     (chat,) = mine.chats()
@@ -127,13 +131,3 @@ def test_another_ones_ids_are_ids_of_nothing(place: Place) -> None:
         assert foreign[:2] == unknown[:2]
         assert foreign[0] == 404
     assert mine.chats() == [chat]
-
-
-def test_a_head_request_leaves_the_key_good(place: Place) -> None:
-    connection = http.client.HTTPConnection(place.address.removeprefix("http://"), timeout=10)
-    connection.request("HEAD", f"/?key={place.key}")
-    assert connection.getresponse().getheader("set-cookie") is None
-    connection.close()
-    mine = place.browser(f"/?key={place.key}")
-    mine.ask()
-    assert mine.cookie.startswith("local.")
