@@ -190,7 +190,7 @@ async def open_store(database: Path = MEMORY) -> AsyncGenerator[Store, None]:
     """
     if database != MEMORY:
         # What SQLite and the leases keep beside a database stands beside the file, not beside a link to it.
-        database = Path(os.path.realpath(database))
+        database = Path(await asyncio.to_thread(os.path.realpath, database))
     disk = Disk(database)
     try:
         await disk.open()
