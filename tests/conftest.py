@@ -1,4 +1,7 @@
-"""Shared by all tests: no network but loopback, and a fresh environment for each test."""
+"""Shared by all tests: no network but loopback, and a fresh environment for each test.
+
+What hypothesis makes up is little by default, and much with `--hypothesis-profile=deep` (.ci/run).
+"""
 
 import os
 import socket
@@ -6,6 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# No deadline for one example: how long it takes says more of the machine than of us.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("deep", max_examples=500, deadline=None)
+settings.load_profile("quick")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -546,9 +546,9 @@ def lives(examples: int, steps: int) -> None:
 
 
 def test_nothing_is_lost_whatever_happens() -> None:
-    lives(25, 30)
+    lives(8, 25)
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_in_longer_lives() -> None:
-    lives(100, 50)
+    lives(150, 50)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import slots
@@ -151,7 +151,6 @@ asking = st.tuples(st.sampled_from(("ann", "bob", "eve")), st.sampled_from(("hol
 
 
 @given(st.lists(asking | st.integers(0, 30) | st.none(), max_size=40))
-@settings(max_examples=60, deadline=None)
 def test_limits_hold_and_no_slot_is_lost_whatever_happens(
     script: list[tuple[str, str] | int | None],
 ) -> None:

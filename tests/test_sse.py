@@ -1,7 +1,7 @@
 """Given these bytes, these events, however the bytes are cut."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import Malformed, TooLarge
@@ -54,7 +54,6 @@ def test_whole_and_byte_by_byte(name: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
 def test_any_cut_of_anything_legal(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from([n for n in LEGAL if n != "no final blank line"]), max_size=4))
     wire = b"".join(LEGAL[name][0] + b"\n\n" for name in names)
@@ -67,7 +66,6 @@ _NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r
 
 
 @given(st.text(max_size=60), _NAMES, _NAMES, st.integers(1, 7))
-@settings(max_examples=100, deadline=None)
 def test_what_is_encoded_can_be_decoded(data: str, event: str, id: str, size: int) -> None:
     data = data.encode(errors="replace").decode()
     wire = comment("hello") + encode(data, event=event, id=id)

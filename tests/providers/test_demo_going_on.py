@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.build import open_app
@@ -47,7 +47,6 @@ async def test_it_goes_on_from_where_it_stopped(question: str, part: float) -> N
     assert said + await rest(question, said) == whole
 
 
-@settings(max_examples=30)
 @given(st.data())
 async def test_in_several_pieces(data: st.DataObject) -> None:
     question = data.draw(st.sampled_from(WHOLE))

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import errors
@@ -245,7 +245,6 @@ async def test_wire_to_events(name: str) -> None:
     assert (events, fault and type(fault)) == TOLD[name]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(TOLD)), st.lists(st.integers(0, 10_000), max_size=30))
 def test_the_same_however_the_bytes_are_cut(name: str, places: list[int]) -> None:
     events, fault = asyncio.run(STAGE.play(cut(wire(f"chat_{name}"), places), ASK))
@@ -436,7 +435,6 @@ NAMES = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.recursive(
         st.none()
@@ -463,7 +461,6 @@ def test_no_json_makes_it_stumble(value: Any) -> None:
     assert chunks.stop
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.binary(max_size=20)

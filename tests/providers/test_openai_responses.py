@@ -5,7 +5,7 @@ import json
 from contextlib import aclosing
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import errors
@@ -224,7 +224,6 @@ async def test_wire_to_events(name: str) -> None:
     assert (events, fault and type(fault)) == TOLD[name]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(TOLD)), st.lists(st.integers(0, 10_000), max_size=30))
 def test_the_same_however_the_bytes_are_cut(name: str, places: list[int]) -> None:
     events, fault = asyncio.run(STAGE.play(cut(wire(name), places), ASK))

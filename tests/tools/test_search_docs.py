@@ -144,7 +144,7 @@ def test_a_querys_syntax_is_only_text(folder: Path, query: str):
     assert titles(index, "brakes")[0] == "Brakes"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=40))
 def test_no_query_breaks_the_search(folder: Path, query: str):
     try:
