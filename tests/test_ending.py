@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from chat.owners import LOCAL
 from chat.store import open_store
 
@@ -109,6 +111,7 @@ async def test_answers_are_interrupted_and_kept(tmp_path: Path) -> None:
             assert "shut down" in failure.message
 
 
+@pytest.mark.slow
 async def test_it_leaves_in_time_when_the_database_is_locked(tmp_path: Path) -> None:
     database = tmp_path / "chat.db"
     with writing(tmp_path) as process, closing(sqlite3.connect(database, isolation_level=None)) as other:

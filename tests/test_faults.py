@@ -249,9 +249,7 @@ async def test_stop_frees_the_provider_within_100_ms(
     assert sum(isinstance(entry.event, TurnFailed | TurnFinished) for entry in run.entries) == 1
 
 
-async def test_five_hundred_turns_leave_nothing_behind(
-    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_turns_leave_nothing_behind(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
     before = asyncio.all_tasks(), descriptors()
     outcomes: dict[str, int] = {}
@@ -274,10 +272,10 @@ async def test_five_hundred_turns_leave_nothing_behind(
                 await run.finished()
                 outcomes[run.state] = outcomes.get(run.state, 0) + 1
 
-        await asyncio.gather(*(turn(number) for number in range(500)))
+        await asyncio.gather(*(turn(number) for number in range(150)))
         running = {task for task in asyncio.all_tasks() if task.get_name().startswith("run ")}
         assert not running
-    assert outcomes == {"complete": 350, "stopped": 100, "failed": 50}
+    assert outcomes == {"complete": 105, "stopped": 30, "failed": 15}
     async with asyncio.timeout(5):
         while upstream.connections:
             closing = (writer.wait_closed() for writer in tuple(upstream.connections))
