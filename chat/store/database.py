@@ -26,7 +26,7 @@ from chat.store.schema import look, migrate
 MEMORY = Path(":memory:")
 """As a database: everything is gone when the program ends."""
 
-BUSY = 400
+BUSY = 1000
 """Milliseconds that a write waits for another process's to end."""
 
 READERS = 4
@@ -49,13 +49,22 @@ _CAUSES = {
 
 def cause(error: BaseException) -> str:
     """What is wrong, in words. Nobody's text is in it."""
+    if isinstance(error, OSError):
+        return f"the database cannot be opened ({error.strerror})"
+    return _CAUSES.get(_code(error), "the database reports an error")
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether somebody else has the lock, and will let it go."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _code(error: BaseException) -> int:
     origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     while origin.__cause__ is not None and not hasattr(origin, "sqlite_errorcode"):
         origin = origin.__cause__
-    if isinstance(origin, OSError):
-        return f"the database cannot be opened ({origin.strerror})"
     # The low byte is the kind of error, what is above it the finer one.
-    return _CAUSES.get(getattr(origin, "sqlite_errorcode", 0) & 0xFF, "the database reports an error")
+    return getattr(origin, "sqlite_errorcode", 0) & 0xFF
 
 
 class Database:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.errors import Config, Unsaved
-from chat.store.database import FAULTS, Database, cause
+from chat.store.database import FAULTS, Database, cause, is_busy
 from chat.store.leases import BEAT, Lease
 from chat.store.saving import Batch, Op, Pending
 from chat.store.writing import unwrite, write
@@ -30,6 +30,9 @@ TICK = 0.25
 
 RETRIES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to save while the disk does not take it; the last one for ever."""
+
+ATTEMPTS = 5
+"""To open a database that is locked, before the program starts without it and goes on trying."""
 
 PATIENCE = 5.0
 """Seconds that what a person asked for (rename, delete…) may take to be saved."""
@@ -59,10 +62,15 @@ class Writer:
 
     async def start(self) -> None:
         """Raises `Config` for a database that is not ours; one that cannot be used now is trouble only."""
-        try:
-            await self._ready()
-        except FAULTS as error:
-            self._fault(error)
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._ready()
+                break
+            except FAULTS as error:
+                if not is_busy(error) or attempt == ATTEMPTS - 1:
+                    self._fault(error)
+                    break
+                await asyncio.sleep(0.1)  # another process makes it, or brings it forward
         self._task = asyncio.create_task(self._write(), name="store writer")
 
     def wake(self) -> None:
@@ -70,7 +78,10 @@ class Writer:
         self._woken.set()
 
     async def saved(self, within: float) -> bool:
-        """Whether all that is there now was saved, at once; False when it failed or took longer."""
+        """Whether all that is there now was saved, at once; False when it failed or took longer.
+
+        A database that somebody else has locked is waited for.
+        """
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._hurry()
@@ -151,6 +162,9 @@ class Writer:
         except Exception as error:
             self._pending.kept(batch)
             self._fault(error)
+            if is_busy(error):  # that passes: who waits goes on waiting
+                self._waiting[:0] = [future for future in waiting if not future.done()]
+                waiting = []
         except asyncio.CancelledError:
             self._pending.kept(batch)
             raise
