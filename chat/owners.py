@@ -45,6 +45,11 @@ class Owners:
         owner = owner or secrets.token_urlsafe(24)
         return f"{owner}.{self._signature(owner)}"
 
+    def apart(self, owner: str, name: str) -> str:
+        """What `owner` means by `name`: nobody else's `name` is the same, and nobody can guess it."""
+        # A blank stands in no owner's name, so this is never what signs one.
+        return self._signature(f"{owner} {name}")
+
     def redeem(self, key: str) -> bool:
         """Whether `key` is the one printed at start. It is good once."""
         good = bool(self.key) and hmac.compare_digest(key.encode(errors="replace"), self.key.encode())
@@ -53,5 +58,5 @@ class Owners:
         return good
 
     def _signature(self, owner: str) -> str:
-        digest = hmac.digest(self._secret, owner.encode(), hashlib.sha256)
+        digest = hmac.digest(self._secret, owner.encode(errors="replace"), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

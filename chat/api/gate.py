@@ -22,7 +22,7 @@ OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 
 _CLOSED = re.compile(
     r"/gradio_api/(?:upload|upload_progress|component_server|process_recording|deep_link|heartbeat|dev|stream"
-    r"|proxy|run-history|vibe-[^/]*|monitoring)\b"
+    r"|call|proxy|run-history|vibe-[^/]*|monitoring)\b"
 )
 FOREIGN = "This request came from another site's page and was refused."
 _ELSEWHERE = (

@@ -33,6 +33,8 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    static/draft.js keeps what was typed). 6.31.
 14. A listener that takes what another one of the same event has set reads it a moment later, so two clicks
    in that moment would read the same (static/place.js lets the second wait). 6.31.
+15. `/queue/data`, `/queue/join` and `/cancel` take a session's name for its key. Expected: a browser's
+   sessions are its own. Actual: who names another's session gets its answers (`sessions`). 6.31.
 """
 
 import gradio as gr

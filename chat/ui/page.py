@@ -14,6 +14,7 @@ from chat.ui.controls import Controls
 from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
+from chat.ui.sessions import Sessions
 
 SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
 STREAMS = 1000
@@ -92,6 +93,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         css=look.css,
         head=_head(),
     )
+    parent.add_middleware(Sessions, owners=app.owners)
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)
     return parent

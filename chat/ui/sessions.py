@@ -1,0 +1,71 @@
+"""Gradio's sessions, each its owner's alone. Pure ASGI, around the page's own addresses.
+
+A tab names its session itself, and Gradio gives a session's messages to whoever names it (6.31). So the
+name is exchanged on its way in for one that comes of the owner and the name: somebody else who names the
+same session means another one, which nobody has. `page.mount` places it; `chat.owners` makes the names.
+"""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+
+from chat.owners import Owners
+
+PREFIX = "/gradio_api/"
+FIELD = "session_hash"
+
+
+class Sessions:
+    def __init__(self, app: Any, *, owners: Owners) -> None:
+        self._app, self._owners = app, owners
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
+            await self._app(scope, receive, send)
+            return
+        owner = self._owners.of(HTTPConnection(scope).cookies)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if any(name == FIELD for name, _ in query):
+            own = [(n, self._owners.apart(owner, v) if n == FIELD else v) for n, v in query]
+            scope = {**scope, "query_string": urlencode(own).encode()}
+        if scope["method"] == "POST":
+            if (body := await _body(receive)) is None:
+                return
+            if body:
+                try:
+                    sent = json.loads(body)
+                except (ValueError, RecursionError):
+                    await JSONResponse({"detail": "That is no JSON."}, 400)(scope, receive, send)
+                    return
+                if isinstance(sent, dict) and isinstance(sent.get(FIELD), str):
+                    sent[FIELD] = self._owners.apart(owner, sent[FIELD])
+                    body = json.dumps(sent).encode()
+            headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
+            scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
+            receive = _again(body, receive)
+        await self._app(scope, receive, send)
+
+
+async def _body(receive: Any) -> bytes | None:
+    """None: its sender has gone."""
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+def _again(body: bytes, receive: Any) -> Any:
+    """A `receive` that gives `body` first."""
+    first = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Any:
+        return first.pop() if first else await receive()
+
+    return received

@@ -1,0 +1,124 @@
+"""Somebody else's session is one that nobody has, for whoever names it."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from chat.api.gate import Gate
+from chat.build import App, open_app
+from chat.owners import Owners
+from chat.settings import Settings
+from chat.ui.page import mount
+from chat.ui.sessions import Sessions
+from tests.api.served import listening
+
+SESSION, QUESTION = "abcdefghij", "canary question"
+
+
+@dataclass
+class Page:
+    app: App
+    client: httpx.AsyncClient
+    ask: int
+    """Number of the listener."""
+    values: list[Any]
+
+    def cookie(self, owner: str) -> dict[str, str]:
+        return {"Cookie": f"{self.app.owners.name}={self.app.owners.cookie(owner)}"}
+
+    async def join(self, owner: str) -> str:
+        sent = {"question": QUESTION, "values": self.values, "act": "ask", "key": owner}
+        body = {"data": [sent], "fn_index": self.ask, "session_hash": SESSION}
+        answer = await self.client.post("/gradio_api/queue/join", json=body, headers=self.cookie(owner))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["event_id"]
+
+    async def read(self, owner: str, address: str = f"/gradio_api/queue/data?session_hash={SESSION}") -> str:
+        """All that is said in the session, to its end, however it ends."""
+        said = ""
+        try:
+            async with self.client.stream("GET", address, headers=self.cookie(owner)) as answer:
+                async for text in answer.aiter_text():
+                    said += text
+        except httpx.RemoteProtocolError:
+            pass  # as Gradio ends what it does not know
+        return said
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    environ = {"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", "CHAT_DATABASE": ":memory:"}
+    async with open_app(Settings.read(environ)) as app:
+        parent = mount(FastAPI(), app)
+        parent.add_middleware(Gate, local=True)
+        async with listening(parent) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+            config = (await client.get("/config")).json()
+            ask = next(each for each in config["dependencies"] if each["api_name"] == "ask")
+            yield Page(app, client, ask["id"], ["demo:fast", 1, False, "", "", "", True, "as it comes", []])
+
+
+async def test_a_session_is_read_by_who_began_it_and_by_nobody_else(page: Page) -> None:
+    event = await page.join("me")
+    for owner in ("other", ""):
+        for address in ("/gradio_api/queue/data?session_hash=", "/gradio_api/queue/data?session%5Fhash="):
+            said = await page.read(owner, address + SESSION)
+            assert said == await page.read(owner, address + "nobody")
+            assert QUESTION not in said
+    assert QUESTION not in await page.read("other", f"/gradio_api/call/ask/{event}")
+    body = {"session_hash": SESSION, "fn_index": page.ask, "event_id": "unknown"}
+    assert (await page.client.post("/gradio_api/cancel", json=body, headers=page.cookie("other"))).is_success
+    said = await page.read("me")
+    assert QUESTION in said
+    assert "close_stream" in said
+
+
+async def test_two_of_the_same_name_are_two(page: Page) -> None:
+    await page.join("me")
+    await page.join("other")
+    for owner in ("me", "other"):
+        chat = (await page.app.store.current(owner)).id
+        foreign = (await page.app.store.current("other" if owner == "me" else "me")).id
+        said = await page.read(owner)
+        assert chat in said
+        assert foreign not in said
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b"\xff", b"1" * 5000])
+async def test_what_cannot_be_read_goes_no_further(body: bytes) -> None:
+    async with around() as client:
+        answer = await client.post("/gradio_api/queue/join", content=body)
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], None, {"session_hash": None}, {"session_hash": 7}, {"data": ["\ud800", 1e308, "é"]}]
+)
+async def test_what_names_no_session_stays_as_it_is(body: Any) -> None:
+    async with around() as client:
+        for method, path in (("POST", "/gradio_api/queue/join"), ("POST", "/elsewhere")):
+            answer = await client.request(method, path, content=json.dumps(body))
+            assert answer.json() == [body, ""]
+        named = json.dumps({"session_hash": SESSION})
+        assert (await client.post("/elsewhere", content=named)).json() == [{"session_hash": SESSION}, ""]
+        assert (await client.post("/gradio_api/reset")).json() == [None, ""]
+        odd = "a=1&a=2&b=&c=%C3%A9%20"
+        assert (await client.get(f"/gradio_api/x?{odd}")).json() == [None, odd]
+
+
+def around() -> httpx.AsyncClient:
+    """A client of an app that says what it was sent: its body and its query."""
+    echo = FastAPI()
+
+    @echo.api_route("/{path:path}", methods=["GET", "POST"])
+    async def said(request: Request) -> Response:
+        body = await request.body()
+        assert len(body) == int(request.headers.get("content-length", "0"))
+        return Response(json.dumps([json.loads(body) if body else None, request.url.query]))
+
+    transport = httpx.ASGITransport(Sessions(echo, owners=Owners(b"secret")))
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
