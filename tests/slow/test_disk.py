@@ -10,8 +10,8 @@ import resource
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,41 +72,41 @@ class Disk:
             with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed
                 each.execute(pragma)
 
-    @contextlib.contextmanager
-    def full(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def full(self) -> AsyncIterator[None]:
         self._all("PRAGMA max_page_count = 1")
         yield
         self._all("PRAGMA max_page_count = 4294967294")
 
-    @contextlib.contextmanager
-    def read_only(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def read_only(self) -> AsyncIterator[None]:
         self._all("PRAGMA query_only = 1")
         yield
         self._all("PRAGMA query_only = 0")
 
-    def locked(self) -> AbstractContextManager[None]:
+    def locked(self) -> AbstractAsyncContextManager[None]:
         return locked(self.database, self._connect)
 
 
-@contextlib.contextmanager
-def locked(database: Path, connect: Callable[..., sqlite3.Connection] = sqlite3.connect) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def locked(
+    database: Path, connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+) -> AsyncIterator[None]:
     """By a program that leaves a transaction open."""
-    other = connect(database, isolation_level=None)
+    other = connect(database, isolation_level=None, timeout=0)
     try:
-        while True:
-            try:
+        while not other.in_transaction:
+            with contextlib.suppress(sqlite3.OperationalError):  # ours is just being written
                 other.execute("BEGIN IMMEDIATE")
-                break
-            except sqlite3.OperationalError:
-                continue
+            await asyncio.sleep(0.001)
         yield
         other.execute("ROLLBACK")
     finally:
         other.close()
 
 
-@contextlib.contextmanager
-def grows_no_more(app: Served) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def grows_no_more(app: Served) -> AsyncIterator[None]:
     """Every write of the process to a file fails, as on a disk that is full."""
     before = resource.prlimit(app.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
     yield
@@ -143,7 +143,7 @@ async def test_answers_go_on_while_nothing_can_be_saved(
         runs = [await ask(app, number) for number in range(BEFORE)]
         await until(lambda: all(run.transcript.text for run in runs))
         assert app.store.trouble == ""
-        with getattr(disk, trouble)():
+        async with getattr(disk, trouble)():
             began = time.monotonic()
             await until(lambda: bool(app.store.trouble))
             said, noticed = app.store.trouble, time.monotonic() - began
@@ -188,7 +188,7 @@ async def test_the_page_is_told_that_nothing_is_saved_and_when_it_is_again(
         for number in range(BEFORE):
             await (await upstream.request(number)).spoke.wait()
         assert (await people[0].state())["saved"] is True
-        with locked(database) if trouble == "locked" else grows_no_more(app):
+        async with locked(database) if trouble == "locked" else grows_no_more(app):
             began = time.monotonic()
             await saved(people[0], False)
             noticed = time.monotonic() - began
