@@ -5,6 +5,7 @@ so that shorter words are looked for one text after the other. A word is always 
 a person types is part of the query's language. Called by `listing`.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -33,13 +34,16 @@ INDEXED = 3
 AROUND = 60
 """Characters shown on either side of what was found."""
 
+_WORD = re.compile(r'"([^"]*)"(?!\S)|(\S+)')
+
 _index = table("search", column("rowid"), column("text", String))
 
 
 def words(typed: str) -> list[str]:
-    """The words of a search, without what cannot be seen."""
+    """The words of a search, without what cannot be seen. What stands in quotation marks is one."""
     seen = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in typed[:2000])
-    return list(dict.fromkeys(word[:LENGTH] for word in seen.split()))[:WORDS]
+    each = (phrase.strip() or word for phrase, word in _WORD.findall(seen))
+    return list(dict.fromkeys(word[:LENGTH] for word in each if word))[:WORDS]
 
 
 def matching(owner: str, words: Sequence[str]) -> Select:
