@@ -10,6 +10,11 @@
 
   // -- thumbs: shown at once, taken back when they could not be kept ------------------------------------
 
+  const press = (line) => {
+    for (const each of line.querySelectorAll(".up, .down")) {
+      each.setAttribute("aria-pressed", String(each.classList.contains("chosen")));
+    }
+  };
   const rate = async (button, run) => {
     const up = button.classList.contains("up");
     const chosen = button.classList.contains("chosen");
@@ -19,6 +24,7 @@
       for (const each of line.querySelectorAll(".up, .down")) each.classList.toggle("chosen", each === one);
     };
     choose(chosen ? null : button);
+    press(line);
     try {
       const answer = await fetch(new URL(`runs/${run}/thumb`, document.baseURI), {
         method: "PUT",
@@ -28,6 +34,7 @@
       if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error);
     } catch (error) {
       choose(before);
+      press(line);
       say(error instanceof TypeError ? "Your mark could not be kept: the server cannot be reached." : error.message || "Your mark could not be kept.");
     }
   };
@@ -94,14 +101,19 @@
     } else if (kind === "look") {
       activity();
       runnel.act({ act: kind, run });
+    } else if (document.documentElement.classList.contains("away")) {
+      say("The server cannot be reached: this can be done when it is back.");
     } else if (!find("#chat .now") || kind === "earlier") {
-      if (kind === "earlier") dispatchEvent(new Event("runnel-keep"));
+      dispatchEvent(new Event(kind === "earlier" ? "runnel-keep" : "runnel-join"));
       runnel.act({ act: kind, run });
     }
   });
 
-  // Another model than the one that answered: said before it is asked.
+  // What Gradio's sanitizer would have taken from the markup, said when it is wanted: whether a thumb is
+  // pressed, and of another model than the one that answered, which.
   const name = (event) => {
+    const thumb = event.target.closest?.("#chat :is(.up, .down)");
+    if (thumb) press(thumb.closest(".actions"));
     const button = event.target.closest?.("#chat .act.again");
     if (!button) return;
     const chosen = find("#model input")?.value ?? "";

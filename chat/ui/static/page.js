@@ -111,6 +111,7 @@
       };
       hold(question, chat.getBoundingClientRect().top + 16);
     });
+    addEventListener("runnel-join", join); // what a person asks for, they want to see
     addEventListener("runnel-keep", () => {
       const edge = chat.getBoundingClientRect().top;
       const mark = runnel.marks().find((each) => each.getBoundingClientRect().bottom > edge);
