@@ -4,6 +4,12 @@ Everything that a process works with is in memory, so that a slow, full or missi
 a stream; one writer saves what changed (`writer`), and what is not in memory is read when it is asked
 for. Whose a conversation is, is decided here: an id that belongs to somebody else is an id that does
 not exist. Called by runs and by the faces; knows no provider and no face.
+
+    a save   memory → records, saving (what is new, as rows) → writer (when) → writing (statements)
+    a load   disk → reading (the way through a chat, its events) → recording (events as text) → memory
+    a list   chats → listing → search                a change   chats → changes; titles, purging
+    whose    leases (which process lives) → interrupting (what the dead were writing)
+    the file database → schema → migrations, tables        beside it: secret
 """
 
 import asyncio
