@@ -60,7 +60,6 @@ async def open_app(
             owners = Owners(settings.secret.value.encode() if settings.secret else store.secret)
             slots = Slots(settings.runs_each, settings.runs)
             runs = Runs(engine.answer, store, slots, leaving=settings.leaving, log_text=settings.log_text)
-            store.when_stop_asked(runs.stop)
             try:
                 catalogue.refresh()
                 yield App(settings, catalogue, tools, runs, store, owners, Budget())
