@@ -2,9 +2,11 @@
 
     values      messages · models · events · errors · settings
     the wire    sse → providers/<protocol>          the only places that know a vendor's format
-    the turn    deadlines → attempts → engine → runs        tools/ and catalogue beside it
-    the answer  transcript (folds events) → pacing (times frames) → store (keeps conversations)
-    the faces   ui/ · api/ · cli                    each only reads runs; `build.open_app` composes
+    the turn    deadlines → attempts → engine       tools/, catalogue and context (what fits) beside it
+    the run     run · runs (begin, find, stop) · slots (how many at once)
+    the answer  transcript (folds events) → pacing (times frames)
+    what stays  conversations → store/ (keeps them) · owners (whose they are) · export/ (as files)
+    the faces   ui/ · api/ · cli/                   each only reads runs; `build.open_app` composes
 
 README.md draws the same line; tests/test_imports.py holds who may import whom.
 """
