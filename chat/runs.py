@@ -103,6 +103,8 @@ class Runs:
         returned while it can still be read (`BadRequest` afterwards). `history`: what the model is told was
         said before, in the place of what the conversation holds; nothing of it is kept.
         """
+        # What another process wrote in it meanwhile comes before this question.
+        await self._store.peek(conversation.owner, conversation.id)
         if key and (known := await self._store.asked(conversation.owner, key)) is not None:
             if (run := self.get(known)) is not None:
                 return run

@@ -24,7 +24,7 @@ from chat.store.memory import Memory
 from chat.store.purging import UNDO, purge
 from chat.store.reading import Loaded
 from chat.store.recording import plain
-from chat.store.saving import Batch, Pending
+from chat.store.saving import Batch, Pending, Seen
 from chat.store.tables import conversations, currents, runs
 from chat.store.writer import Writer
 
@@ -42,6 +42,7 @@ class Disk:
         self.database = Database(path)
         self.pending = Pending()
         self.memory = Memory(self.pending.holds)
+        self.pending.seen = self.memory.seen.get
         self._lease = Lease(None if self.database.memory else path)
         self.writer = Writer(self.database, self.pending, self._lease)
         self.writer.when_written = self._written
@@ -125,7 +126,7 @@ class Disk:
             if head.deleted:
                 return None
             self.memory.deleted.discard(id)
-            if found is not None and self.memory.revisions.get(found) == head.revision:
+            if found is not None and self.memory.seen.get(found) == head.seen:
                 last = found.last
                 if last is None or last.transcript.ended is not None:
                     return found
@@ -152,7 +153,7 @@ class Disk:
         elif self.pending.holds(id):  # it was read while somebody asked in it
             return found
         loaded.onto(found)
-        self.memory.revisions[found] = loaded.row["revision"]
+        self.memory.seen[found] = Seen(loaded.row["revision"], loaded.row["leaf"])
         self.memory.keep(found)
         return found
 
@@ -208,12 +209,12 @@ class Disk:
             self.when_stop_asked(run)
 
     def _written(self, batch: Batch) -> None:
+        leaves = {row["id"]: row["leaf"] for row in batch.rows}
         for id, revision in batch.revisions.items():
             if (found := self.memory.get(id)) is not None:
-                if self.memory.revisions.get(found) == batch.before.get(id):
-                    self.memory.revisions[found] = revision
-                else:  # somebody else changed it too: it is read again when it is next opened
-                    self.memory.revisions.pop(found, None)
+                if batch.known.get(id) != batch.before.get(id):
+                    revision = -1  # somebody else changed it too: it is read again when it is next opened
+                self.memory.seen[found] = Seen(revision, leaves[id])
         if batch.revisions and self._seen == min(batch.revisions.values()) - 1:
             self._seen = max(batch.revisions.values())
         for record, _ in batch.records:

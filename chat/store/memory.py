@@ -10,6 +10,7 @@ from itertools import islice
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from chat.conversations import Conversation
+from chat.store.saving import Seen
 
 OPEN = 100
 """Conversations that stay in memory after their last use."""
@@ -21,7 +22,7 @@ OWNERS = 10_000
 class Memory:
     def __init__(self, ahead: Callable[[str], bool]) -> None:
         """`ahead`: whether a conversation must stay, because the disk does not have all of it."""
-        self.revisions: WeakKeyDictionary[Conversation, int] = WeakKeyDictionary()
+        self.seen: WeakKeyDictionary[Conversation, Seen] = WeakKeyDictionary()
         """What each conversation was on the disk when it was last read or written."""
         self.deleted: set[str] = set()
         self._ahead = ahead

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.conversations import Conversation, Exchange, Link
 from chat.store.recording import brief, decode, options, summary
+from chat.store.saving import Seen
 from chat.store.tables import conversations, events, messages, runs
 from chat.transcript import Transcript
 
@@ -62,13 +63,14 @@ class Head:
 
     owner: str
     deleted: bool
-    revision: int
+    seen: Seen
 
 
 async def head(connection: AsyncConnection, id: str) -> Head | None:
-    columns = conversations.c.owner, conversations.c.deleted, conversations.c.revision
-    row = (await connection.execute(select(*columns).where(conversations.c.id == id))).first()
-    return None if row is None else Head(row.owner, row.deleted is not None, row.revision)
+    table = conversations.c
+    columns = table.owner, table.deleted, table.revision, table.leaf
+    row = (await connection.execute(select(*columns).where(table.id == id))).first()
+    return None if row is None else Head(row.owner, row.deleted is not None, Seen(row.revision, row.leaf))
 
 
 async def load(connection: AsyncConnection, id: str, full: int = FULL) -> Loaded | None:

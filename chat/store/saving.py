@@ -20,6 +20,14 @@ Op = Callable[[Any], Awaitable[Any]]
 """Something to be done with a connection that writes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A state of a conversation on the disk."""
+
+    revision: int
+    leaf: str | None
+
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction writes. Lists of rows, by table or purpose."""
@@ -39,8 +47,10 @@ class Batch:
     texts: list[Row] = field(default_factory=list)
     ends: list[Row] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
-    before: dict[str, int] = field(default_factory=dict)
-    """Filled by `write`: the revisions of those conversations that were there already."""
+    known: dict[str, Seen] = field(default_factory=dict)
+    """What memory goes by, of the conversations that it has from the disk."""
+    before: dict[str, Seen] = field(default_factory=dict)
+    """Filled by `write`: what it found."""
     revisions: dict[str, int] = field(default_factory=dict)
     """Filled by `write`: what each conversation's is now."""
 
@@ -52,6 +62,8 @@ class Batch:
 
 class Pending:
     def __init__(self) -> None:
+        self.seen: Callable[[Conversation], Seen | None] = lambda conversation: None
+        """What a conversation was on the disk when it was last read or written."""
         self.records: dict[str, Record] = {}
         """By run: those going on, and those whose end is not written yet."""
         self._recorded: dict[str, dict[str, Record]] = {}
@@ -123,6 +135,8 @@ class Pending:
         """All that is new, as rows. One batch at a time: `written` or `kept` before the next one."""
         rows = [_row(conversation) for conversation in self._conversations.values()]
         batch = Batch(self._ops, self._conversations, self._titles, self._currents, rows)
+        known = ((id, self.seen(each)) for id, each in self._conversations.items())
+        batch.known = {id: seen for id, seen in known if seen is not None}
         self._ops, self._conversations, self._titles, self._currents = [], {}, set(), {}
         for id, record in list(self.records.items()):
             try:

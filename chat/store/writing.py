@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, case, delete, exists, func, literal, null, sel
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.store.saving import Batch
+from chat.store.saving import Batch, Seen
 from chat.store.tables import conversations, currents, events, messages, runs
 
 _question = insert(messages).values(role="user").on_conflict_do_nothing()
@@ -55,6 +55,7 @@ async def write(connection: AsyncConnection, batch: Batch) -> None:
     """Writes `batch`, and tells it the revisions its conversations have now."""
     for op in batch.ops:
         await op(connection)
+    await _see(connection, batch)
     if batch.questions:
         await connection.execute(_question, batch.questions)
         await index_texts(connection, (row["id"] for row in batch.questions))
@@ -103,6 +104,21 @@ async def revision(connection: AsyncConnection) -> int:
     return await connection.scalar(select(func.coalesce(func.max(conversations.c.revision), 0))) or 0
 
 
+async def _see(connection: AsyncConnection, batch: Batch) -> None:
+    """Sees what other processes did meanwhile, and puts what was asked here after what was asked there."""
+    if not batch.rows:
+        return
+    columns = conversations.c.id, conversations.c.revision, conversations.c.leaf
+    there = select(*columns).where(conversations.c.id.in_([row["id"] for row in batch.rows]))
+    answers = {row["id"] for row in batch.answers}
+    for id, revision, leaf in await connection.execute(there):
+        batch.before[id] = Seen(revision, leaf)
+        if id in batch.known and leaf is not None and leaf not in (batch.known[id].leaf, *answers):
+            for question in batch.questions:
+                if question["conversation"] == id and question["parent"] not in answers:
+                    question["parent"] = leaf
+
+
 async def _ends(connection: AsyncConnection, batch: Batch) -> None:
     if batch.ends:
         values = {name: bindparam(name) for name in batch.ends[0] if name != "b_id"}
@@ -118,9 +134,6 @@ async def _ends(connection: AsyncConnection, batch: Batch) -> None:
 
 
 async def _conversations(connection: AsyncConnection, batch: Batch) -> None:
-    ids = [row["id"] for row in batch.rows]
-    there = select(conversations.c.id, conversations.c.revision).where(conversations.c.id.in_(ids))
-    batch.before = {row.id: row.revision for row in await connection.execute(there)}
     last = await revision(connection)
     batch.revisions = {row["id"]: last + place for place, row in enumerate(batch.rows, 1)}
     rows = [row | {"revision": batch.revisions[row["id"]]} for row in batch.rows]
