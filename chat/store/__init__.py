@@ -142,7 +142,8 @@ class Store(Chats):
         before, exchange.replaces = exchange.replaces, None
         nothing = before is not None and not exchange.transcript.text.strip()
         if nothing and before is not None:
-            exchange.versions.remove(exchange.run)
+            if exchange.run in exchange.versions:
+                exchange.versions.remove(exchange.run)
             if (place := conversation.find(exchange.run)) is not None:
                 conversation.exchanges[place] = before
         if (record := self._pending.records.get(exchange.run)) is not None:

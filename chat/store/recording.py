@@ -30,6 +30,7 @@ from chat.events import (
 )
 from chat.messages import Options
 from chat.transcript import Call, Prose, Thought, Transcript
+from chat.unicode import whole
 
 Value = TypeVar("Value", Options, Usage, Failure)
 
@@ -68,12 +69,7 @@ def _pruned(value: Any, depth: int = 100) -> Any:
 
 def plain(text: str) -> str:
     """`text` without halves of surrogates and NUL, which not every database takes."""
-    text = text.replace("\0", "\ufffd")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return whole(text.replace("\0", "\ufffd"))
 
 
 def encode(entries: Sequence[Entry]) -> str:
