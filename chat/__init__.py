@@ -1,6 +1,6 @@
 """Runnel: one line from the provider's wire to the reader's eye.
 
-    values      messages · models · events · errors · settings
+    values      messages · models · events · errors · unicode · settings
     the wire    sse → providers/<protocol>          the only places that know a vendor's format
     the turn    deadlines → attempts → engine       tools/, catalogue and context (what fits) beside it
     the run     run · runs (begin, find, stop) · slots (how many at once)

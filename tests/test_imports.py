@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-VALUES = {"chat.messages", "chat.models", "chat.events", "chat.errors"}
+VALUES = {"chat.messages", "chat.models", "chat.events", "chat.errors", "chat.unicode"}
 CONTRACT = {"chat.providers"}
 """The package's `__init__` and `vendors`, not the protocols."""
 ENGINE = {
@@ -35,6 +35,7 @@ TABLE: dict[str, set[str]] = {
     "chat.models": set(),
     "chat.events": VALUES,
     "chat.errors": set(),
+    "chat.unicode": set(),
     "chat.sse": VALUES,
     "chat.extract": set(),
     "chat.settings": VALUES,
@@ -46,7 +47,7 @@ TABLE: dict[str, set[str]] = {
     "chat.context": VALUES,
     "chat.catalogue": {"chat.settings", "chat.context", *CONTRACT, *VALUES},
     "chat.attempts": {
-        *("chat.settings", "chat.catalogue", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
+        *("chat.settings", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
     },
     "chat.reply": VALUES,
     "chat.engine": {"chat.reply", *ENGINE},
@@ -58,8 +59,7 @@ TABLE: dict[str, set[str]] = {
     "chat.slots": VALUES,
     "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
-        *("chat.run", "chat.engine", "chat.slots", "chat.store", "chat.conversations", "chat.transcript"),
-        *("chat.settings", *VALUES),
+        *("chat.run", "chat.slots", "chat.store", "chat.conversations", *VALUES),
     },
     "chat.build": {
         *("chat.engine", "chat.runs", "chat.slots", "chat.store", "chat.pacing", "chat.owners", *ENGINE),
@@ -69,7 +69,7 @@ TABLE: dict[str, set[str]] = {
     "chat.cli": FACE,
     "chat.__main__": {"chat.cli"},
     "chat": set(),
-    "chat.server": {"chat.build", "chat.runs", "chat.settings", *VALUES},
+    "chat.server": {"chat.build", "chat.settings", "chat.errors"},
     "app": {"chat.ui", "chat.api", "chat.build", "chat.server", "chat.settings", "chat.errors"},
 }
 

@@ -30,6 +30,7 @@ from chat.events import (
 from chat.extract import NOTHING, find_json
 from chat.sse import comment, encode
 from chat.transcript import Transcript
+from chat.unicode import whole
 
 DONE = "[DONE]"
 
@@ -68,7 +69,7 @@ class Dialect:
 
     def write(self, frame: Frame, id: str) -> bytes:
         if not self.numbered:
-            return whole_text(frame.data).encode()
+            return whole(frame.data).encode()
         return encode(frame.data, event=frame.event, id=id)
 
 
@@ -88,15 +89,6 @@ def dumps(value: Any) -> str:
         return json.dumps(value, allow_nan=False)
     except ValueError:  # a number without end or sense, which Python reads and no other program does
         return json.dumps(json.loads(json.dumps(value), parse_constant=str))
-
-
-def whole_text(text: str) -> str:
-    """`text` without halves of surrogates, which UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 # -- /chat/stream: typed objects, then [DONE] ------------------------------------------------------
@@ -154,7 +146,7 @@ CHUNKS = Dialect(_chunks, _chunks_end)
 
 def _lines(event: Event) -> Frames:
     if isinstance(event, TextDelta) and event.text:
-        yield Frame(whole_text(event.text))
+        yield Frame(whole(event.text))
 
 
 def _lines_end(event: Terminal, transcript: Transcript) -> Frames:

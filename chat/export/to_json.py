@@ -15,6 +15,7 @@ from typing import Any, assert_never
 
 from chat.conversations import Conversation, Exchange
 from chat.transcript import Block, Call, Prose, Thought
+from chat.unicode import whole
 
 FORMAT, VERSION = "runnel", 1
 
@@ -36,7 +37,7 @@ def as_json(conversation: Conversation) -> str:
         },
         "messages": list(_messages(exchanges)),
     }
-    return clean(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    return whole(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
 
 
 def _messages(exchanges: Iterable[Exchange]) -> Iterator[dict[str, Any]]:
@@ -126,8 +127,3 @@ def settings(exchange: Exchange) -> dict[str, Any]:
 
 def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def clean(text: str) -> str:
-    """Half a surrogate, which a model's JSON may hold, cannot be written to a file."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -10,8 +10,9 @@ from typing import Any, assert_never
 
 from chat.conversations import Conversation, Exchange, Link
 from chat.events import Stop, Usage
-from chat.export.to_json import arguments, clean, plain, settings
+from chat.export.to_json import arguments, plain, settings
 from chat.transcript import Call, Prose, Thought, Transcript
+from chat.unicode import whole
 
 _STOPS: dict[Stop, str] = {
     "length": "ended at the length limit",
@@ -34,7 +35,7 @@ def markdown(conversation: Conversation) -> str:
         parts.append(f"Went on in other chats: {', '.join(map(_named, conversation.branches))}.")
     for exchange in conversation.exchanges:
         parts += ["---", *_exchange(exchange)]
-    return clean("\n\n".join(parts) + "\n")
+    return whole("\n\n".join(parts) + "\n")
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:

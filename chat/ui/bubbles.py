@@ -13,14 +13,14 @@ from chat.conversations import Conversation, Exchange, Link
 from chat.transcript import Prose
 from chat.ui.fates import button, fate, now, plain
 from chat.ui.markup import Markup
-from chat.ui.unicode import clean
+from chat.unicode import whole
 
 Message = dict[str, Any]
 
 
 def message(role: str, *blocks: str) -> Message:
     """As gr.Chatbot sends it to the browser."""
-    content = [{"type": "text", "text": clean(block)} for block in blocks]
+    content = [{"type": "text", "text": whole(block)} for block in blocks]
     return {"role": role, "metadata": None, "content": content, "options": None}
 
 

@@ -1,26 +1,17 @@
-"""Makes strings fit for the browser: half a surrogate, which JSON allows and UTF-8 does not, would
-fail the whole page (Gradio sends through orjson). `bubbles` and `activity` call it where they return.
+"""Makes values fit for the browser: half a surrogate would fail the whole page (Gradio sends through
+orjson). `activity` calls it where it returns; `bubbles`, whose values are text, calls `whole` itself.
 """
 
 from typing import Any
 
-
-def clean(text: str) -> str:
-    """`text` itself, but for what cannot be encoded: halves that meet join, a lone one becomes U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+from chat.unicode import whole
 
 
 def clean_all(value: Any) -> Any:
-    """`value` with each string in its lists and dicts clean; keys are ours."""
+    """`value` with each string in its lists and dicts whole; keys are ours."""
     match value:
         case str():
-            return clean(value)
+            return whole(value)
         case dict():
             return {key: clean_all(each) for key, each in value.items()}
         case list() | tuple():
