@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,3 +216,32 @@ def watch() -> Iterator[Watch]:
 def open_page(browser: Browser, watch: Watch) -> Iterator[Opener]:
     with ExitStack() as stack:
         yield Opener(browser, watch, stack)
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser: Browser) -> Iterator[Callable[[str], Screen]]:
+    """A page of an address, with an empty chat, for the tests of a module that leave nothing else behind.
+
+    A page takes longer to open than most tests take to run.
+    """
+    watch, screens = Watch(), dict[str, Screen]()
+    with ExitStack() as stack:
+        opener = Opener(browser, watch, stack)
+
+        def page(address: str) -> Screen:
+            if address not in screens:
+                screens[address] = opener(address)
+            return screens[address].new_chat()
+
+        yield page
+    assert watch.complaints == []
+
+
+@pytest.fixture
+def on_demo(shared_page: Callable[[str], Screen], demo: str) -> Screen:
+    return shared_page(demo)
+
+
+@pytest.fixture
+def on_served(shared_page: Callable[[str], Screen], served: str) -> Screen:
+    return shared_page(served)

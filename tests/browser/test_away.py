@@ -105,7 +105,13 @@ def test_a_question_that_did_not_arrive_returns_and_is_sent_once(
         expect(screen.asked).to_have_count(2)
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(signal.SIGTERM, id="ended", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, id="killed"),
+    ],
+)
 def test_a_restart_under_an_open_page_loses_nothing(
     forgiving: Watch, open_page: Opener, upstream: Upstream, tmp_path: Path, end: int
 ) -> None:
@@ -131,7 +137,7 @@ def test_a_restart_under_an_open_page_loses_nothing(
         expect(screen.page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-@pytest.mark.parametrize("how", ["cut", "refuse", "stall"])
+@pytest.mark.parametrize("how", ["cut", pytest.param("refuse", marks=pytest.mark.slow), "stall"])
 def test_a_lost_line_comes_back_and_the_answer_goes_on(
     forgiving: Watch, open_page: Opener, proxy: Proxy, how: str
 ) -> None:

@@ -5,7 +5,6 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.conftest import Opener
@@ -115,17 +114,15 @@ def test_a_search_in_titles_and_texts(open_page: Opener, served: str) -> None:
     expect(rows).to_have_count(2)
 
 
-@pytest.mark.parametrize(
-    "search", ["zebra", '"*', "' OR 1=1--", "${window.hit = 1}", HTML, "NEAR(zebra", "*:*"]
-)
-def test_a_search_that_finds_nothing_says_so(open_page: Opener, demo: str, search: str) -> None:
+def test_a_search_that_finds_nothing_says_so(open_page: Opener, demo: str) -> None:
     screen = ask_all(open_page(demo), "hello there")
     rows = chats(screen)
-    expect(rows).to_have_count(1)
-    screen.page.locator("#chats .search").fill(search)
-    expect(screen.page.locator("#chats .empty")).to_have_text(f"Nothing found for “{search}”.")
-    expect(rows).to_have_count(0)
-    screen.page.locator("#chats .search").fill("")
+    for search in ("zebra", '"*', "' OR 1=1--", "${window.hit = 1}", HTML, "NEAR(zebra", "*:*"):
+        expect(rows).to_have_count(1)
+        screen.page.locator("#chats .search").fill(search)
+        expect(screen.page.locator("#chats .empty")).to_have_text(f"Nothing found for “{search}”.")
+        expect(rows).to_have_count(0)
+        screen.page.locator("#chats .search").fill("")
     expect(rows).to_have_count(1)
     assert screen.evaluate("() => window.hit") is None
 

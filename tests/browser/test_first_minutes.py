@@ -5,12 +5,13 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opener
+from tests.browser.screen import Screen
 
 WHERE = "() => document.activeElement.closest('#model, #temperature, #more, #tabs, #chat, #question')?.id"
 
 
-def test_the_empty_page_says_what_it_is_and_how_to_add_a_key(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo)
+def test_the_empty_page_says_what_it_is_and_how_to_add_a_key(on_demo: Screen) -> None:
+    screen = on_demo
     expect(screen.chat).to_contain_text("watch the answer arrive")
     expect(screen.chat).to_contain_text("OPENAI_API_KEY")
     expect(screen.chat).to_contain_text(".env.example")
@@ -18,8 +19,8 @@ def test_the_empty_page_says_what_it_is_and_how_to_add_a_key(open_page: Opener, 
     assert screen.page.title() == "Runnel"
 
 
-def test_the_first_answer_needs_no_key_and_streams(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo).ask("Show me Markdown: a table, code and maths").writing()
+def test_the_first_answer_needs_no_key_and_streams(on_demo: Screen) -> None:
+    screen = on_demo.ask("Show me Markdown: a table, code and maths").writing()
     early = len(screen.answers.last.inner_text())
     screen.over(1)
     assert len(screen.answers.last.inner_text()) > early
@@ -29,16 +30,16 @@ def test_the_first_answer_needs_no_key_and_streams(open_page: Opener, demo: str)
     expect(screen.answer.locator("pre code").first).to_be_visible()
 
 
-def test_an_example_is_asked_with_a_click(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo)
+def test_an_example_is_asked_with_a_click(on_demo: Screen) -> None:
+    screen = on_demo
     screen.page.locator("#chat .example").nth(2).click()
     expect(screen.stop).to_be_visible()
     screen.over(1)
     expect(screen.answer.last).to_contain_text("441")
 
 
-def test_thinking_and_a_tool_are_shown_before_the_answer_ends(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo)
+def test_thinking_and_a_tool_are_shown_before_the_answer_ends(on_demo: Screen) -> None:
+    screen = on_demo
     screen.ask("Think aloud: a bicycle and a bell cost 110 together. What does the bell cost?")
     expect(screen.activity).to_contain_text("Let me check that")
     expect(screen.live).to_be_attached()
@@ -49,25 +50,25 @@ def test_thinking_and_a_tool_are_shown_before_the_answer_ends(open_page: Opener,
     expect(screen.activity).to_contain_text("441")
 
 
-def test_what_a_person_types_is_shown_as_typed(open_page: Opener, demo: str) -> None:
+def test_what_a_person_types_is_shown_as_typed(on_demo: Screen) -> None:
     typed = "a *b* <i>c</i>\n# d $5 and $6 `e`"
-    screen = open_page(demo)
+    screen = on_demo
     screen.box.fill(typed)
     screen.send.click()
     screen.over(1)
     assert screen.page.locator("#chat .asked").inner_text() == typed
 
 
-def test_an_empty_message_is_not_sent_and_stays(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo)
+def test_an_empty_message_is_not_sent_and_stays(on_demo: Screen) -> None:
+    screen = on_demo
     screen.box.fill("   ")
     screen.box.press("Enter")
     screen.ask("hello").over(1)  # the next one goes, so the empty one has been dealt with
     expect(screen.questions).to_have_count(1)
 
 
-def test_the_keyboard_does_it_all(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo)
+def test_the_keyboard_does_it_all(on_demo: Screen) -> None:
+    screen = on_demo
     expect(screen.box).to_be_focused()
     screen.page.keyboard.type("two")
     screen.page.keyboard.press("Shift+Enter")
@@ -102,8 +103,8 @@ def test_a_menu_closes_behind_the_keyboard(open_page: Opener, demo: str) -> None
         expect(screen.page.locator(f"{menu} [aria-expanded=true]")).to_have_count(0)
 
 
-def test_after_a_click_the_focus_is_in_the_box(open_page: Opener, demo: str) -> None:
-    screen = open_page(demo)
+def test_after_a_click_the_focus_is_in_the_box(on_demo: Screen) -> None:
+    screen = on_demo
     screen.page.locator("#chat .example").first.click()
     expect(screen.box).to_be_focused()
     screen.writing()

@@ -1,12 +1,9 @@
 """A run has a life of its own: stopped, reloaded, followed from two tabs, left alone, failed, retried."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener, Upstream, Watch
+from tests.browser.conftest import Opener, Upstream
 from tests.browser.screen import Screen
 
 LONG = "up:text-300-150"
@@ -57,7 +54,7 @@ def test_a_closed_tab_leaves_the_run_going(open_page: Opener, served: str) -> No
 def test_a_second_tab_follows_and_can_stop(open_page: Opener, served: str) -> None:
     first = open_page(served).ask("hello").over(1)
     second = open_page(served, beside=first).over(1)  # where this person was last
-    first.choose_model(LONG).ask("go on").writing()
+    first.choose_model("up:text-900-100").ask("go on").writing()
     second.look().writing()
     second.stop.click()
     first.over(2)
@@ -127,22 +124,19 @@ FAILURES = {
     "fault-silence-after-20": "cut off: it fell silent",
     "fault-pings": "failed",
 }
+QUICK = ("fault-401", "fault-html", "fault-error-after-20", "fault-close-after-20", "fault-silence-after-20")
+"""One of each kind; the page cannot tell the others from them."""
 
 
-@pytest.fixture(scope="module")
-def shared(browser: Browser, served: str) -> Iterator[Screen]:
-    """One page for all failures: each meets what the one before has left."""
-    watch = Watch()
-    with ExitStack() as stack:
-        yield Opener(browser, watch, stack)(served)
-    # A vendor's failure is no error of the page.
-    assert watch.complaints == []
-
-
-@pytest.mark.parametrize(("fault", "ending"), FAILURES.items())
-def test_after_each_failure_the_next_question_works(shared: Screen, fault: str, ending: str) -> None:
-    screen = shared.new_chat()
-    screen.choose_model(f"up:{fault}").ask("go on").over(1)
+@pytest.mark.parametrize(
+    ("fault", "ending"),
+    [
+        pytest.param(*failure, marks=() if failure[0] in QUICK else pytest.mark.slow)
+        for failure in FAILURES.items()
+    ],
+)
+def test_after_each_failure_the_next_question_works(on_served: Screen, fault: str, ending: str) -> None:
+    screen = on_served.choose_model(f"up:{fault}").ask("go on").over(1)
     assert screen.footer.endswith(ending)
     sentence = screen.page.locator("#chat .failure").inner_text()
     assert len(sentence) > 20
