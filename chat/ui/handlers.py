@@ -86,7 +86,7 @@ class Handlers:
             return
         tab = self.places.tab(owner, request)
         if (chat := await self.places.of_sending(owner, sent, tab)) is None:
-            yield self._screens.remark(tab.conversation, tab.shown, NO_CHAT)
+            yield self._screens.remark(tab, await self.places.shown(owner, Sent(), tab), NO_CHAT)
             return
         last = chat.last
         if onward and (last is None or (sent.run and sent.run != last.run)):
@@ -104,12 +104,13 @@ class Handlers:
                 continues=sent.act == "continue",
                 key=sent.key,
             )
+            self.places.arrived(owner, sent, chat)
         except Exception as error:
             if not isinstance(error, Fault):
                 log.exception("a question could not be asked")
             if not (sent.key and await self._app.store.asked(owner, sent.key)):
                 sentence = error.message if isinstance(error, Fault) else BUG.message
-                yield self._screens.remark(chat, tab.shown, sentence)
+                yield self._screens.remark(tab, chat, sentence)
                 return
             pace = "as it comes"  # it came once more, after it was answered
         tab.looking = ""
@@ -130,23 +131,23 @@ class Handlers:
         match sent.act:
             case "arrive":
                 chat = await self.places.arriving(owner, sent)
-                chat = tab.conversation or chat  # somebody was quicker, and asked already
+                chat = await self.places.shown(owner, Sent(), tab) or chat  # somebody was quicker, and asked
             case "open" if not sent.chat:
                 chat = store.new(owner)
             case _:
                 chat = await self.places.shown(owner, sent, tab)
         if chat is None:
-            tab.show(None)
+            tab.show("")
             yield ([bubbles.remark(NO_CHAT, f"nowhere of-{sent.chat}")] if sent.chat else []), activity.EMPTY
             return
         match sent.act:
             case "open" | "arrive":
                 place = chat.find(sent.run) if sent.run else None
-                tab.show(chat, WINDOW if place is None else max(WINDOW, len(chat.exchanges) - place))
+                tab.show(chat.id, WINDOW if place is None else max(WINDOW, len(chat.exchanges) - place))
             case "look":
                 last = chat.last
                 tab.looking = "" if last is None or last.run == sent.run else sent.run
-                yield gr.skip(), await self._screens.view(tab)
+                yield gr.skip(), await self._screens.view(tab, chat)
                 yield NOTHING
                 return
             case "earlier":
@@ -160,15 +161,16 @@ class Handlers:
                 yield screen
 
     def _draw(self, tab: Tab, chat: Conversation, pace: Pace = "as it comes") -> AsyncGenerator[Screen, None]:
-        if tab.conversation is None or tab.conversation.id != chat.id:
-            tab.show(chat)
-        tab.conversation = chat
-        return self._screens.draw(tab, pace)
+        if tab.chat != chat.id:
+            tab.show(chat.id)
+        return self._screens.draw(tab, chat, pace)
 
     # -- the rest ----------------------------------------------------------------------------
 
-    async def stop(self, request: gr.Request) -> None:
-        if not (owner := self._owner(request)) or (last := (await self._chat(owner, request)).last) is None:
+    async def stop(self, raw: Any, request: gr.Request) -> None:
+        owner = self._owner(request)
+        chat = await self._chat(owner, raw, request) if owner else None
+        if chat is None or (last := chat.last) is None:
             return
         if (run := self._app.runs.get(last.run)) is not None:
             run.stop()
@@ -205,20 +207,19 @@ class Handlers:
     async def of_model(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
         return self.controls.of_model(name, temperature, effort)
 
-    async def undo(self, typed: str, request: gr.Request) -> tuple[Any, Any, Any]:
+    async def undo(self, typed: str, raw: Any, request: gr.Request) -> tuple[Any, Any, Any]:
         """Takes the last exchange back; its question returns to the box unless something is typed there."""
         owner = self._owner(request)
-        chat = await self._chat(owner, request) if owner else Conversation("")
-        if chat.last is None or chat.last.transcript.ended is None:
+        chat = await self._chat(owner, raw, request) if owner else None
+        if chat is None or chat.last is None or chat.last.transcript.ended is None:
             return gr.skip(), gr.skip(), gr.skip()
         tab = self.places.tab(owner, request)
         question = self._app.store.undo(chat) or ""
         tab.looking = ""
-        return bubbles.conversation(chat, tab.shown), await self._screens.view(tab), typed or question
+        return bubbles.conversation(chat, tab.shown), await self._screens.view(tab, chat), typed or question
 
     def _owner(self, request: gr.Request) -> str:
         return self._app.owners.of(dict(request.cookies))
 
-    async def _chat(self, owner: str, request: gr.Request) -> Conversation:
-        """What the tab shows; of a tab that we do not know, what its owner saw last."""
-        return self.places.tab(owner, request).conversation or await self._app.store.current(owner)
+    async def _chat(self, owner: str, raw: Any, request: gr.Request) -> Conversation | None:
+        return await self.places.shown(owner, Sent.read(raw), self.places.tab(owner, request))

@@ -35,12 +35,13 @@ _SEND, _SHOW = ((_STATIC / name).read_text(encoding="utf-8") for name in ("send.
 # A question that was turned away, or that never arrived, returns to the box.
 _TURNED_AWAY = """(sent, text, chat) =>
   !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? sent.question : {__type__: "update"}"""
-_LOST = """(sent, text) => text || sent.question"""
+_LOST = """async (sent, text) => text || (await runnel.known(sent.key) ? "" : sent.question)"""
 # static/place.js knows what is shown, and what a click meant.
 _ARRIVING = """() => runnel.arriving()"""
 _ARRIVED = """() => (runnel.arrived(), [])"""
 _PACKED = """(...values) => runnel.pack({values})"""
 _CHAT = """() => ({chat: runnel.chat})"""
+_TYPED = """typed => [typed, {chat: runnel.chat}]"""
 _NEW = """() => (dispatchEvent(new CustomEvent("runnel-open", {detail: {chat: ""}})), [])"""
 _SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -129,11 +130,12 @@ class Chat(gr.ChatInterface):
         ):
             event(inputs=controls.inputs, outputs=[self.sent], js=_PACKED, **_SCRIPT)
             event(listener, [self.sent], **stream)
-        self.textbox.stop(self.handlers.stop, None, None, **_QUIET)
+        self.textbox.stop(self.handlers.stop, [self.sent], None, js=_CHAT, preprocess=False, **_QUIET)
         self.chatbot.undo(
             self.handlers.undo,
-            [self.textbox],
+            [self.textbox, self.sent],
             [*screen, self.textbox],
+            js=_TYPED,
             preprocess=False,
             postprocess=False,
             **_QUIET,

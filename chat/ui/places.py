@@ -1,7 +1,8 @@
 """Where a sending goes: the conversation that a tab shows, or the one that a sending begins.
 
 An id that is not the owner's is an id that nobody has. A sending that comes twice goes to where it
-went the first time. `handlers` asks.
+went the first time. The store has the conversations; one that nobody has asked in yet is held here.
+`handlers` asks.
 """
 
 import asyncio
@@ -22,20 +23,17 @@ class Places:
     def __init__(self, app: App) -> None:
         self._store = app.store
         self._tabs = Tabs()
-        self._went: OrderedDict[tuple[str, str], asyncio.Task[Conversation | None]] = OrderedDict()
+        self._went: OrderedDict[tuple[str, str], asyncio.Task[Conversation | None] | str] = OrderedDict()
 
     def tab(self, owner: str, request: gr.Request) -> Tab:
-        """The tab that `request` comes from. What it shows is the owner's, or nothing."""
-        tab = self._tabs.of(request.session_hash)
-        if tab.conversation is not None and tab.conversation.owner != owner:
-            tab.show(None)
-        return tab
+        """The tab that `request` comes from."""
+        return self._tabs.of(owner, request.session_hash)
 
     async def shown(self, owner: str, sent: Sent, tab: Tab) -> Conversation | None:
         """The conversation that the page says it shows; None when there is none, or no such one."""
-        if sent.chat:
-            return await self._store.open(owner, sent.chat)
-        return tab.conversation
+        if not (id := sent.chat or tab.chat):
+            return None
+        return await self._store.open(owner, id)
 
     async def arriving(self, owner: str, sent: Sent) -> Conversation | None:
         """What a page shows that was just loaded: what its address says, else where the owner was last."""
@@ -48,11 +46,19 @@ class Places:
         if not sent.key:
             return await self._begin(owner, sent, tab)
         name = owner, sent.key
-        if (going := self._went.get(name)) is None:
+        going = self._went.get(name)
+        if isinstance(going, str):
+            return await self._store.open(owner, going)
+        if going is None:
             going = self._went[name] = asyncio.create_task(self._begin(owner, sent, tab))
             while len(self._went) > SENDINGS:
                 self._went.popitem(last=False)
         return await asyncio.shield(going)
+
+    def arrived(self, owner: str, sent: Sent, chat: Conversation) -> None:
+        """A run began: the store keeps the conversation from now on, and an id is enough here."""
+        if sent.key:
+            self._went[owner, sent.key] = chat.id
 
     async def _begin(self, owner: str, sent: Sent, tab: Tab) -> Conversation | None:
         chat = await self.shown(owner, sent, tab)

@@ -37,11 +37,13 @@ class Screens:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def draw(self, tab: Tab, pace: Pace = "as it comes") -> AsyncGenerator[Screen, None]:
-        """What `tab` shows, as it is, and on with its running answer."""
+    async def draw(
+        self, tab: Tab, chat: Conversation, pace: Pace = "as it comes"
+    ) -> AsyncGenerator[Screen, None]:
+        """`chat` in `tab`, as it is, and on with its running answer."""
         turn = tab.begin()
         try:
-            async with aclosing(self._screens(tab, turn, pace)) as screens:
+            async with aclosing(self._screens(tab, turn, chat, pace)) as screens:
                 async for screen in screens:
                     yield screen
             # Gradio ends a stream by sending its last value again, whole: of a long chat some 200 kB,
@@ -51,14 +53,13 @@ class Screens:
             log.exception("the page could not be drawn")
             yield [bubbles.remark(BUG.message)], gr.skip()
 
-    def remark(self, chat: Conversation | None, shown: int, text: str) -> Screen:
+    def remark(self, tab: Tab, chat: Conversation | None, text: str) -> Screen:
         """The conversation with a line below it, about something that could not be done."""
-        return [*(bubbles.conversation(chat, shown) if chat else ()), bubbles.remark(text)], gr.skip()
+        return [*(bubbles.conversation(chat, tab.shown) if chat else ()), bubbles.remark(text)], gr.skip()
 
-    async def view(self, tab: Tab) -> Any:
+    async def view(self, tab: Tab, chat: Conversation) -> Any:
         """The activity of the answer that the tab looks at."""
-        chat = tab.conversation
-        if chat is None or (last := chat.last) is None:
+        if (last := chat.last) is None:
             return activity.EMPTY
         place = chat.find(tab.looking) if tab.looking else None
         if place is None:
@@ -67,29 +68,28 @@ class Screens:
         looked = chat.exchanges[place]
         return activity.view(looked.transcript, self._elapsed(looked), earlier=looked is not last)
 
-    async def _screens(self, tab: Tab, turn: int, pace: Pace) -> AsyncGenerator[Screen, None]:
-        while (chat := tab.conversation) is not None and (last := chat.last) is not None:
+    async def _screens(
+        self, tab: Tab, turn: int, chat: Conversation, pace: Pace
+    ) -> AsyncGenerator[Screen, None]:
+        while (last := chat.last) is not None:
             await self._app.store.earlier(chat, tab.shown)
             if tab.turn != turn:
                 return
             run = self._app.runs.get(last.run)
             if last.transcript.ended is not None or (run is not None and run.transcript.ended is not None):
-                yield bubbles.conversation(chat, tab.shown), await self.view(tab)
+                yield bubbles.conversation(chat, tab.shown), await self.view(tab, chat)
                 return
             if run is not None:
                 async with aclosing(self._live(tab, turn, chat, last, run, pace)) as screens:
                     async for screen in screens:
                         yield screen
                 return
-            yield bubbles.conversation(chat, tab.shown), await self.view(tab)
+            yield bubbles.conversation(chat, tab.shown), await self.view(tab, chat)
             await asyncio.sleep(ELSEWHERE)
             if tab.turn != turn or (again := await self._app.store.peek(chat.owner, chat.id)) is None:
                 return
-            tab.conversation = again
-        if chat is None or not chat.origin:
-            yield [], activity.EMPTY
-        else:
-            yield bubbles.conversation(chat), activity.EMPTY
+            chat = again
+        yield bubbles.conversation(chat), activity.EMPTY
 
     async def _live(
         self, tab: Tab, turn: int, chat: Conversation, last: Exchange, run: Run, pace: Pace
@@ -110,7 +110,7 @@ class Screens:
                         if not tab.looking:
                             view = activity.view(run.transcript, run.elapsed)
                         elif seen is None or seen[0] != tab.looking:
-                            view = await self.view(tab)
+                            view = await self.view(tab, chat)
                         seen = now
                     # The same view again costs nothing: no more than “nothing new” is sent. A
                     # gr.skip() is sent as a new value, and the next view whole (Gradio 6.31).

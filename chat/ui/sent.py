@@ -39,7 +39,7 @@ class Sent:
             question if isinstance(question, str) else "",
             list(values) if isinstance(values, list) else [],
             _id(raw.get("chat")),
-            _id(raw.get("key")),
+            "" if (key := _id(raw.get("key"))) == "?" else key,
             _ACTS.get(act, "") if isinstance(act, str) else "",
             _id(raw.get("run")),
         )

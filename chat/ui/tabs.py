@@ -8,8 +8,6 @@ chat that its script names. `handlers` and `screens` use it.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from chat.conversations import Conversation
-
 WINDOW = 30
 """Exchanges that a chat shows as it opens, and more at each click: what lies before them costs nothing."""
 
@@ -19,7 +17,8 @@ TABS = 2000
 
 @dataclass(slots=True, eq=False)
 class Tab:
-    conversation: Conversation | None = None
+    chat: str = ""
+    """Id of the conversation that is shown, which may be one without a question; "" at first."""
     shown: int = WINDOW
     """Exchanges drawn, the last ones."""
     looking: str = ""
@@ -27,9 +26,9 @@ class Tab:
     turn: int = 0
     """Of drawing: whoever had an earlier one has nothing more to draw here."""
 
-    def show(self, conversation: Conversation | None, shown: int = WINDOW) -> None:
+    def show(self, chat: str, shown: int = WINDOW) -> None:
         """Another conversation, or the same from its end."""
-        self.conversation, self.shown, self.looking = conversation, shown, ""
+        self.chat, self.shown, self.looking = chat, shown, ""
         self.turn += 1
 
     def begin(self) -> int:
@@ -40,18 +39,19 @@ class Tab:
 
 class Tabs:
     def __init__(self, most: int = TABS) -> None:
-        self._tabs: OrderedDict[str, Tab] = OrderedDict()
+        self._tabs: OrderedDict[tuple[str, str], Tab] = OrderedDict()
         self._most = most
 
     def __len__(self) -> int:
         return len(self._tabs)
 
-    def of(self, session: str | None) -> Tab:
-        """The tab of a session; a session without a name gets one that nobody remembers."""
+    def of(self, owner: str, session: str | None) -> Tab:
+        """The tab of an owner's session; a session without a name gets one that nobody remembers."""
         if not session:
             return Tab()
-        tab = self._tabs.setdefault(session, Tab())
-        self._tabs.move_to_end(session)
+        name = owner, session
+        tab = self._tabs.setdefault(name, Tab())
+        self._tabs.move_to_end(name)
         while len(self._tabs) > self._most:
             self._tabs.popitem(last=False)
         return tab

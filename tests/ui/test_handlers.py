@@ -16,6 +16,7 @@ from chat.ui.handlers import Handlers
 from chat.ui.interface import Chat
 from chat.ui.page import build_page
 from chat.ui.screens import NOTHING, Screen
+from chat.ui.sent import Sent
 
 ME, OTHER = "me", "other"
 SECRET = "the secret of the tests"
@@ -58,7 +59,7 @@ def sent(page: Chat, question: str = "", act: str = "ask", **more: Any) -> dict[
 async def ask(page: Chat, question: str, owner: str = ME, tab: str = "one", **more: Any) -> list[Screen]:
     """In the chat that the tab shows, unless another one is named."""
     handlers, who = page.handlers, request(owner, tab)
-    shown = handlers.places.tab(owner, who).conversation
+    shown = await handlers.places.shown(owner, Sent(), handlers.places.tab(owner, who))
     more.setdefault("chat", shown.id if shown and shown.exchanges else "")
     return await screens(handlers.ask(sent(page, question, **more), who))
 
@@ -131,7 +132,7 @@ async def test_stop_ends_every_reader_and_keeps_the_text(page: Chat, handlers: H
     async with aclosing(reading), aclosing(second):
         await anext(reading)
         await anext(second)
-        await handlers.stop(request())
+        await handlers.stop({}, request())
         for reader in (reading, second):
             last = (await screens(reader))[-1]
             assert "<span>stopped</span>" in text(last)
@@ -195,10 +196,10 @@ async def test_a_retry_that_is_turned_away_loses_nothing(page: Chat, handlers: H
 async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> None:
     await ask(page, "hello")
     await ask(page, "thanks")
-    chat, _, box = await handlers.undo("", request())
+    chat, _, box = await handlers.undo("", {}, request())
     assert len(chat) == 2
     assert box == "thanks"
-    assert (await handlers.undo("half typed", request()))[2] == "half typed"
+    assert (await handlers.undo("half typed", {}, request()))[2] == "half typed"
 
 
 async def test_a_new_chat_leaves_the_running_answer_going(page: Chat, handlers: Handlers, app: App) -> None:

@@ -80,8 +80,8 @@ async def test_a_session_shows_nothing_of_its_former_owner(page: Chat, app: App,
     await ask(page, "mine")
     theirs = gr.Request(cookies=request(OTHER).cookies, session_hash=request(ME).session_hash)
     assert await screens(handlers.act(sent(page, act=""), theirs)) == [([], {})]
-    await handlers.stop(theirs)
-    assert (await handlers.undo("", theirs))[0] == gr.skip()
+    await handlers.stop({}, theirs)
+    assert (await handlers.undo("", {}, theirs))[0] == gr.skip()
     assert await questions(app) == [["mine"]]
 
 
@@ -220,7 +220,7 @@ async def test_the_last_one_who_draws_for_a_tab_is_the_only_one(
         await anext(first)
         async with aclosing(handlers.act(sent(page, act=""), request())) as second:
             await anext(second)
-            await handlers.stop(request())
+            await handlers.stop({}, request())
             assert await screens(first) == [NOTHING]
             assert "stopped" in text((await screens(second))[-1])
 
@@ -292,7 +292,7 @@ async def test_an_answer_of_another_process_is_followed_and_stopped(tmp_path: Pa
                     first = await anext(reading)
                     assert 'class="now' in text(first)
                     assert len(here.runs) == 0
-                    await page.handlers.stop(request())
+                    await page.handlers.stop({}, request())
                     *_, last = [screen async for screen in reading if screen != NOTHING]
                     assert "<span>stopped</span>" in text(last)
                 assert "<span>stopped</span>" in text((await screens(writing))[-1])
@@ -303,18 +303,19 @@ async def test_an_answer_of_another_process_is_followed_and_stopped(tmp_path: Pa
 
 def test_the_tabs_used_last_are_remembered() -> None:
     tabs = Tabs(2)
-    first, _ = tabs.of("one"), tabs.of("two")
-    assert tabs.of("one") is first
-    tabs.of("three")
-    assert tabs.of("one") is first
-    assert tabs.of("two") is not tabs.of(None) is not tabs.of(None)
+    first, _ = tabs.of(ME, "one"), tabs.of(ME, "two")
+    assert tabs.of(ME, "one") is first
+    tabs.of(ME, "three")
+    assert tabs.of(ME, "one") is first
+    assert tabs.of(OTHER, "one") is not first
+    assert tabs.of(ME, None) is not tabs.of(ME, None)
     assert len(tabs) == 2
 
 
 def test_a_tab_that_shows_another_chat_begins_at_its_end() -> None:
     tab = Tab(shown=90, looking="r1")
     before = tab.begin()
-    tab.show(None)
+    tab.show("another")
     assert (tab.shown, tab.looking) == (30, "")
     assert tab.turn != before
 
@@ -326,7 +327,7 @@ def test_a_tab_that_shows_another_chat_begins_at_its_end() -> None:
         ([], Sent()),
         ({"question": 1, "values": "x", "chat": 2, "key": [], "act": "drop", "run": None}, Sent()),
         ({"act": ["again"]}, Sent()),
-        ({"chat": "x" * 65, "run": "a b"}, Sent(chat="?", run="?")),
+        ({"chat": "x" * 65, "run": "a b", "key": "a b"}, Sent(chat="?", run="?")),
         ({"chat": "ab-_9", "act": "again"}, Sent(chat="ab-_9", act="again")),
     ],
 )

@@ -79,14 +79,6 @@
     }
   });
 
-  const known = async (key) => {
-    try {
-      const answer = await fetch(new URL(`state?chat=&key=${key}`, document.baseURI), { cache: "no-store" });
-      return (await answer.json()).arrived;
-    } catch {
-      return false;
-    }
-  };
   // Once it is known what the page shows.
   addEventListener("runnel-opened", async () => {
     let draft = null;
@@ -99,7 +91,7 @@
     if (!draft?.text) return;
     const { text, sending, editing } = draft;
     if (sending?.question === text) {
-      if (await known(sending.key)) return;
+      if (await runnel.known(sending.key)) return;
       runnel.resume({ ...sending, before: runnel.latest() });
     }
     if (editing) dispatchEvent(new CustomEvent("runnel-edit", { detail: { run: editing } }));

@@ -53,6 +53,15 @@ const runnel = (() => {
       const { before, ...sent } = last;
       return { ...sent, values };
     },
+    // Whether a sending began a run.
+    async known(key) {
+      try {
+        const answer = await fetch(new URL(`state?chat=&key=${key}`, document.baseURI), { cache: "no-store" });
+        return (await answer.json()).arrived;
+      } catch {
+        return false;
+      }
+    },
     // The last sending, to be remembered beyond this page, and remembered.
     sending: () => last,
     resume: (sending) => (last = sending),
