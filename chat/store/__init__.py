@@ -99,19 +99,6 @@ class Store(Chats):
             return False
         return await self._disk.show(conversation, run)
 
-    def undo(self, conversation: Conversation) -> str | None:
-        """Takes the last exchange back and returns its question."""
-        if not conversation.exchanges:
-            return None
-        last = conversation.exchanges.pop()
-        for run in last.versions:
-            self._pending.drop(run)
-        self._changed(conversation)
-        self._later(
-            partial(changes.take_back, id=conversation.id, question=last.asked, answers=[*last.versions])
-        )
-        return last.question
-
     # -- for runs ----------------------------------------------------------------------------
 
     async def asked(self, owner: str, key: str) -> str | None:

@@ -6,9 +6,9 @@ so that they are read again with a link that is right.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from sqlalchemy import ColumnElement, delete, exists, null, or_, select, update
+from sqlalchemy import ColumnElement, delete, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.store.recording import plain
@@ -84,20 +84,6 @@ async def show(connection: AsyncConnection, id: str, answer: str) -> bool:
     last = await revision(connection)
     await connection.execute(update(_table).where(_table.c.id == id).values(leaf=leaf, revision=last + 1))
     return True
-
-
-async def take_back(connection: AsyncConnection, id: str, question: str, answers: Sequence[str]) -> None:
-    """Takes a question and its answers out of the conversation `id`, as far as nothing follows them and
-    no other chat shows them."""
-    for ids in (answers, [question]):
-        child = messages.alias()
-        await connection.execute(
-            delete(messages).where(
-                messages.c.id.in_(ids),
-                ~exists().where(child.c.parent == messages.c.id),
-                ~exists().where(_table.c.leaf == messages.c.id, _table.c.id != id),
-            )
-        )
 
 
 async def adopt(connection: AsyncConnection, stranger: str, owner: str) -> None:

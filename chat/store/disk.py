@@ -80,7 +80,8 @@ class Disk:
         """The conversation `id` as it is now, whoever wrote it; None when there is none, or it is deleted."""
         id = plain(id)
         found = self.memory.get(id)
-        if self.pending.holds(id):
+        new = found is not None and not found.exchanges and found not in self.memory.seen
+        if new or self.pending.holds(id):  # nobody else can know more of it
             return found
         try:
             return await self._read(id, found)
