@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import ROOT, Opener, Upstream, Watch
 from tests.proxy import Proxy
@@ -179,3 +179,35 @@ def test_a_question_whose_line_was_lost_is_asked_once(
     expect(screen.box).to_have_value("")
     expect(screen.asked).to_have_text(["first", "second"])
     assert len(upstream.bodies()) == before + 1
+
+
+def test_a_restart_between_two_questions_is_not_even_noticed(
+    forgiving: Watch, open_page: Opener, tmp_path: Path
+) -> None:
+    port = _free_port()
+    with _server(tmp_path, port) as address:
+        screen = open_page(address).ask("hello").over(1)
+        chat = screen.chat_id
+    with _server(tmp_path, port):
+        screen.look()
+        screen.ask("and now?").over(2)
+        assert screen.chat_id == chat
+        screen.page.reload()
+        screen.ready().over(2)
+
+
+def test_what_cannot_be_saved_is_said_while_it_is_so(open_page: Opener, served: str) -> None:
+    screen = open_page(served).ask("hello").over(1)
+    trouble = "Not saved: the disk is full. Trying again."
+
+    def troubled(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "saved": False, "trouble": trouble})
+
+    screen.page.route("**/state?*", troubled)
+    hint = screen.page.locator("#hint")
+    expect(screen.look().page.locator("#hint")).to_have_text(trouble)
+    screen.ask("it goes on").over(2)
+    screen.page.unroute("**/state?*")
+    screen.look()
+    expect(hint).to_have_text("")

@@ -53,6 +53,7 @@
       cancel.addEventListener("click", () => {
         put("");
         over();
+        if (!matchMedia("(pointer: coarse)").matches) box().focus({ preventScroll: true });
       });
       line.append("Editing an earlier question: sending begins a new chat. ", cancel);
       find("#question").prepend(line);
@@ -63,7 +64,6 @@
   const over = () => {
     runnel.editing = "";
     find("#editing")?.remove();
-    box()?.focus({ preventScroll: true });
   };
   const put = (text) => {
     box().value = text;
@@ -94,10 +94,12 @@
     const kind = button.classList[1];
     if (button.classList.contains("link")) {
       dispatchEvent(new CustomEvent("runnel-open", { detail: { chat: named(button, "chat"), run } }));
-    } else if (kind === "up" || kind === "down") {
-      rate(button, run);
     } else if (kind === "edit") {
       edit(run, asked(button));
+    } else if (document.documentElement.classList.contains("away")) {
+      say("That has to wait until the server can be reached.");
+    } else if (kind === "up" || kind === "down") {
+      rate(button, run);
     } else if (kind === "look") {
       activity();
       runnel.act({ act: kind, run });
