@@ -72,8 +72,9 @@ def _actions(exchange: Exchange, last: bool) -> list[str]:
     if len(exchange.versions) > 1 and run in exchange.versions:
         buttons.append(_versions(exchange))
     if exchange.transcript.length:
-        buttons.append(button("up", run, "", "Good answer", chosen=exchange.thumb > 0))
-        buttons.append(button("down", run, "", "Bad answer", chosen=exchange.thumb < 0))
+        for thumb, act, name in ((1, "up", "Good answer"), (-1, "down", "Bad answer")):
+            chosen = exchange.thumb == thumb
+            buttons.append(button(act, run, "", f"{name}, marked" if chosen else name, chosen=chosen))
     buttons.append(button("look", run, "Activity"))
     return buttons
 

@@ -81,6 +81,7 @@ def test_a_thumb_survives_the_reload(open_page: Opener, served: str) -> None:
     with screen.page.expect_response(re.compile(r"/thumb$")):
         act(screen, "down").nth(1).click()
     expect(chosen).to_have_class(re.compile(r"\bdown\b"))
+    expect(screen.page.get_by_role("button", name="Bad answer, marked")).to_have_count(1)
     with screen.page.expect_response(re.compile(r"/thumb$")):
         act(screen, "down").nth(1).click()
     expect(chosen).to_have_count(0)
@@ -105,6 +106,9 @@ def test_an_edited_question_begins_a_new_chat_with_a_link_both_ways(open_page: O
     screen.page.get_by_role("button", name="Cancel").click()
     expect(screen.page.locator("#editing")).to_have_count(0)
     expect(screen.box).to_have_value("")
+    act(screen, "edit").last.click()
+    screen.page.keyboard.press("Escape")
+    expect(screen.page.locator("#editing")).to_have_count(0)
     act(screen, "edit").last.click()
     screen.ask("second, edited")
     expect(screen.page.locator("#chat .above")).to_contain_text("Began in «first»")

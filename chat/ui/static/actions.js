@@ -21,7 +21,10 @@
     const line = button.closest(".actions");
     const before = line.querySelector(".chosen");
     const choose = (one) => {
-      for (const each of line.querySelectorAll(".up, .down")) each.classList.toggle("chosen", each === one);
+      for (const each of line.querySelectorAll(".up, .down")) {
+        each.classList.toggle("chosen", each === one);
+        each.title = each.title.split(",")[0] + (each === one ? ", marked" : ""); // as in fates.py
+      }
     };
     choose(chosen ? null : button);
     press(line);
@@ -50,17 +53,23 @@
       const cancel = document.createElement("button");
       cancel.type = "button";
       cancel.textContent = "Cancel";
-      cancel.addEventListener("click", () => {
-        put("");
-        over();
-        if (!matchMedia("(pointer: coarse)").matches) box().focus({ preventScroll: true });
-      });
+      cancel.addEventListener("click", leave);
       line.append("Editing an earlier question: sending begins a new chat. ", cancel);
       find("#question").prepend(line);
     }
     if (text !== undefined) put(text);
     box().focus();
   };
+  const leave = () => {
+    put("");
+    over();
+    if (!matchMedia("(pointer: coarse)").matches) box().focus({ preventScroll: true });
+  };
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || !runnel.editing || event.target !== box()) return;
+    event.preventDefault(); // else it would stop an answer too
+    leave();
+  }, true);
   const over = () => {
     runnel.editing = "";
     find("#editing")?.remove();
