@@ -207,17 +207,6 @@ class Handlers:
     async def of_model(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
         return self.controls.of_model(name, temperature, effort)
 
-    async def undo(self, typed: str, raw: Any, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Takes the last exchange back; its question returns to the box unless something is typed there."""
-        owner = self._owner(request)
-        chat = await self._chat(owner, raw, request) if owner else None
-        if chat is None or chat.last is None or chat.last.transcript.ended is None:
-            return gr.skip(), gr.skip(), gr.skip()
-        tab = self.places.tab(owner, request)
-        question = self._app.store.undo(chat) or ""
-        tab.looking = ""
-        return bubbles.conversation(chat, tab.shown), await self._screens.view(tab, chat), typed or question
-
     def _owner(self, request: gr.Request) -> str:
         return self._app.owners.of(dict(request.cookies))
 

@@ -41,7 +41,6 @@ _ARRIVING = """() => runnel.arriving()"""
 _ARRIVED = """() => (runnel.arrived(), [])"""
 _PACKED = """(...values) => runnel.pack({values})"""
 _CHAT = """() => ({chat: runnel.chat})"""
-_TYPED = """typed => [typed, {chat: runnel.chat}]"""
 _NEW = """() => (dispatchEvent(new CustomEvent("runnel-open", {detail: {chat: ""}})), [])"""
 _SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -131,15 +130,6 @@ class Chat(gr.ChatInterface):
             event(inputs=controls.inputs, outputs=[self.sent], js=_PACKED, **_SCRIPT)
             event(listener, [self.sent], **stream)
         self.textbox.stop(self.handlers.stop, [self.sent], None, js=_CHAT, preprocess=False, **_QUIET)
-        self.chatbot.undo(
-            self.handlers.undo,
-            [self.textbox, self.sent],
-            [*screen, self.textbox],
-            js=_TYPED,
-            preprocess=False,
-            postprocess=False,
-            **_QUIET,
-        )
         self._wire_sidebar()
 
     def _wire_sidebar(self) -> None:

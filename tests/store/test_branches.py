@@ -236,7 +236,7 @@ async def test_an_answer_that_came_to_nothing_is_no_version(path: Path) -> None:
 
 async def test_a_version_in_a_branch_leads_to_what_was_asked_there(store: Store, runs: list[Told]) -> None:
     origin, branch = await branched(store, runs)
-    assert (store.undo(origin), store.undo(origin)) == ("3?", "2?")
+    del origin.exchanges[1:]  # the page asks again at the end alone; the store need not know
     again = ask(store, origin, "1?", "uno", again=True)
     assert await store.saved(5)
     branch = await opened(store, branch.id)

@@ -206,27 +206,6 @@ async def test_the_same_key_is_the_same_run(path: Path) -> None:
         assert texts(again) == [("2?", "2")]
 
 
-async def test_what_is_taken_back_is_gone(path: Path) -> None:
-    async with open_store(path) as store:
-        conversation = store.new("me")
-        ask(store, conversation, "1?", "1")
-        ask(store, conversation, "elephant?", "tusk")
-        ask(store, conversation, "elephant?", "trunk", again=True)
-        assert await store.saved(5)
-        assert store.undo(conversation) == "elephant?"
-        ask(store, conversation, "2?", "2")
-        assert store.undo(store.new("me")) is None
-    async with open_store(path) as store:
-        after = await store.open("me", conversation.id)
-        assert after is not None
-        assert texts(after) == [("1?", "1"), ("2?", "2")]
-        assert await store.chats("me", "elephant") == await store.chats("me", "trunk") == []
-        assert store.undo(after) == "2?"
-        assert store.undo(after) == "1?"
-    async with open_store(path) as store:
-        assert await store.chats("me") == []
-
-
 async def test_rated_answers_stay_rated(path: Path) -> None:
     async with open_store(path) as store:
         conversation = store.new("me")

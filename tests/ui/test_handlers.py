@@ -193,15 +193,6 @@ async def test_a_retry_that_is_turned_away_loses_nothing(page: Chat, handlers: H
     assert len((await app.store.current(ME)).exchanges) == 1
 
 
-async def test_undo_gives_the_question_back(page: Chat, handlers: Handlers) -> None:
-    await ask(page, "hello")
-    await ask(page, "thanks")
-    chat, _, box = await handlers.undo("", {}, request())
-    assert len(chat) == 2
-    assert box == "thanks"
-    assert (await handlers.undo("half typed", {}, request()))[2] == "half typed"
-
-
 async def test_a_new_chat_leaves_the_running_answer_going(page: Chat, handlers: Handlers, app: App) -> None:
     async with aclosing(handlers.ask(sent(page, "stall, please"), request())) as reading:
         await anext(reading)
