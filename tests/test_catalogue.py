@@ -1,5 +1,7 @@
 """Which models there are, under which names, and who serves them."""
 
+from typing import Any
+
 import pytest
 
 from chat.catalogue import Catalogue, Range
@@ -20,7 +22,7 @@ def serves(vendor: str, *ids: str, local: bool = False) -> Scripted:
 
 
 async def catalogue(
-    *providers: Scripted, missing: dict[str, str] | None = None, **settings: str
+    *providers: Scripted, missing: dict[str, str] | None = None, **settings: Any
 ) -> Catalogue:
     found = Catalogue(
         Settings.read(settings),
@@ -175,7 +177,7 @@ async def test_a_model_that_was_loaded_for_the_question_is_asked_for_its_size() 
         ("groq", {}, "groq:"),
     ],
 )
-async def test_the_default_of_one_vendor(vendor: str, settings: dict[str, str], default: str) -> None:
+async def test_the_default_of_one_vendor(vendor: str, settings: dict[str, Any], default: str) -> None:
     found = await catalogue(DEMO, serves("openai", "gpt-9"), **settings)
     assert found.default_of(vendor) == default
     assert vendor in found.vendors
