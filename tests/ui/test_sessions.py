@@ -80,12 +80,13 @@ async def test_a_session_is_read_by_who_began_it_and_by_nobody_else(page: Page) 
 async def test_two_of_the_same_name_are_two(page: Page) -> None:
     await page.join("me")
     await page.join("other")
-    for owner in ("me", "other"):
-        chat = (await page.app.store.current(owner)).id
-        foreign = (await page.app.store.current("other" if owner == "me" else "me")).id
-        said = await page.read(owner)
-        assert chat in said
-        assert foreign not in said
+    said = {owner: await page.read(owner) for owner in ("me", "other")}
+    mine, theirs = [(await page.app.store.current(owner)).id for owner in said]
+    assert mine in said["me"]
+    assert mine not in said["other"]
+    assert theirs in said["other"]
+    assert theirs not in said["me"]
+
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b"\xff", b"1" * 5000])
