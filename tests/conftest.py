@@ -13,7 +13,7 @@ from hypothesis import settings
 
 # No deadline for one example: how long it takes says more of the machine than of us.
 settings.register_profile("quick", max_examples=25, deadline=None)
-settings.register_profile("deep", max_examples=500, deadline=None)
+settings.register_profile("deep", max_examples=200, deadline=None)
 settings.load_profile("quick")
 
 ROOT = Path(__file__).resolve().parents[1]
