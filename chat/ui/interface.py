@@ -33,9 +33,14 @@ SWITCH = """
 _STATIC = Path(__file__).parent / "static"
 _SEND, _SHOW = ((_STATIC / name).read_text(encoding="utf-8") for name in ("send.js", "show.js"))
 # A question that was turned away, or that never arrived, returns to the box.
-_TURNED_AWAY = """(sent, text, chat) =>
-  !text && chat?.at(-1)?.content.at(-1)?.text?.includes("remark") ? sent.question : {__type__: "update"}"""
-_LOST = """async (sent, text) => text || (await runnel.known(sent.key) ? "" : sent.question)"""
+_TURNED_AWAY = """(text, chat) => {
+  const turned = !text && chat?.at(-1)?.content.at(-1)?.text?.includes('failed remark"');
+  return turned ? runnel.sending()?.question ?? "" : {__type__: "update"};
+}"""
+_LOST = """async text => {
+  const sent = runnel.sending();
+  return text || (!sent || await runnel.known(sent.key) ? "" : sent.question);
+}"""
 # static/place.js knows what is shown, and what a click meant.
 _ARRIVING = """() => runnel.arriving()"""
 _ARRIVED = """() => (runnel.arrived(), [])"""
@@ -112,14 +117,13 @@ class Chat(gr.ChatInterface):
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        box = [self.sent, self.textbox]
         entered = self.textbox.submit(
             inputs=[self.textbox, *controls.inputs], outputs=[self.textbox, self.sent], js=_SEND, **_SCRIPT
         )
         asking = entered.then(self.handlers.ask, [self.sent], **stream)
         entered.then(inputs=[self.sent, self.chatbot], outputs=[self.chatbot], js=_SHOW, **_SCRIPT)
-        asking.then(inputs=[*box, self.chatbot], outputs=[self.textbox], js=_TURNED_AWAY, **_SCRIPT)
-        asking.failure(inputs=box, outputs=[self.textbox], js=_LOST, **_SCRIPT)
+        asking.then(inputs=[self.textbox, self.chatbot], outputs=[self.textbox], js=_TURNED_AWAY, **_SCRIPT)
+        asking.failure(inputs=[self.textbox], outputs=[self.textbox], js=_LOST, **_SCRIPT)
 
         drawing = self.load(self.handlers.act, [self.sent], js=_ARRIVING, **stream)
         drawing.then(js=_ARRIVED, **_SCRIPT)
