@@ -88,7 +88,6 @@ async def test_two_of_the_same_name_are_two(page: Page) -> None:
     assert theirs not in said["me"]
 
 
-
 @pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b"\xff", b"1" * 5000])
 async def test_what_cannot_be_read_goes_no_further(body: bytes) -> None:
     async with around() as client:
