@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 TICK = 0.25
-"""Seconds from a change, or from the last save while runs go on, to the next one."""
+"""Seconds from a change, or from the beginning of the last save while runs go on, to the next one."""
 
 RETRIES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to save while the disk does not take it; the last one for ever."""
@@ -126,16 +126,21 @@ class Writer:
         self._woken.set()
 
     async def _write(self) -> None:
+        since = 0.0
         while True:
             if not (self._pending or self._failed or self._urgent.is_set()):
                 self._woken.clear()
                 await self._woken.wait()
-            delay = RETRIES[min(self._failed, len(RETRIES)) - 1] if self._failed else TICK
+                since = time.monotonic()
+            # From the beginning of the last save: else a slow one would cost its own time twice.
+            tick = max(0.0, since + TICK - time.monotonic())
+            delay = RETRIES[min(self._failed, len(RETRIES)) - 1] if self._failed else tick
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._urgent.wait()
             self._urgent.clear()
             closing = self._closing  # what was gathered before that is not the last of it
+            since = time.monotonic()
             try:
                 await self._save()
             except Exception:
