@@ -551,4 +551,4 @@ def test_nothing_is_lost_whatever_happens() -> None:
 
 @pytest.mark.slow
 def test_nothing_is_lost_in_longer_lives() -> None:
-    lives(150, 50)
+    lives(100, 50)

@@ -87,7 +87,10 @@ async def person(
                 return
             how = chance.choices(("told", "stopped", "broken", "refused"), (80, 10, 5, 5))[0]
             before = conversation.last
-            act = chance.choice(("ask", "ask", "ask", "again", "continues")) if before else "ask"
+            acts = ["ask", "ask", "ask"]
+            if before is not None:
+                acts += ["again", "continues"] if before.transcript.text else ["again"]
+            act = chance.choice(acts)
             question = before.question if before and act == "again" else f"{how} {turn}: why is it so?"
             run = await app.runs.ask(
                 conversation,
