@@ -20,9 +20,9 @@ OF_THE_PLACE = {"SPACE_ID"}
 
 
 def read() -> set[str]:
-    """The variables that chat/settings.py and the table of vendors name."""
-    source = ast.parse((ROOT / "chat/settings.py").read_text(encoding="utf-8"))
-    constants = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant)}
+    """The variables that `chat.settings` and the table of vendors name."""
+    sources = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "chat/settings").glob("*.py")]
+    constants = {node.value for tree in sources for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     named = {text for text in constants if isinstance(text, str) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", text)}
     vendors = {name for vendor in VENDORS for name in (vendor.key, vendor.url_variable) if name}
     return (named | vendors) - OF_THE_PLACE
@@ -197,3 +197,65 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path):
     (tmp_path / ".env").write_bytes("CHAT_TITLE=Café".encode("utf-16"))
     with pytest.raises(Config, match="UTF-8"):
         Settings.load(tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    ("environ", "shared"),
+    [
+        ({}, True),
+        ({"GRADIO_SERVER_NAME": "0.0.0.0"}, False),
+        ({"SPACE_ID": "me/chat"}, False),
+        ({"CHAT_PUBLIC": "1"}, False),
+        ({"CHAT_PUBLIC": "1", "CHAT_MESSAGES_EACH": "20", "CHAT_MESSAGES": "500"}, False),
+        (
+            {
+                "CHAT_PUBLIC": "1",
+                "CHAT_MESSAGES_EACH": "20",
+                "CHAT_MESSAGES": "500",
+                "CHAT_MAX_TOKENS": "900",
+            },
+            True,
+        ),
+        ({"GRADIO_SERVER_NAME": "0.0.0.0", "CHAT_USERS": "ada:long enough"}, True),
+        ({"SPACE_ID": "me/chat", "CHAT_LOGIN_HEADER": "X-User", "CHAT_PROXIES": "10.0.0.0/8"}, True),
+    ],
+)
+def test_the_keys_are_for_everybody_only_where_that_is_safe(environ: dict[str, str], shared: bool):
+    assert Settings.read(environ).shares_keys is shared
+
+
+def test_people_personas_and_proxies_are_read():
+    settings = Settings.read(
+        {
+            "CHAT_USERS": "ada:pass:with colon, bob: eight or more",
+            "CHAT_PERSONAS": "Chef = You cook. | Judge=You judge = weigh.",
+            "CHAT_PROXIES": "10.0.0.0/8, ::1",
+            "CHAT_LOGIN_HEADER": "X-Forwarded-User",
+            "CHAT_HOSTS": "Chat.Example.com",
+        }
+    )
+    assert settings.users == {"ada": Secret("pass:with colon"), "bob": Secret("eight or more")}
+    assert settings.personas == {"Chef": "You cook.", "Judge": "You judge = weigh."}
+    assert settings.proxies == ("10.0.0.0/8", "::1")
+    assert settings.login_header == "x-forwarded-user"
+    assert settings.hosts == ("chat.example.com",)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CHAT_USERS": "ada"},
+        {"CHAT_USERS": "ada:short"},
+        {"CHAT_USERS": "ada:long enough,ada:long enough"},
+        {"CHAT_PERSONAS": "only a name"},
+        {"CHAT_PROXIES": "proxy.example.com"},
+        {"CHAT_LOGIN_HEADER": "X-User"},
+        {"CHAT_LOGIN_HEADER": "X User", "CHAT_PROXIES": "10.0.0.1"},
+    ],
+)
+def test_who_may_come_in_is_never_guessed(environ: dict[str, str]):
+    with pytest.raises(Config) as refused:
+        Settings.read(environ)
+    assert next(iter(environ)) in str(refused.value)
+    assert "long enough" not in str(refused.value)
+    assert "short" not in str(refused.value)

@@ -10,33 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
 from chat.errors import Config
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A key that does not show itself in a repr, a log or a traceback."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A Chat Completions server of one's own, from `CHAT_ENDPOINTS`."""
-
-    name: str
-    url: str
-    key: str
-    """Name of the variable that holds its key, whether set or not."""
+from chat.settings import values
+from chat.settings.values import Endpoint, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +52,24 @@ class Settings:
     log_text: bool = False
     public: bool = False
     space: bool = False
+    personas: Mapping[str, str] = field(default_factory=dict)
+    """Ready-made system prompts by name; without any, the page has some of its own."""
+    users: Mapping[str, Secret] = field(default_factory=dict)
+    """Passwords by name. With any, nobody else gets in."""
+    login_header: str = ""
+    """The header in which a proxy of `proxies` names who has logged in there."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose `Forwarded` headers, and `login_header`, are believed."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the page may be asked for, `*.example.com` for all below one. Empty: any."""
+    rate: str = "60/minute"
+    """Questions that one person may ask, as `limits` writes it; several separated by `;`. Empty: any."""
+    messages_each: int = 0
+    """Questions that one visitor may ask in a day. 0: any number."""
+    messages: int = 0
+    """Questions that all visitors together may ask in a day. 0: any number."""
+    max_tokens: int = 0
+    """Of an answer, at most. 0: as many as the model gives."""
     leaving: float | None = None
     """Seconds that a run goes on when nobody reads it. None: until it is finished."""
     database: Path = Path("data/chat.db")
@@ -111,38 +108,49 @@ class Settings:
                 if name.endswith("_API_KEY") or name == "HF_TOKEN"
             },
             urls={
-                name: _url(name, env[name])
+                name: values.url(name, env[name])
                 for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
                 if name in env
             },
             model=env.get("CHAT_MODEL", ""),
-            models=_list(env.get("CHAT_MODELS", "")),
-            endpoints=_endpoints(env.get("CHAT_ENDPOINTS", "")),
-            local=_flag(env, "CHAT_LOCAL", not space),
+            models=values.parts(env.get("CHAT_MODELS", "")),
+            endpoints=values.endpoints(env.get("CHAT_ENDPOINTS", "")),
+            local=values.flag(env, "CHAT_LOCAL", not space),
             host=env.get("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
-            port=int(_number(env, "GRADIO_SERVER_PORT", 7860, 0, 65535)),
+            port=int(values.number(env, "GRADIO_SERVER_PORT", 7860, 0, 65535)),
             port_chosen="GRADIO_SERVER_PORT" in env or space,
             title=env.get("CHAT_TITLE", "Runnel"),
             welcome=env.get("CHAT_WELCOME", ""),
-            examples=_list(env.get("CHAT_EXAMPLES", ""), "|"),
+            examples=values.parts(env.get("CHAT_EXAMPLES", ""), "|"),
             system=env.get("CHAT_SYSTEM", ""),
             docs=Path(env["CHAT_DOCS"]).expanduser() if "CHAT_DOCS" in env else None,
-            weather_url=_url("CHAT_WEATHER_URL", env.get("CHAT_WEATHER_URL", "https://api.open-meteo.com")),
-            demo_pace=_number(env, "CHAT_DEMO_PACE", 1.0, 0, 1000),
-            log_text=_flag(env, "CHAT_LOG_TEXT", False),
-            public=_flag(env, "CHAT_PUBLIC", False),
+            weather_url=values.url(
+                "CHAT_WEATHER_URL", env.get("CHAT_WEATHER_URL", "https://api.open-meteo.com")
+            ),
+            demo_pace=values.number(env, "CHAT_DEMO_PACE", 1.0, 0, 1000),
+            log_text=values.flag(env, "CHAT_LOG_TEXT", False),
+            public=values.flag(env, "CHAT_PUBLIC", False),
             space=space,
-            leaving=_leaving(env),
+            personas=values.personas(env.get("CHAT_PERSONAS", "")),
+            users=values.users(env.get("CHAT_USERS", "")),
+            login_header=values.login_header(env),
+            proxies=values.proxies(env.get("CHAT_PROXIES", "")),
+            hosts=tuple(host.lower() for host in values.parts(env.get("CHAT_HOSTS", ""))),
+            rate=env.get("CHAT_RATE", "60/minute"),
+            messages_each=int(values.number(env, "CHAT_MESSAGES_EACH", 0, 0, 1_000_000)),
+            messages=int(values.number(env, "CHAT_MESSAGES", 0, 0, 100_000_000)),
+            max_tokens=int(values.number(env, "CHAT_MAX_TOKENS", 0, 0, 10_000_000)),
+            leaving=values.leaving(env),
             database=Path(env.get("CHAT_DATABASE", "data/chat.db")).expanduser(),
-            secret=_secret(env),
-            token=_token(env),
-            runs_each=int(_number(env, "CHAT_RUNS_EACH", 4, 1, 10_000)),
-            runs=int(_number(env, "CHAT_RUNS", 100, 1, 10_000)),
+            secret=values.secret(env),
+            token=values.token(env),
+            runs_each=int(values.number(env, "CHAT_RUNS_EACH", 4, 1, 10_000)),
+            runs=int(values.number(env, "CHAT_RUNS", 100, 1, 10_000)),
             deadlines=Deadlines(
-                connect=_number(env, "CHAT_CONNECT_TIMEOUT", 5, 0.01, 3600),
-                first=_number(env, "CHAT_FIRST_EVENT_TIMEOUT", 120, 0.01, 86400),
-                idle=_number(env, "CHAT_IDLE_TIMEOUT", 60, 0.01, 86400),
-                turn=_number(env, "CHAT_TURN_TIMEOUT", 600, 0.01, 86400),
+                connect=values.number(env, "CHAT_CONNECT_TIMEOUT", 5, 0.01, 3600),
+                first=values.number(env, "CHAT_FIRST_EVENT_TIMEOUT", 120, 0.01, 86400),
+                idle=values.number(env, "CHAT_IDLE_TIMEOUT", 60, 0.01, 86400),
+                turn=values.number(env, "CHAT_TURN_TIMEOUT", 600, 0.01, 86400),
             ),
             no_color="NO_COLOR" in env or env.get("TERM") == "dumb",
         )
@@ -166,91 +174,20 @@ class Settings:
         return tuple(secret.value for secret in self.keys.values())
 
     @property
+    def login(self) -> bool:
+        """Whether people have to say who they are."""
+        return bool(self.users or self.login_header)
+
+    @property
+    def shares_keys(self) -> bool:
+        """Whether everybody who may ask spends `keys`. Otherwise the owner at this machine alone does, and
+        visitors bring their own."""
+        if self.login:
+            return True
+        if self.public:
+            return bool(self.messages_each and self.messages and self.max_tokens)
+        return self.loopback and not self.space
+
+    @property
     def loopback(self) -> bool:
         return self.host in ("127.0.0.1", "localhost", "::1")
-
-
-def _list(text: str, separator: str = ",") -> tuple[str, ...]:
-    return tuple(part for part in (part.strip() for part in text.split(separator)) if part)
-
-
-def _url(name: str, value: str) -> str:
-    bad = any(c.isspace() or not c.isprintable() for c in value)
-    try:
-        parts = urlsplit(value)
-        bad = bad or parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
-    except ValueError:
-        bad = True
-    if bad:
-        raise Config(f"{name} is not an address. Write it like https://host/v1, without blanks.")
-    if name == "ANTHROPIC_BASE_URL":  # the SDK adds /v1 itself
-        value = value.rstrip("/").removesuffix("/v1")
-    return value.rstrip("/")
-
-
-def _endpoints(text: str) -> tuple[Endpoint, ...]:
-    found: list[Endpoint] = []
-    for part in _list(text):
-        name, equals, url = part.partition("=")
-        name = name.strip().lower()
-        if not equals or not name.replace("-", "").replace("_", "").isalnum():
-            raise Config(
-                f"CHAT_ENDPOINTS: cannot read «{part}». Write name=https://host/v1, separated by commas."
-            )
-        key = name.upper().replace("-", "_") + "_API_KEY"
-        if any(key == each.key for each in found):
-            raise Config(f"CHAT_ENDPOINTS: {key} would belong to two servers. Give each a name of its own.")
-        found.append(Endpoint(name, _url("CHAT_ENDPOINTS", url.strip()), key))
-    return tuple(found)
-
-
-def _secret(env: Mapping[str, str]) -> Secret | None:
-    value = env.get("CHAT_SECRET", "")
-    if value and len(value) < 16:
-        raise Config(
-            "CHAT_SECRET must have 16 characters or more: whoever guesses it can be anybody. "
-            "Leave it away, and a good one is made and kept beside the database."
-        )
-    return Secret(value) if value else None
-
-
-def _token(env: Mapping[str, str]) -> Secret | None:
-    value = env.get("CHAT_TOKEN", "")
-    if value and (len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value):
-        raise Config(
-            "CHAT_TOKEN must have 16 characters or more, plain ones and no blanks: whoever guesses it can "
-            "read your chats. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
-        )
-    return Secret(value) if value else None
-
-
-def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
-    value = env.get(name, "").lower()
-    if not value:
-        return default
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("0", "false", "no", "off"):
-        return False
-    raise Config(f"{name} is a switch: write 1 or 0, not «{value}».")
-
-
-def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
-    text = env.get(name)
-    try:
-        value = default if text is None else float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise Config(f"{name} must be a number from {low:g} to {high:g}, not «{text}».")
-    return value
-
-
-def _leaving(env: Mapping[str, str]) -> float | None:
-    """`CHAT_WHEN_LEFT`: finish, stop, or the seconds after which to stop."""
-    value = env.get("CHAT_WHEN_LEFT", "finish").lower()
-    if value == "finish":
-        return None
-    if value == "stop":
-        return 0.0
-    return _number(env, "CHAT_WHEN_LEFT", 0, 0, 86400)

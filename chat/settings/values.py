@@ -1,0 +1,169 @@
+"""How the text of one variable becomes a value: each reader takes it, checks it and says in a sentence what
+is wrong with it. Called by `Settings.read` alone, which knows the variables.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from chat.errors import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A key that does not show itself in a repr, a log or a traceback."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Chat Completions server of one's own, from `CHAT_ENDPOINTS`."""
+
+    name: str
+    url: str
+    key: str
+    """Name of the variable that holds its key, whether set or not."""
+
+
+def parts(text: str, separator: str = ",") -> tuple[str, ...]:
+    return tuple(part for part in (part.strip() for part in text.split(separator)) if part)
+
+
+def url(name: str, value: str) -> str:
+    bad = any(c.isspace() or not c.isprintable() for c in value)
+    try:
+        address = urlsplit(value)
+        bad = bad or address.scheme not in ("http", "https") or not address.hostname or address.port == 0
+    except ValueError:
+        bad = True
+    if bad:
+        raise Config(f"{name} is not an address. Write it like https://host/v1, without blanks.")
+    if name == "ANTHROPIC_BASE_URL":  # the SDK adds /v1 itself
+        value = value.rstrip("/").removesuffix("/v1")
+    return value.rstrip("/")
+
+
+def endpoints(text: str) -> tuple[Endpoint, ...]:
+    found: list[Endpoint] = []
+    for part in parts(text):
+        name, equals, address = part.partition("=")
+        name = name.strip().lower()
+        if not equals or not name.replace("-", "").replace("_", "").isalnum():
+            raise Config(
+                f"CHAT_ENDPOINTS: cannot read «{part}». Write name=https://host/v1, separated by commas."
+            )
+        key = name.upper().replace("-", "_") + "_API_KEY"
+        if any(key == each.key for each in found):
+            raise Config(f"CHAT_ENDPOINTS: {key} would belong to two servers. Give each a name of its own.")
+        found.append(Endpoint(name, url("CHAT_ENDPOINTS", address.strip()), key))
+    return tuple(found)
+
+
+def secret(env: Mapping[str, str]) -> Secret | None:
+    value = env.get("CHAT_SECRET", "")
+    if value and len(value) < 16:
+        raise Config(
+            "CHAT_SECRET must have 16 characters or more: whoever guesses it can be anybody. "
+            "Leave it away, and a good one is made and kept beside the database."
+        )
+    return Secret(value) if value else None
+
+
+def token(env: Mapping[str, str]) -> Secret | None:
+    value = env.get("CHAT_TOKEN", "")
+    if value and (len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value):
+        raise Config(
+            "CHAT_TOKEN must have 16 characters or more, plain ones and no blanks: whoever guesses it can "
+            "read your chats. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+        )
+    return Secret(value) if value else None
+
+
+def personas(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in parts(text, "|"):
+        name, equals, prompt = (piece.strip() for piece in part.partition("="))
+        if not (equals and name and prompt):
+            raise Config(f"CHAT_PERSONAS: cannot read «{part[:80]}». Write name=prompt, separated by |.")
+        found[name] = prompt
+    return found
+
+
+def users(text: str) -> dict[str, Secret]:
+    found: dict[str, Secret] = {}
+    for part in parts(text):
+        name, colon, password = part.partition(":")
+        name = name.strip()
+        if not (colon and name and name.isprintable()) or len(password.strip()) < 8:
+            # The part itself may be a password, so it is not repeated.
+            raise Config(
+                "CHAT_USERS: write name:password, separated by commas, each password of 8 characters or more."
+            )
+        if name in found:
+            raise Config(f"CHAT_USERS: {name} stands there twice.")
+        found[name] = Secret(password.strip())
+    return found
+
+
+def login_header(env: Mapping[str, str]) -> str:
+    name = env.get("CHAT_LOGIN_HEADER", "").lower()
+    if name and not (name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
+        raise Config("CHAT_LOGIN_HEADER is the name of a header, like X-Forwarded-User.")
+    if name and "CHAT_PROXIES" not in env:
+        raise Config(
+            "CHAT_LOGIN_HEADER needs CHAT_PROXIES, the addresses of the proxies that set it: "
+            "from anybody else it would be believed too."
+        )
+    return name
+
+
+def proxies(text: str) -> tuple[str, ...]:
+    found = parts(text)
+    for part in found:
+        try:
+            ip_network(part, strict=False)
+        except ValueError:
+            raise Config(
+                f"CHAT_PROXIES: «{part[:80]}» is no address. "
+                "Write 10.0.0.5 or 10.0.0.0/8, separated by commas."
+            ) from None
+    return found
+
+
+def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+    value = env.get(name, "").lower()
+    if not value:
+        return default
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("0", "false", "no", "off"):
+        return False
+    raise Config(f"{name} is a switch: write 1 or 0, not «{value}».")
+
+
+def number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = env.get(name)
+    try:
+        value = default if text is None else float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise Config(f"{name} must be a number from {low:g} to {high:g}, not «{text}».")
+    return value
+
+
+def leaving(env: Mapping[str, str]) -> float | None:
+    """`CHAT_WHEN_LEFT`: finish, stop, or the seconds after which to stop."""
+    value = env.get("CHAT_WHEN_LEFT", "finish").lower()
+    if value == "finish":
+        return None
+    if value == "stop":
+        return 0.0
+    return number(env, "CHAT_WHEN_LEFT", 0, 0, 86400)
