@@ -24,7 +24,7 @@ SETTLE = 1.0
 """Seconds after the last token in which work that belongs to the answer still counts."""
 WATCH = """
 (() => {
-  const bench = window.__bench = {entered: 0, before: 0, last: 0, seen: []};
+  const bench = window.__bench = {entered: 0, question: '', last: 0, seen: []};
   const painted = new MessageChannel();
   painted.port1.onmessage = ({data}) => bench.seen.push([Date.now(), data]);
   const number = (text) => {
@@ -35,9 +35,13 @@ WATCH = """
   let waiting = false;
   const look = () => {
     waiting = false;
+    // A long chat shows its last turns only, so that the answer is not found by its number.
+    const asked = [...document.querySelectorAll('[data-testid="user"]')].pop();
+    if (!bench.question || !asked?.textContent.includes(bench.question)) return;
     const bots = document.querySelectorAll('[data-testid="bot"]');
+    const after = (bot) => asked.compareDocumentPosition(bot) & Node.DOCUMENT_POSITION_FOLLOWING;
     let last = 0;
-    for (let at = bots.length; !last && --at >= bench.before;) last = number(bots[at].textContent);
+    for (let at = bots.length; !last && --at >= 0 && after(bots[at]);) last = number(bots[at].textContent);
     if (last && last !== bench.last) { bench.last = last; painted.port2.postMessage(last); }
   };
   new MutationObserver(() => {
@@ -85,8 +89,7 @@ class Tab:
     async def ask(self, question: str, tokens: int, patience: float, settle: float = SETTLE) -> Seen:
         """Types `question`, presses Enter and waits until token number `tokens` is on screen."""
         await self.page.evaluate(
-            """() => { Object.assign(__bench, {entered: 0, last: 0, seen: []});
-                       __bench.before = document.querySelectorAll('[data-testid="bot"]').length; }"""
+            "question => Object.assign(__bench, {question, entered: 0, last: 0, seen: []})", question
         )
         box = self.page.locator(BOX).last
         await box.fill(question)
