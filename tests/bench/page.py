@@ -36,8 +36,9 @@ WATCH = """
   const look = () => {
     waiting = false;
     // A long chat shows its last turns only, so that the answer is not found by its number.
-    const asked = [...document.querySelectorAll('[data-testid="user"]')].pop();
-    if (!bench.question || !asked?.textContent.includes(bench.question)) return;
+    const asked = [...document.querySelectorAll('[data-testid="user"]')]
+      .findLast((said) => bench.question && said.textContent.includes(bench.question));
+    if (!asked) return;
     const bots = document.querySelectorAll('[data-testid="bot"]');
     const after = (bot) => asked.compareDocumentPosition(bot) & Node.DOCUMENT_POSITION_FOLLOWING;
     let last = 0;
