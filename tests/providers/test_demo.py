@@ -607,6 +607,20 @@ async def test_the_fast_model_never_waits():
     assert (await timed(asked("tour", model="fast")))[-1][0] == 0
 
 
+@pytest.mark.parametrize("pace", [0, 1])
+async def test_ticks_come_evenly_whatever_the_pace(pace: float):
+    said = [(at, e.text) for at, e in await timed(asked("20 timed ticks"), pace) if isinstance(e, TextDelta)]
+    assert [text for _, text in said] == [f"tick {n}\n" for n in range(1, 21)]
+    assert [b - a for (a, _), (b, _) in pairwise(said)] == pytest.approx([scripts.TICK] * 19)
+
+
+async def test_ticks_have_an_end():
+    most = [event for _, event in await timed(asked("999 timed ticks"))]
+    assert text(most).count("tick") == scripts.MOST_TICKS
+    few = [event for _, event in await timed(asked("20 timed ticks", max_tokens=3))]
+    assert (text(few), stop(few)) == ("tick 1\ntick 2\ntick 3\n", "length")
+
+
 async def test_a_long_answer_lets_others_run():
     ticks = 0
 

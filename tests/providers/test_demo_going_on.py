@@ -22,7 +22,7 @@ from chat.messages import (
     ToolResults,
 )
 from chat.settings import Settings
-from tests.providers.test_demo import asked, broken, calls, demo, reply, stop, text, thinking
+from tests.providers.test_demo import Clock, asked, broken, calls, demo, reply, stop, text, thinking
 
 WHOLE = ("tour", "help", "show me Markdown", "write a long answer", "some JSON, please", "xyzzy", "hello")
 
@@ -54,6 +54,12 @@ async def test_in_several_pieces(data: st.DataObject) -> None:
     ends = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), min_size=2, max_size=4)))
     pieces = [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     assert "".join(pieces) + await rest(question, *pieces) == whole
+
+
+@pytest.mark.parametrize("said", ["ti", "tick 1\n", "tick 1\ntick 2\nti"])
+async def test_ticks_go_on(said: str) -> None:
+    request = cut("3 timed ticks", said)
+    assert said + text(await reply(request, demo(sleep=Clock().sleep))) == "tick 1\ntick 2\ntick 3\n"
 
 
 async def test_what_was_said_before_is_not_mixed_up_with_it() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from chat.messages import CONTINUE, Assistant, Message, Request, ToolResults, User
 from chat.providers.demo import scripts
-from chat.providers.demo.steps import Call, Fail, Limit, Say, Steps, Talk, Think
+from chat.providers.demo.steps import Call, Fail, Limit, Say, Steps, Talk, Think, Tick
 
 _COMPLETE = "There is nothing left to say: that answer was complete."
 _UNKNOWN = (
@@ -69,12 +69,12 @@ def _behind(steps: Steps, said: str) -> Steps:
             yield step
             continue
         match step:
-            case Say(text) if text.startswith(said):
+            case Say(text) | Tick(text) if text.startswith(said):
                 rest, said = text[len(said) :], ""
                 if rest:
                     more = True
-                    yield Say(rest)
-            case Say(text) if said.startswith(text):
+                    yield replace(step, text=rest)
+            case Say(text) | Tick(text) if said.startswith(text):
                 said = said[len(text) :]
             case Think() | Fail(once=True):
                 pass  # that was before the first word

@@ -125,6 +125,12 @@ class Demo:
                             break
                         yield ThinkingDelta(piece) if thinking else TextDelta(piece)
                         await rest(1 / RATE)
+                case steps.Tick(text, seconds):
+                    if not budget.take():
+                        stop = "length"
+                        break
+                    yield TextDelta(text)
+                    await self._sleep(seconds)
                 case steps.Call(calls):
                     stop = "tool_use"
                     for event in call_events(calls, round):

@@ -8,7 +8,11 @@ import re
 
 from chat.providers.demo import questions, tools, words
 from chat.providers.demo.endings import ENDINGS
-from chat.providers.demo.steps import Say, Script, Steps, Talk, Think, page, text
+from chat.providers.demo.steps import Say, Script, Steps, Talk, Think, Tick, page, text
+
+TICK, MOST_TICKS = 0.1, 100
+"""Seconds from one timed tick to the next, and how many there are at most."""
+_TICKS = r"^\W*(\d{1,3}) timed ticks\b"
 
 
 def choose(talk: Talk) -> Steps:
@@ -163,7 +167,18 @@ def think(talk: Talk) -> Steps:
         yield Say("\n\nThe thinking effort is set to `none`, so this time I did not think aloud.")
 
 
+# -- measuring -----------------------------------------------------------------------------
+
+
+def ticks(talk: Talk) -> Steps:
+    """As many as are asked for, evenly: whoever times their arrival sees what holds them back on the way."""
+    asked = re.search(_TICKS, talk.question.lower())
+    for n in range(min(int(asked[1]), MOST_TICKS) if asked else 0):
+        yield Tick(f"tick {n + 1}\n", TICK)
+
+
 _TABLE: tuple[tuple[str, Script], ...] = (
+    (_TICKS, ticks),
     (r"tool.{0,20}\b(error|fail)|divi\w+.{0,15}by (0|zero)\b", tools.tool_error),
     (r"endless|(again and again|never stop).{0,20}tool", tools.endless),
     (r"step by step|two rounds", tools.step_by_step),

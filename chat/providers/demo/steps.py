@@ -18,6 +18,14 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """Say `text` in one piece, then wait for exactly so many seconds, whatever the pace."""
+
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Think:
     text: str
 
@@ -58,7 +66,7 @@ class Limit:
     tokens: int
 
 
-Step = Say | Think | Call | Fail | Hang | End | Limit
+Step = Say | Tick | Think | Call | Fail | Hang | End | Limit
 Steps = Iterator[Step]
 
 
