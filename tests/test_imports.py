@@ -25,7 +25,7 @@ FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
     "chat.transcript",
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
-    *("chat.export", *VALUES),
+    *("chat.export", "chat.titles", *VALUES),
 }
 
 # Each part of the program, by the longest prefix of a module's name, with the parts it may import.
@@ -55,7 +55,8 @@ TABLE: dict[str, set[str]] = {
     "chat.conversations": {"chat.transcript", *VALUES},
     "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
     "chat.owners": set(),
-    "chat.store": {"chat.conversations", "chat.transcript", *VALUES},
+    "chat.titles": {"chat.conversations", *VALUES},
+    "chat.store": {"chat.conversations", "chat.titles", "chat.transcript", *VALUES},
     "chat.slots": VALUES,
     "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {

@@ -20,7 +20,7 @@ from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault
 from chat.export import as_json, filename, markdown
-from chat.store.titles import LENGTH, clean
+from chat.titles import LENGTH, clean
 
 PAGE = 50
 """Chats in one answer unless more are asked for."""

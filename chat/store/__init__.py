@@ -28,7 +28,7 @@ from chat.store.disk import Disk
 from chat.store.listing import Chat
 from chat.store.records import Record, Recorded
 from chat.store.secret import LENGTH, secret
-from chat.store.titles import made
+from chat.titles import made
 
 __all__ = ["MEMORY", "Chat", "Recorded", "Store", "open_store"]
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.store.recording import plain
 from chat.store.tables import conversations, currents, messages, runs
-from chat.store.titles import clean, made
 from chat.store.writing import index_title, revision
+from chat.titles import clean, made
 
 Change = Callable[..., Awaitable[bool]]
 

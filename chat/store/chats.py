@@ -13,7 +13,7 @@ from chat.store.disk import Disk
 from chat.store.listing import Chat
 from chat.store.memory import Memory
 from chat.store.saving import Op, Pending
-from chat.store.titles import clean, made
+from chat.titles import clean, made
 
 
 class Chats:
@@ -23,10 +23,14 @@ class Chats:
         self._disk = disk
 
     async def chats(self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50) -> Sequence[Chat]:
-        """The owner's conversations, latest first; with `search`, those with its words in title or texts."""
+        """The owner's conversations, latest first; with `search`, those with its words in title or texts.
+
+        Raises `Unsaved` when they cannot be read. While the disk was never there, memory's are all there are.
+        """
         ahead = self._pending.conversations if self._disk else {c.id: c for c in self._memory.every()}
         mine = [c for c in ahead.values() if c.owner == owner and c.id not in self._memory.deleted]
-        reading = self._disk.database.reading if self._disk else None
+        database = self._disk.database if self._disk else None
+        reading = database.reading if database and (database.ready or not mine) else None
         return await listing.chats(reading, owner, search, mine, skip, limit)
 
     def version_of(self, owner: str) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from chat.store import Store
-from chat.store.titles import clean, made
+from chat.titles import clean, made
 
 from .told import ask
 

@@ -1,13 +1,14 @@
 """Titles as they are kept: one line without what nobody sees, of a length that a list can show.
 
-A title is a person's word, or a question's. What HTML makes of it is a face's business.
+A title is a person's word, or a question's. What HTML makes of it is a face's business. Used by the store,
+and by the faces that take a title from a person.
 """
 
 import re
 import unicodedata
 
 from chat.conversations import title
-from chat.store.recording import plain
+from chat.unicode import whole
 
 LENGTH = 200
 """Characters of a title that a person gives."""
@@ -27,7 +28,7 @@ def clean(name: str) -> str:
         for c in _ESCAPES.sub("", name[: 10 * LENGTH])
         if c.isspace() or unicodedata.category(c) != "Cc"
     )
-    line = " ".join(plain(seen).split())
+    line = " ".join(whole(seen).split())
     visible = any(unicodedata.category(c) not in ("Cf", "Mn", "Me", "Zs") for c in line)
     return line[:LENGTH].rstrip() if visible else ""
 
