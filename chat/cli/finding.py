@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from chat.errors import Unsaved
 from chat.owners import LOCAL
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ class NoChat(Exception):
 async def listed(store: "Store", search: str = "", *, page: int = _PAGE) -> AsyncGenerator["Chat", None]:
     """The local owner's chats, the latest first, read page by page.
 
-    Raises `Unsaved` when there seem to be none because the database cannot be used.
+    Raises `Unsaved` when the database cannot be read.
     """
     seen: set[str] = set()  # one that is used meanwhile moves to the front, and the rest one further
     while True:
@@ -31,9 +30,6 @@ async def listed(store: "Store", search: str = "", *, page: int = _PAGE) -> Asyn
         for chat in fresh:
             yield chat
         seen.update(chat.id for chat in fresh)
-        if store.trouble and not seen:
-            reason = store.trouble.removeprefix("Not saved: ").removesuffix(" Trying again.")
-            raise Unsaved(f"The chats cannot be read: {reason}")
         if len(found) < page or not fresh:
             return
 

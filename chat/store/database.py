@@ -74,6 +74,8 @@ class Database:
         self.path = path
         self.memory = path == MEMORY
         self.ready = False
+        self._file: os.stat_result | None = None
+        """The file that was opened, whatever stands under its name now."""
         # One connection is the database when that is in memory: then everybody waits for everybody.
         self._alone = asyncio.Lock()
         self._writer = self._engine(StaticPool if self.memory else None, "BEGIN IMMEDIATE", 1)
@@ -96,13 +98,16 @@ class Database:
                     "Runnel needs 3.34 or newer with FTS5: use another build of Python."
                 ) from error
             raise
+        self._file = None if self.memory else await asyncio.to_thread(os.stat, self.path)
         self.ready = True
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
         """A connection that sees one state of the database. Raises `FAULTS`."""
         if not self.ready:
-            raise sqlite3.OperationalError("not open")
+            error = sqlite3.OperationalError("not open")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
         alone = self._alone if self.memory else contextlib.nullcontext()
         async with alone, self._readers.connect() as connection:
             yield connection
@@ -114,18 +119,22 @@ class Database:
             yield connection
 
     async def is_gone(self) -> bool:
-        """Whether somebody took the file away. Then another one is made when it is opened again.
+        """Whether somebody took the file away, or put another one in its place. Then that one is opened, or
+        a new one made.
 
         SQLite would go on writing into a file that has no name any more.
         """
-        if not self.ready or self.memory or self._exists():
+        if not self.ready or self._file is None or self._is_there(self._file):
             return False
         self.ready = False
         await self.aclose()
         return True
 
-    def _exists(self) -> bool:
-        return os.path.exists(self.path)
+    def _is_there(self, file: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), file)
+        except OSError:
+            return False
 
     async def aclose(self) -> None:
         await self._writer.dispose()

@@ -8,8 +8,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.conversations import Conversation
+from chat.errors import Unsaved
 from chat.store import search
-from chat.store.database import FAULTS
+from chat.store.database import FAULTS, cause
 from chat.store.tables import conversations, runs
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
@@ -31,7 +32,10 @@ class Chat:
 async def chats(
     reading: Reading | None, owner: str, text: str, ahead: Sequence[Conversation], skip: int, limit: int
 ) -> list[Chat]:
-    """A page of the list, latest first. `ahead`: the owner's that the disk does not have as they are."""
+    """A page of the list, latest first. `ahead`: the owner's that the disk does not have as they are.
+
+    Raises `Unsaved` when the disk cannot be read: what is missing then would seem not to be there.
+    """
     words = search.words(text)
     if text.strip() and not words:
         return []
@@ -48,8 +52,8 @@ async def chats(
                     page = page.where(conversations.c.id.in_(search.matching(owner, words)))
                 rows = (await connection.execute(page)).all()
                 found = await search.found(connection, [row.id for row in rows], words) if words else {}
-        except FAULTS:
-            rows, found = [], {}
+        except FAULTS as error:
+            raise Unsaved(f"The chats cannot be read: {cause(error)}. Try again in a moment.") from error
         older = [
             Chat(row.id, row.title, row.updated, row.state == "running", found.get(row.id, ""))
             for row in rows

@@ -141,6 +141,8 @@ async def test_a_folder_that_takes_no_file(tmp_path: Path) -> None:
     async with open_store(path) as store:
         assert store.trouble.startswith("Not saved: the database cannot be opened")
         conversation = await store.current("me")
+        with pytest.raises(Unsaved, match="The chats cannot be read: the database cannot be opened"):
+            await store.chats("me")
         ask(store, conversation, "1?", "1")
         assert not await store.saved(1)
         assert await store.current("me") is conversation
@@ -227,6 +229,21 @@ async def test_a_run_that_cannot_be_stored_costs_no_other(
         assert texts(await found(store, second.id)) == [("good?", "good")]
 
 
+async def test_a_list_that_cannot_be_read_is_not_empty(path: Path) -> None:
+    async with open_store(path) as store:
+        ask(store, store.new("me"), "1?", "1")
+        assert await store.saved(5)
+        for broken in (True, False):
+            old, new = ("runs", "away") if broken else ("away", "runs")
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("PRAGMA legacy_alter_table = ON")
+                other.execute(f"ALTER TABLE {old} RENAME TO {new}")
+            if broken:
+                with pytest.raises(Unsaved, match="cannot be read: the database reports an error"):
+                    await store.chats("me")
+        assert [chat.title for chat in await store.chats("me")] == ["1?"]
+
+
 async def found(store: Store, id: str) -> Conversation:
     conversation = await store.open("me", id)
     assert conversation is not None
@@ -259,6 +276,53 @@ async def test_a_database_that_is_gone(path: Path, how: str) -> None:
         assert [chat.title for chat in chats] == ["3?", "1?"]
         text = "half of it" if how == "taken away" else "half of all it"
         assert texts(await found(store, chats[1].id))[-1] == ("2?", text)
+
+
+async def test_a_backup_that_is_put_in_its_place(path: Path) -> None:
+    async with open_store(path) as store:
+        conversation = store.new("me")
+        ask(store, conversation, "1?", "1")
+        assert await store.saved(5)
+        backup = path.with_name("backup.db")
+        with (
+            contextlib.closing(sqlite3.connect(path)) as now,
+            contextlib.closing(sqlite3.connect(backup)) as then,
+        ):
+            now.backup(then)
+        ask(store, conversation, "2?", "2")
+        run = ask(store, conversation, "3?")
+        run.say("half ", seconds=1)
+        assert await store.saved(5)
+        backup.replace(path)
+        run.end("of it")
+        assert await store.saved(5)
+        assert store.trouble == ""
+    async with open_store(path) as store:
+        (chat,) = await store.chats("me")
+        said = texts(await found(store, chat.id))
+        assert said[0] == ("1?", "1")
+        assert said[-1] == ("3?", "half of it")
+
+
+async def test_another_program_s_file_in_its_place_is_left_alone(path: Path) -> None:
+    async with open_store(path) as store:
+        conversation = store.new("me")
+        ask(store, conversation, "1?", "1")
+        assert await store.saved(5)
+        other = path.with_name("other.db")
+        with contextlib.closing(sqlite3.connect(other)) as theirs:
+            theirs.execute("CREATE TABLE theirs (it)")
+            theirs.commit()
+        before = other.read_bytes()
+        mine = path.rename(path.with_name("mine.db"))
+        other.rename(path)
+        ask(store, conversation, "2?", "2")
+        assert not await store.saved(5)
+        assert store.trouble
+        assert path.read_bytes() == before
+        mine.replace(path)
+        await recovered(store)
+    await kept(path, [("1?", "1"), ("2?", "2")])
 
 
 async def test_no_text_of_any_kind_is_trouble(store: Store) -> None:
