@@ -18,6 +18,8 @@ DEEPEST = 500
 
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Without control characters: not every database tells NUL from what stands for it."""
 
 
 class Said(BaseModel):
@@ -58,7 +60,7 @@ class Choices(BaseModel):
     )
     stream: bool = Field(True, description="`false`: one JSON object with the whole answer at its end.")
     timeout: float | None = Field(None, gt=0, le=86400, description="Seconds that the whole answer may take.")
-    key: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+    key: Key | None = Field(
         None, description="Your name for this request: sent again with it, it is the same answer."
     )
 

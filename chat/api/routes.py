@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from chat.api.asking import Reading, begin, find, resume
-from chat.api.bodies import LONGEST, Ask, Choices, MaybeAsk
+from chat.api.bodies import LONGEST, Ask, Choices, Key, MaybeAsk
 from chat.api.callers import Caller, Refusal, asking, known
 from chat.api.dialects import CHUNKS, CONTENTS, EVENTS, LINES, MARKED_LINES, TEXT, WHOLE, Dialect, dumps
 from chat.api.reading import Route, invalid
@@ -119,7 +119,7 @@ class Routes:
         q: Annotated[str, Query(min_length=1, max_length=LONGEST, examples=["Hello"])],
         model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
         conversation: Annotated[str | None, Query(max_length=64)] = None,
-        key: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+        key: Annotated[Key | None, Query()] = None,
     ) -> Response:
         """For `EventSource`: the text, then `[DONE]`. Its own reconnect goes on where it was."""
         choices = Choices.model_validate({"model": model, "conversation": conversation, "key": key})

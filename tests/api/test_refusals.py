@@ -52,6 +52,7 @@ def refused(answer: httpx.Response, status: int, kind: str = "bad_request") -> s
         ({"message": "x", "stream": "no"}, "stream"),
         ({"message": "x", "timeout": 0}, "timeout"),
         ({"message": "x", "max_tokens": 0}, "max_tokens"),
+        ({"message": "x", "key": "a\0b"}, "key"),
         ({"message": "x", "tools": ["rm"]}, "rm"),
         ({"message": "x", "tools": "calculate"}, "tools"),
         ({"message": "x", "history": [{"role": "system", "content": "x"}]}, "role"),
