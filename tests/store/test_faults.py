@@ -1,6 +1,7 @@
 """Whatever the disk does, memory goes on; what could not be saved is told, and saved when it can be."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import sqlite3
