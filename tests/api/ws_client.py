@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -84,11 +85,13 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(url: str, headers: dict[str, str], path: str = "/chat/ws") -> AsyncIterator[Client]:
-    """Raises `Rejected`."""
+async def connected(
+    url: str, headers: dict[str, str], path: str = "/chat/ws", context: ssl.SSLContext | None = None
+) -> AsyncIterator[Client]:
+    """With a `context` through TLS. Raises `Rejected`."""
     host = urlsplit(url).netloc
     name, _, port = host.partition(":")
-    reader, writer = await asyncio.open_connection(name, int(port))
+    reader, writer = await asyncio.open_connection(name, int(port), ssl=context)
     client = Client(reader, writer)
     try:
         await client.connect(host, path, headers)

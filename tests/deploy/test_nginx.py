@@ -1,0 +1,196 @@
+"""Runnel behind a real nginx, with the file that is shipped: it streams, and it tells who came and how."""
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.api import sse_reader
+from tests.api.ws_client import Rejected, connected
+from tests.deploy import nginx
+from tests.test_app import address, started
+
+pytestmark = pytest.mark.slow
+
+TOKEN = "a-token-of-the-tests-0123"
+LARGE = 60_000_000
+HEAD = "POST /chat/stream HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@dataclass
+class Front:
+    """nginx, and what it needs to be believed."""
+
+    url: str
+    http: int
+    folder: Path
+    context: ssl.SSLContext
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.url).port
+        assert port
+        return port
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url,
+            verify=self.context,
+            trust_env=False,
+            timeout=20,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+
+
+@contextmanager
+def front(folder: Path, upstream: int) -> Iterator[Front]:
+    folder.mkdir()
+    certified = nginx.certificate(folder)
+    http, https = nginx.free_port(), nginx.free_port()
+    with nginx.running(folder, nginx.shipped(folder, upstream, http, https, certified), https):
+        context = ssl.create_default_context(cafile=str(certified[0]))
+        yield Front(f"https://localhost:{https}", http, folder, context)
+
+
+@pytest.fixture(scope="module")
+def runnel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    nginx.required()
+    folder = tmp_path_factory.mktemp("app")
+    settings = {
+        "CHAT_DEMO_PACE": "0",
+        "CHAT_TOKEN": TOKEN,
+        "CHAT_PROXIES": "127.0.0.1",
+        "CHAT_HOSTS": "localhost",
+        "CHAT_PUBLIC": "1",
+    }
+    with started(folder, **settings) as process:
+        port = urlsplit(address(process)).port
+        assert port
+        with front(folder / "nginx", port) as found:
+            yield found
+
+
+def test_what_is_streamed_arrives_as_it_is_written(runnel: Front) -> None:
+    question = {"message": "20 timed ticks", "model": "demo:fast"}
+    with runnel.client() as client:
+        client.get("/healthz")  # the handshake is not what is timed
+        asked = time.monotonic()
+        with client.stream("POST", "/chat/stream", json=question) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert "no-transform" in answer.headers["cache-control"]
+            assert "content-encoding" not in answer.headers
+            came = [(time.monotonic() - asked, chunk) for chunk in answer.iter_raw()]
+    *ticks, done, mark = sse_reader.read(b"".join(chunk for _, chunk in came)).data
+    assert [json.loads(tick)["content"] for tick in ticks] == [f"tick {n}\n" for n in range(1, 21)]
+    assert (json.loads(done), mark) == ({"done": True}, "[DONE]")
+    times = [at for at, chunk in came if b"tick" in chunk]
+    bursts = 1 + sum(later - earlier > 0.03 for earlier, later in pairwise(times))
+    assert bursts >= 5, times
+    assert came[0][0] < times[-1] / 2, "the first byte waits for nothing"
+
+
+def test_the_first_byte_waits_for_no_provider(runnel: Front) -> None:
+    question = {"message": "stall before the first word"}
+    with runnel.client() as client:
+        client.get("/healthz")
+        asked = time.monotonic()
+        with client.stream("POST", "/chat/stream", json=question) as answer:
+            first = next(answer.iter_raw())
+            took = time.monotonic() - asked
+            client.post(f"/runs/{answer.headers['run-id']}/stop")
+    assert first.startswith(b":")
+    assert took < 1
+
+
+async def test_a_websocket_passes(runnel: Front) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Origin": runnel.url}
+    async with connected(runnel.url, headers, context=runnel.context) as client:
+        await client.send({"message": "Hello"})
+        told = [message async for message in client]
+    assert (told[0]["type"], told[-1]["type"], client.code) == ("opened", "turn_finished", 1000)
+    with pytest.raises(Rejected):
+        async with connected(
+            runnel.url, headers | {"Origin": "https://evil.example"}, context=runnel.context
+        ):
+            pass
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_at_once(runnel: Front) -> None:
+    with nginx.line(runnel.port, runnel.context) as line:
+        line.sendall(f"{HEAD}Content-Length: {LARGE}\r\n\r\n".encode())
+        assert line.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_grows_too_large_is_refused_too(runnel: Front) -> None:
+    with nginx.line(runnel.port, runnel.context) as line:
+        line.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        line.sendall(20 * (b"10000\r\n" + b"x" * 0x10000 + b"\r\n"))
+        assert line.recv(65536).startswith(b"HTTP/1.1 413")
+    with runnel.client() as client:
+        assert client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_whoever_comes_by_http_is_sent_to_https(runnel: Front) -> None:
+    answer = httpx.get(
+        f"http://127.0.0.1:{runnel.http}/a?b=c", headers={"Host": "localhost"}, trust_env=False
+    )
+    assert (answer.status_code, answer.headers["location"]) == (301, "https://localhost/a?b=c")
+
+
+def test_the_log_has_no_question_and_no_key(runnel: Front) -> None:
+    with runnel.client() as client:
+        client.get("/chat", params={"q": "a secret question", "model": "demo:fast"})
+        client.get("/", params={"key": "a-secret-key"})
+    log = (runnel.folder / "runnel.log").read_text()
+    assert " GET /chat 200 " in log
+    assert "secret" not in log
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Tells which headers came."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_runnel_hears_who_came_and_how_from_nginx_alone(tmp_path: Path) -> None:
+    nginx.required()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as echo:
+        threading.Thread(target=echo.serve_forever, daemon=True).start()
+        with front(tmp_path / "nginx", echo.server_port) as found, found.client() as client:
+            told = {
+                "X-Forwarded-For": "1.2.3.4",
+                "X-Forwarded-Proto": "http",
+                "X-Forwarded-Host": "evil.example",
+            }
+            lies = {
+                **told,
+                "X-Forwarded-User": "admin",
+                "Connection": "keep-alive, upgrade",
+                "Upgrade": "h2c",
+            }
+            heard = client.get("/", headers=lies).json()
+        echo.shutdown()
+    assert heard["x-forwarded-for"] == "127.0.0.1"
+    assert heard["x-forwarded-proto"] == "https"
+    assert heard["host"] == heard["x-forwarded-host"] == f"localhost:{found.port}"
+    assert heard.keys().isdisjoint({"x-forwarded-user", "connection"})
+    assert heard["authorization"] == f"Bearer {TOKEN}"
