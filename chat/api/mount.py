@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from chat.api.completions import Completions
+from chat.api.embed import Embed
 from chat.api.health import Health
 from chat.api.routes import Routes
 from chat.api.streams import HEARTBEAT
@@ -29,6 +30,7 @@ def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
         Completions(app, heartbeat).router,
         Health(app).router,
         Line(app).router,
+        Embed(app).router,
     ]
     for router in routers:
         parent.include_router(router)

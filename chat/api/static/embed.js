@@ -1,0 +1,182 @@
+// The page at /embed: what a site needs around the client to show a conversation. Text enters the page as
+// text only; markdown.js makes elements of it once it is whole.
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const log = $("log"), messages = $("messages"), box = $("question"), send = $("send"), stop = $("stop");
+
+  const make = (kind, name, text = "") => {
+    const node = document.createElement(kind);
+    node.className = name;
+    node.textContent = text;
+    return node;
+  };
+  const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
+
+  // -- following the text, until the reader looks elsewhere ------------------------------------
+
+  const NEAR = 48; // pixels
+  let following = true, drawn = 0, top = 0;
+  const far = () => log.scrollHeight - log.clientHeight - log.scrollTop;
+  const follow = () => {
+    cancelAnimationFrame(drawn);
+    drawn = requestAnimationFrame(() => {
+      if (following) log.scrollTop = log.scrollHeight;
+      $("newest").hidden = following;
+    });
+  };
+  log.addEventListener("scroll", () => {
+    // Text that grew below is no step of the reader's; only a way up is.
+    if (far() < NEAR) following = true;
+    else if (log.scrollTop < top) following = false;
+    top = log.scrollTop;
+    $("newest").hidden = following;
+  });
+  new ResizeObserver(follow).observe(messages);
+  new ResizeObserver(follow).observe(log);
+  $("newest").addEventListener("click", () => {
+    following = true;
+    follow();
+  });
+
+  // -- one answer -------------------------------------------------------------------------------
+
+  class Bubble {
+    #began = performance.now();
+    #first = 0;
+    #thinking = null;
+
+    constructor() {
+      this.node = make("article", "message");
+      this.node.dataset.role = "assistant";
+      this.node.dataset.state = "running";
+      this.node.setAttribute("aria-busy", "true");
+      this.notes = this.node.appendChild(make("div", "notes"));
+      this.text = this.node.appendChild(make("div", "text"));
+      this.words = this.text.appendChild(document.createTextNode(""));
+      this.line = this.node.appendChild(make("p", "line", "Waiting for the first word"));
+      this.line.setAttribute("role", "status");
+      messages.append(this.node);
+    }
+
+    event(event) {
+      if (event.thinking) {
+        if (!this.#thinking) {
+          this.#thinking = this.notes.appendChild(make("details", "note"));
+          this.#thinking.append(make("summary", "", "Thinking"), make("p", ""));
+        }
+        this.#thinking.lastChild.append(event.thinking);
+        this.say("Thinking");
+      }
+      if ("function_result" in event) {
+        const value = JSON.stringify(event.function_result) ?? "";
+        this.#thinking = null; // thoughts after it are new ones
+        this.notes.append(make("p", "note", `${event.name ?? "tool"} → ${value.slice(0, 300)}`));
+      }
+      if (event.retrying) this.say("The connection was lost. Connecting again");
+      if (event.opened && !this.#first) this.say("Waiting for the first word");
+    }
+
+    add(piece) {
+      this.#first ||= performance.now();
+      this.words.appendData(piece);
+      this.say("Writing");
+    }
+
+    say(phase) {
+      if (this.line.textContent !== phase) this.line.textContent = phase;
+    }
+
+    /** `state`: complete, stopped or failed. */
+    end(state, text, fault) {
+      this.node.dataset.state = state;
+      this.node.removeAttribute("aria-busy");
+      this.text.replaceChildren(renderMarkdown(text));
+      this.text.classList.add("whole");
+      const first = this.#first ? `${seconds(this.#first - this.#began)} to first word · ` : "";
+      const taken = `${first}${seconds(performance.now() - this.#began)}`;
+      this.say(fault ? fault.sentence ?? fault.message : `${taken} · ${state === "stopped" ? "stopped" : "done"}`);
+    }
+
+    again(question) {
+      const button = this.line.appendChild(make("button", "again", "Ask again"));
+      button.type = "button";
+      button.addEventListener("click", () => {
+        if (ask(question)) button.remove();
+      });
+    }
+  }
+
+  // -- the conversation -------------------------------------------------------------------------
+
+  const fresh = () => {
+    const chat = new StreamingChat("chat/stream", { onEvent: (event) => chat.bubble.event(event) });
+    return chat;
+  };
+  let chat = fresh();
+
+  const running = (yes) => {
+    const focused = document.activeElement === (yes ? send : stop);
+    send.hidden = yes;
+    stop.hidden = !yes;
+    stop.disabled = false;
+    stop.textContent = "Stop";
+    if (focused) (yes ? stop : box).focus();
+  };
+
+  /** Whether it was asked: while an answer is being written nothing is. */
+  function ask(question) {
+    if (chat.streaming || !question.trim()) return false;
+    $("empty").hidden = true;
+    const said = messages.appendChild(make("article", "message", question));
+    said.dataset.role = "user";
+    const asked = chat, shown = (chat.bubble = new Bubble());
+    following = true;
+    follow();
+    running(true);
+    chat.sendMessage(
+      question,
+      (piece) => shown.add(piece),
+      (text, { state }) => shown.end(state, text),
+      (error) => {
+        shown.end("failed", error.text, error);
+        shown.again(question);
+      },
+    ).finally(() => asked === chat && running(false));
+    return true;
+  }
+
+  const fit = () => {
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight + 2}px`;
+  };
+  box.addEventListener("input", fit);
+  box.addEventListener("keydown", (event) => {
+    // Enter that ends a composition (Japanese, Chinese …) belongs to it; 229 is how Safari says so.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    $("ask").requestSubmit();
+  });
+  $("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!ask(box.value)) return;
+    box.value = "";
+    fit();
+  });
+  const halt = () => {
+    stop.disabled = true;
+    stop.textContent = "Stopping";
+    chat.stop();
+  };
+  stop.addEventListener("click", halt);
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && chat.streaming) halt();
+  });
+  $("new").addEventListener("click", () => {
+    chat.stop();
+    chat = fresh();
+    messages.replaceChildren();
+    $("empty").hidden = false;
+    running(false);
+    box.focus();
+  });
+})();

@@ -1,0 +1,257 @@
+// What a model wrote, as elements: paragraphs, headings, lists, quotes, code, tables, links to http(s).
+// Every word becomes a text node and every element is made by its name here, so that nothing in a text can
+// be more than text: HTML is shown as it is, an image is a link to it, a link of any other kind is words.
+// Each search that fails is remembered, so that hostile text takes no longer than any other.
+const renderMarkdown = (() => {
+  const DEEPEST = 8; // quotes and lists in one another; what is deeper is text
+  const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$/;
+  const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*?))?\s*$/;
+  const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
+  const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?:( +)(.*)|)$/;
+  const QUOTE = /^ {0,3}> ?/;
+  const CELLS = /^ *\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?\|? *$/;
+  const ADDRESS = /https?:\/\/[^\s<>"'`]+/iy;
+  const MARKS = /[\\`*_~[!<h\n]/g;
+
+  const make = (kind, children = []) => {
+    const node = document.createElement(kind);
+    node.append(...children);
+    return node;
+  };
+
+  function link(href, children) {
+    let url;
+    try {
+      url = new URL(href);
+    } catch {
+      return null;
+    }
+    if (url.protocol !== "http:" && url.protocol !== "https:") return null;
+    const node = make("a", children);
+    node.href = url.href;
+    node.rel = "noopener noreferrer nofollow";
+    node.target = "_blank";
+    return node;
+  }
+
+  // -- within a line ------------------------------------------------------------------------------
+
+  const word = (character) => character !== undefined && /[\p{L}\p{N}]/u.test(character);
+
+  /** Nodes of `text`. `linked`: within a link already. */
+  function inline(text, linked = false) {
+    const nodes = [], hopeless = new Set();
+    let from = 0, at = 0;
+    const put = (node, end) => {
+      if (at > from) nodes.push(text.slice(from, at));
+      nodes.push(node);
+      from = at = end;
+    };
+    /** Where `mark` closes what opens before `start`; -1 if nowhere. */
+    const close = (mark, start) => {
+      if (hopeless.has(mark)) return -1;
+      for (let end = text.indexOf(mark, start); end >= 0; end = text.indexOf(mark, end + mark.length)) {
+        const doubled = mark.length === 1 && (text[end + 1] === mark || text[end - 1] === mark);
+        const inside = mark[0] === "_" && word(text[end + mark.length]);
+        if (end > start && !doubled && !inside && !/\s/.test(text[end - 1])) return end;
+      }
+      hopeless.add(mark);
+      return -1;
+    };
+    const rules = {
+      "\\": () => {
+        if (!/[!-/:-@[-`{-~]/.test(text[at + 1] ?? "")) return false;
+        put(text[at + 1], at + 2);
+        return true;
+      },
+      "\n": () => (put(make("br"), at + 1), true),
+      "`": () => {
+        const ticks = /`+/y;
+        ticks.lastIndex = at;
+        const [mark] = ticks.exec(text), start = at + mark.length;
+        if (hopeless.has(mark)) return false;
+        let end = text.indexOf(mark, start);
+        while (end >= 0 && (text[end - 1] === "`" || text[end + mark.length] === "`")) {
+          while (text[end] === "`") end += 1;
+          end = text.indexOf(mark, end);
+        }
+        if (end < 0) {
+          hopeless.add(mark);
+          at = start - 1; // a run opens as a whole or not at all
+          return false;
+        }
+        const code = text.slice(start, end).replaceAll("\n", " ");
+        put(make("code", [/^ .*[^ ].* $/.test(code) ? code.slice(1, -1) : code]), end + mark.length);
+        return true;
+      },
+      "*": () => emphasis(text[at + 1] === "*" ? ["**", "strong"] : ["*", "em"]),
+      "_": () => !word(text[at - 1]) && emphasis(text[at + 1] === "_" ? ["__", "strong"] : ["_", "em"]),
+      "~": () => text[at + 1] === "~" && emphasis(["~~", "del"]),
+      "[": () => labelled(at + 1),
+      "!": () => text[at + 1] === "[" && labelled(at + 2),
+      "<": () => {
+        const end = text.indexOf(">", at);
+        return end > 0 && end - at < 2000 && /^<https?:/i.test(text.slice(at, at + 7)) && address(at + 1, end, end + 1);
+      },
+      h: () => {
+        if (linked || word(text[at - 1])) return false;
+        ADDRESS.lastIndex = at;
+        const found = ADDRESS.exec(text)?.[0];
+        if (!found) return false;
+        // A full stop or a bracket after an address belongs to the sentence.
+        let end = found.replace(/[.,:;!?*_~\]]+$/, "");
+        if (end.endsWith(")") && !end.includes("(")) end = end.slice(0, end.indexOf(")"));
+        return address(at, at + end.length, at + end.length);
+      },
+    };
+    function emphasis([mark, kind]) {
+      const start = at + mark.length;
+      if (start >= text.length || /\s/.test(text[start])) return false;
+      const end = close(mark, start);
+      if (end < 0) return false;
+      put(make(kind, inline(text.slice(start, end), linked)), end + mark.length);
+      return true;
+    }
+    function labelled(start) {
+      if (linked || hopeless.has("](")) return false;
+      const middle = text.indexOf("](", start);
+      if (middle < 0) hopeless.add("](");
+      if (middle < 0 || text.lastIndexOf("[", middle) >= start) return false;
+      const end = text.indexOf(")", middle);
+      if (end < 0) hopeless.add("](");
+      if (end < 0 || end - middle > 2000) return false;
+      const href = text.slice(middle + 2, end).trim().split(/\s/)[0].replace(/^<(.*)>$/, "$1");
+      const node = link(href, inline(text.slice(start, middle) || href, true));
+      if (node) put(node, end + 1);
+      return node !== null;
+    }
+    function address(start, end, after) {
+      const node = linked ? null : link(text.slice(start, end), [text.slice(start, end)]);
+      if (node) put(node, after);
+      return node !== null;
+    }
+    while (at < text.length) {
+      MARKS.lastIndex = at;
+      const found = MARKS.exec(text);
+      if (!found) break;
+      at = found.index;
+      if (!rules[found[0]]()) at += 1;
+    }
+    if (from < text.length) nodes.push(text.slice(from));
+    return nodes;
+  }
+
+  // -- lines --------------------------------------------------------------------------------------
+
+  const cells = (line) =>
+    line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  const row = (kind, line, sides) =>
+    make("tr", sides.map((side, index) => {
+      const cell = make(kind, inline(cells(line)[index] ?? ""));
+      if (side) cell.style.textAlign = side;
+      return cell;
+    }));
+  const table = (lines, index) =>
+    lines[index].includes("|") && CELLS.test(lines[index + 1] ?? "") &&
+    cells(lines[index]).length === cells(lines[index + 1]).length;
+  const begins = (line, depth) =>
+    FENCE.test(line) || HEADING.test(line) || RULE.test(line) || (depth < DEEPEST && (QUOTE.test(line) || ITEM.test(line)));
+
+  /** Elements of `lines`. `tight`: text stands without paragraphs, as in a list without empty lines. */
+  function blocks(lines, depth = 0, tight = false) {
+    const made = [];
+    for (let index = 0; index < lines.length; ) {
+      const line = lines[index];
+      let found;
+      if (!line.trim()) {
+        index += 1;
+      } else if ((found = FENCE.exec(line))) {
+        const end = new RegExp(`^ {0,3}${found[1][0]}{${found[1].length},}\\s*$`), code = [];
+        const indent = line.search(/\S/);
+        for (index += 1; index < lines.length && !end.test(lines[index]); index += 1) {
+          code.push(lines[index].replace(new RegExp(`^ {0,${indent}}`), ""));
+        }
+        index += 1;
+        const inner = make("code", [code.join("\n")]);
+        if (found[2]) inner.dataset.language = found[2];
+        made.push(make("pre", [inner]));
+      } else if ((found = HEADING.exec(line))) {
+        const level = Math.min(6, found[1].length + 1); // the page's own title is the first
+        made.push(make(`h${level}`, inline((found[2] ?? "").replace(/\s#+$/, ""))));
+        index += 1;
+      } else if (RULE.test(line)) {
+        made.push(make("hr"));
+        index += 1;
+      } else if (depth < DEEPEST && QUOTE.test(line)) {
+        const inner = [];
+        for (; index < lines.length && QUOTE.test(lines[index]); index += 1) inner.push(lines[index].replace(QUOTE, ""));
+        made.push(make("blockquote", blocks(inner, depth + 1)));
+      } else if (depth < DEEPEST && ITEM.test(line)) {
+        const [list, next] = items(lines, index, depth);
+        made.push(list);
+        index = next;
+      } else if (table(lines, index)) {
+        const sides = cells(lines[index + 1]).map((cell) =>
+          cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "");
+        const body = make("tbody"), head = make("thead", [row("th", line, sides)]);
+        for (index += 2; index < lines.length && lines[index].includes("|"); index += 1) {
+          body.append(row("td", lines[index], sides));
+        }
+        made.push(make("table", [head, body]));
+      } else {
+        const text = [line.trim()];
+        for (index += 1; index < lines.length && lines[index].trim(); index += 1) {
+          if (begins(lines[index], depth) || table(lines, index)) break;
+          text.push(lines[index].trim());
+        }
+        const nodes = inline(text.join("\n"));
+        made.push(...(tight ? nodes : [make("p", nodes)]));
+      }
+    }
+    return made;
+  }
+
+  /** The list that begins at `index`, and the line after it. */
+  function items(lines, index, depth) {
+    const first = ITEM.exec(lines[index]);
+    const kind = (mark) => (/\d/.test(mark) ? mark.at(-1) : mark);
+    const list = make(/\d/.test(first[2]) ? "ol" : "ul");
+    const start = parseInt(first[2], 10);
+    if (start > 1) list.start = start;
+    const found = [];
+    let loose = false;
+    for (let item; index < lines.length && (item = ITEM.exec(lines[index])); ) {
+      if (kind(item[2]) !== kind(first[2]) || item[1].length > first[1].length + 3 || RULE.test(lines[index])) break;
+      const gap = item[3] && item[3].length < 5 ? item[3].length : 1;
+      const indent = item[1].length + item[2].length + gap;
+      const inner = [lines[index].slice(indent)];
+      let empty = false;
+      for (index += 1; index < lines.length; index += 1) {
+        const line = lines[index], depthOf = line.search(/\S/);
+        if (depthOf < 0) empty = true;
+        // What stands as deep as the item's text is of it; a line right below it too, unless it begins anew.
+        else if (depthOf < indent && (empty || begins(line, depth))) {
+          if (!(ITEM.test(line) && depthOf > item[1].length + 1)) break;
+        }
+        else empty = false;
+        inner.push(depthOf < indent ? line.trimStart() : line.slice(indent));
+      }
+      const more = index < lines.length && ITEM.test(lines[index]);
+      while (inner.length && !inner.at(-1).trim()) {
+        inner.pop();
+        loose ||= more;
+      }
+      loose ||= inner.includes("");
+      found.push(inner);
+    }
+    list.append(...found.map((inner) => make("li", blocks(inner, depth + 1, !loose))));
+    return [list, index];
+  }
+
+  /** @param {string} text @returns {DocumentFragment} */
+  return (text) => {
+    const whole = document.createDocumentFragment();
+    whole.append(...blocks(text.replace(/\r\n?/g, "\n").replaceAll("\t", "    ").split("\n")));
+    return whole;
+  };
+})();
