@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chat.catalogue import Catalogue
 from chat.engine import Engine
 from chat.errors import Config
+from chat.limits import Limits
 from chat.owners import Owners
 from chat.pacing import Budget
 from chat.providers import Provider, Vendor
@@ -24,7 +25,7 @@ from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.vendors import VENDORS, Speaks
 from chat.runs import Runs
 from chat.settings import Settings
-from chat.slots import Slots
+from chat.slots import SHARE, UNLIMITED, Slots
 from chat.store import Store, open_store
 from chat.tools import Tools, load
 
@@ -58,8 +59,11 @@ async def open_app(
     try:
         async with open_store(settings.database) as store:
             owners = Owners(settings.secret.value.encode() if settings.secret else store.secret)
-            slots = Slots(settings.runs_each, settings.runs)
-            runs = Runs(engine.answer, store, slots, leaving=settings.leaving, log_text=settings.log_text)
+            network = UNLIMITED if settings.alone else max(settings.runs_each, settings.runs // SHARE)
+            slots, limits = Slots(settings.runs_each, settings.runs, network), Limits(settings)
+            runs = Runs(
+                *(engine.answer, store, slots, limits), leaving=settings.leaving, log_text=settings.log_text
+            )
             try:
                 catalogue.refresh()
                 yield App(settings, catalogue, tools, runs, store, owners, Budget())

@@ -11,8 +11,10 @@ from contextlib import aclosing
 from chat.conversations import CONTINUE, Conversation, Exchange
 from chat.errors import BadRequest, Failure
 from chat.events import Event, Queued
+from chat.limits import Limits
 from chat.messages import Message, Options, Turn
 from chat.run import Run
+from chat.settings import Settings
 from chat.slots import Slots, Ticket
 from chat.store import Store
 
@@ -33,12 +35,14 @@ class Runs:
         answer: Callable[[Turn], AsyncGenerator[Event, None]],
         store: Store | None = None,
         slots: Slots | None = None,
+        limits: Limits | None = None,
         *,
         leaving: float | None = None,
         log_text: bool = False,
         kept: float = KEPT,
     ) -> None:
         self._answer, self._store, self._slots = answer, store or Store(), slots or Slots()
+        self._limits = limits or Limits(Settings())
         self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Conversation] = {}
@@ -68,14 +72,15 @@ class Runs:
         """Whether the program is ending: nothing begins any more."""
         return self._closed
 
-    def start(self, turn: Turn, owner: str = "") -> Run:
-        """Begins to answer `turn`, in a task of its own, when it is the owner's turn.
+    def start(self, turn: Turn, owner: str = "", network: str = "") -> Run:
+        """Begins to answer `turn`, in a task of its own, when it is the owner's turn. `network`: where a
+        stranger comes from.
 
         Raises `BadRequest` at the program's end, and `RateLimited` when too many wait already.
         """
         if self._closed:
             raise BadRequest("Runnel is shutting down. Ask again in a moment.")
-        ticket = self._slots.join(owner)
+        ticket = self._slots.join(owner, network)
         run = Run(turn, self._events(turn, ticket), leaving=self._leaving, log_text=self._log_text)
         # Here and not in `_events`: a task that is cancelled before its first step runs nothing.
         run.when_ended(ticket.leave)
@@ -93,15 +98,17 @@ class Runs:
         continues: bool = False,
         key: str = "",
         history: tuple[Message, ...] | None = None,
+        address: str = "",
     ) -> Run:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
-        and `RateLimited` when too many wait already.
+        and `RateLimited` when too many wait already, or were asked from there lately.
 
         `again`: the last question once more (`question` is not looked at), whose answer returns if the new
         one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the
         asker's name for this sending; the same key once more begins nothing, and the run that it began is
         returned while it can still be read (`BadRequest` afterwards). `history`: what the model is told was
-        said before, in the place of what the conversation holds; nothing of it is kept.
+        said before, in the place of what the conversation holds; nothing of it is kept. `address`: where the
+        asker comes from; "" for this very process.
         """
         # What another process wrote in it meanwhile comes before this question.
         await self._store.peek(conversation.owner, conversation.id)
@@ -125,7 +132,11 @@ class Runs:
         replaced = last if again else None
         if history is None:
             history = conversation.messages(-1 if replaced else None)
-        run = self.start(Turn(question, options, history), conversation.owner)
+        owner = conversation.owner
+        network = self._limits.network(owner, address)
+        self._limits.check(owner, network)
+        run = self.start(Turn(question, options, history), owner, network)
+        self._limits.count(owner, network)
         self._where[run.id] = conversation
         exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)
         if replaced is not None:

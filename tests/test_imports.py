@@ -57,13 +57,17 @@ TABLE: dict[str, set[str]] = {
     "chat.owners": set(),
     "chat.titles": {"chat.conversations", *VALUES},
     "chat.store": {"chat.conversations", "chat.titles", "chat.transcript", *VALUES},
+    "chat.counts": set(),
+    "chat.limits": {"chat.counts", "chat.owners", "chat.settings", *VALUES},
     "chat.slots": VALUES,
     "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
-        *("chat.run", "chat.slots", "chat.store", "chat.conversations", *VALUES),
+        *("chat.run", "chat.slots", "chat.limits", "chat.settings", "chat.store", "chat.conversations"),
+        *VALUES,
     },
     "chat.build": {
-        *("chat.engine", "chat.runs", "chat.slots", "chat.store", "chat.pacing", "chat.owners", *ENGINE),
+        *("chat.engine", "chat.runs", "chat.slots", "chat.limits", "chat.store", "chat.pacing"),
+        *("chat.owners", *ENGINE),
     },
     "chat.ui": FACE,
     "chat.api": FACE,
@@ -94,6 +98,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "sqlite3": ("chat.store", "chat.tools.search_docs"),
     "simpleeval": ("chat.tools.calculate",),
     "dotenv": ("chat.settings",),
+    "limits": ("chat.limits", "chat.counts", "chat.settings"),
     "httpx": (),  # the SDKs speak httpx2; a second client would be one too many
     "requests": (),
 }

@@ -61,6 +61,7 @@ async def begin(
             choices.options(app.tools.names),
             key=choices.key or "",
             history=choices.past if history is None else history,
+            address=caller.address,
         )
     except Fault as fault:
         raise refused(fault) from fault

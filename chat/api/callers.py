@@ -6,6 +6,7 @@ settings, anybody else is a stranger of their own, and gets a cookie with the an
 """
 
 import hmac
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Refusal(Exception):
     def headers(self) -> dict[str, str]:
         headers = {"Cache-Control": "no-store"}
         if self.retry_after is not None:
-            headers["Retry-After"] = str(max(1, round(self.retry_after)))
+            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return headers
@@ -57,6 +58,8 @@ class Caller:
     """"" for nobody, who owns nothing."""
     headers: Mapping[str, str]
     """Of the answer: the cookie of somebody new."""
+    address: str = ""
+    """Where the request came from."""
 
 
 def known(app: App, connection: Request | WebSocket) -> Caller:
@@ -70,7 +73,8 @@ def known(app: App, connection: Request | WebSocket) -> Caller:
         and hmac.compare_digest(token.strip().encode(), expected.value.encode())
     ):
         return Caller(LOCAL, {})
-    return Caller(app.owners.of(connection.cookies), {})
+    address = connection.client.host if connection.client is not None else ""
+    return Caller(app.owners.of(connection.cookies), {}, address)
 
 
 def asking(app: App, connection: Request | WebSocket) -> Caller:
@@ -80,11 +84,11 @@ def asking(app: App, connection: Request | WebSocket) -> Caller:
     caller, settings = known(app, connection), app.settings
     if caller.owner:
         return caller
-    if settings.token is not None or settings.public or settings.space or not settings.loopback:
+    if settings.token is not None or not settings.alone:
         raise Refusal(401, NOBODY, "auth")
     stranger, https = secrets.token_urlsafe(24), connection.url.scheme in ("https", "wss")
     cookie = written(app.owners, stranger, framed=settings.space, https=https)
-    return Caller(stranger, {"Set-Cookie": cookie})
+    return Caller(stranger, {"Set-Cookie": cookie}, caller.address)
 
 
 def refused(fault: Fault) -> Refusal:

@@ -62,8 +62,9 @@ class Settings:
     """Addresses and networks of proxies whose `Forwarded` headers, and `login_header`, are believed."""
     hosts: tuple[str, ...] = ()
     """Names under which the page may be asked for, `*.example.com` for all below one. Empty: any."""
-    rate: str = "60/minute"
-    """Questions that one person may ask, as `limits` writes it; several separated by `;`. Empty: any."""
+    rate: str = ""
+    """Questions that one person may ask, as `limits` writes it; several separated by `;`. `0`: any number.
+    Empty: what `questions` says."""
     messages_each: int = 0
     """Questions that one visitor may ask in a day. 0: any number."""
     messages: int = 0
@@ -136,7 +137,7 @@ class Settings:
             login_header=values.login_header(env),
             proxies=values.proxies(env.get("CHAT_PROXIES", "")),
             hosts=tuple(host.lower() for host in values.parts(env.get("CHAT_HOSTS", ""))),
-            rate=env.get("CHAT_RATE", "60/minute"),
+            rate=values.rate(env.get("CHAT_RATE", "")),
             messages_each=int(values.number(env, "CHAT_MESSAGES_EACH", 0, 0, 1_000_000)),
             messages=int(values.number(env, "CHAT_MESSAGES", 0, 0, 100_000_000)),
             max_tokens=int(values.number(env, "CHAT_MAX_TOKENS", 0, 0, 10_000_000)),
@@ -186,7 +187,19 @@ class Settings:
             return True
         if self.public:
             return bool(self.messages_each and self.messages and self.max_tokens)
-        return self.loopback and not self.space
+        return self.alone
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody can come but from this machine: no setting speaks of others, or of a way to them."""
+        ways = self.public or self.space or self.login or self.proxies or self.hosts
+        return self.loopback and not ways
+
+    @property
+    def questions(self) -> str:
+        """`rate` as it holds; "" for any number. Without one set it holds where others can come."""
+        rate = self.rate or ("0" if self.alone else "60/minute")
+        return "" if rate == "0" else rate
 
     @property
     def loopback(self) -> bool:

@@ -137,6 +137,24 @@ def proxies(text: str) -> tuple[str, ...]:
     return found
 
 
+def rate(text: str) -> str:
+    """`CHAT_RATE`, checked. "" is no limit set, "0" none at all."""
+    text = text.rstrip("; ")
+    if text in ("", "0"):
+        return text
+    from limits import parse_many  # 0.1 s, for something that few set on their own machine
+
+    try:
+        found = parse_many(text)
+    except ValueError:
+        found = []
+    if not found or any(item.amount < 1 for item in found):
+        raise Config(
+            f"CHAT_RATE: cannot read «{text[:80]}». Write 10/minute, or 10/minute; 100/hour. 0 is any number."
+        )
+    return text
+
+
 def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     value = env.get(name, "").lower()
     if not value:

@@ -103,6 +103,7 @@ class Handlers:
                 again=sent.act == "again",
                 continues=sent.act == "continue",
                 key=sent.key,
+                address=_address(request),
             )
             self.places.arrived(owner, sent, chat)
         except Exception as error:
@@ -212,3 +213,8 @@ class Handlers:
 
     async def _chat(self, owner: str, raw: Any, request: gr.Request) -> Conversation | None:
         return await self.places.shown(owner, Sent.read(raw), self.places.tab(owner, request))
+
+
+def _address(request: gr.Request) -> str:
+    """Where the browser is; "" when it is not known."""
+    return getattr(getattr(request, "client", None), "host", "")
