@@ -39,9 +39,19 @@ async def serve(settings: Settings) -> None:
             chats.route(parent, app)
             mount(parent, app)
             ui.mount(parent, app)
-            parent.add_middleware(Cookie, owners=app.owners, adopt=app.store.adopt, framed=settings.space)
+            framed = settings.space
+            parent.add_middleware(
+                Cookie, owners=app.owners, adopt=app.store.adopt, framed=framed, door=settings.login
+            )
+            if settings.login:
+                from chat.api.door import Door
+                from chat.logins import Logins
+
+                parent.add_middleware(
+                    Door, settings=settings, owners=app.owners, logins=Logins(settings.users, app.owners)
+                )
             parent.add_middleware(Gate, local=settings.loopback and not settings.public)
-            parent.add_middleware(SafetyHeaders, framed=settings.space)
+            parent.add_middleware(SafetyHeaders, framed=framed)
             await Server(parent, app, socket).serve()
 
 

@@ -21,6 +21,12 @@ COOKIE = "runnel_owner"
 _VALUE = re.compile(r"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})")
 
 
+def person(name: str) -> str:
+    """The owner that a person of this name is, however they have said who they are. No stranger's: those
+    have 32 characters. Of the name alone, so that another secret leaves everybody their chats."""
+    return f"person-{base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).rstrip(b'=').decode()}"
+
+
 class Owners:
     """`secret` signs. Another secret, and nobody has a cookie any more."""
 
@@ -49,6 +55,10 @@ class Owners:
         """What `owner` means by `name`: nobody else's `name` is the same, and nobody can guess it."""
         # A blank stands in no owner's name, so this is never what signs one.
         return self._signature(f"{owner} {name}")
+
+    def key_for(self, purpose: str) -> bytes:
+        """A key that signs other things than owners: what it signs is never good as a cookie of these."""
+        return hmac.digest(self._secret, b"\0" + purpose.encode(), hashlib.sha256)
 
     def redeem(self, key: str) -> bool:
         """Whether `key` is the one printed at start. It is good once."""

@@ -25,7 +25,7 @@ FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
     "chat.transcript",
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
-    *("chat.export", "chat.titles", *VALUES),
+    *("chat.export", "chat.logins", "chat.titles", *VALUES),
 }
 
 # Each part of the program, by the longest prefix of a module's name, with the parts it may import.
@@ -55,6 +55,8 @@ TABLE: dict[str, set[str]] = {
     "chat.conversations": {"chat.transcript", *VALUES},
     "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
     "chat.owners": set(),
+    "chat.guesses": {"chat.limits", "chat.counts"},
+    "chat.logins": {"chat.guesses", "chat.owners", "chat.settings", *VALUES},
     "chat.titles": {"chat.conversations", *VALUES},
     "chat.store": {"chat.conversations", "chat.titles", "chat.transcript", *VALUES},
     "chat.counts": set(),
@@ -75,7 +77,9 @@ TABLE: dict[str, set[str]] = {
     "chat.__main__": {"chat.cli"},
     "chat": set(),
     "chat.server": {"chat.build", "chat.settings", "chat.errors"},
-    "app": {"chat.ui", "chat.api", "chat.build", "chat.server", "chat.settings", "chat.errors"},
+    "app": {
+        *("chat.ui", "chat.api", "chat.build", "chat.server", "chat.logins", "chat.settings", "chat.errors"),
+    },
 }
 
 EXCEPTIONS = {

@@ -19,6 +19,7 @@ from chat.api.gate import FOREIGN, foreign
 from chat.build import App
 from chat.errors import Fault, Kind
 from chat.owners import LOCAL
+from chat.settings import Secret
 
 NOBODY = (
     "Runnel does not know who is asking. Send «Authorization: Bearer …» with the CHAT_TOKEN of its settings, "
@@ -64,17 +65,21 @@ class Caller:
 
 def known(app: App, connection: Request | WebSocket) -> Caller:
     """Who is asking, for what belongs to somebody already."""
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    expected = app.settings.token
-    # Bytes: a header may hold what is not ASCII, which compare_digest refuses as text.
-    if (
-        expected is not None
-        and scheme.lower() == "bearer"
-        and hmac.compare_digest(token.strip().encode(), expected.value.encode())
-    ):
+    if bears(app.settings.token, connection.headers.get("authorization", "")):
         return Caller(LOCAL, {})
     address = connection.client.host if connection.client is not None else ""
     return Caller(app.owners.of(connection.cookies), {}, address)
+
+
+def bears(expected: Secret | None, authorization: str) -> bool:
+    """Whether that header holds the token that makes a program the owner at this machine."""
+    scheme, _, token = authorization.partition(" ")
+    # Bytes: a header may hold what is not ASCII, which compare_digest refuses as text.
+    return (
+        expected is not None
+        and scheme.lower() == "bearer"
+        and hmac.compare_digest(token.strip().encode(), expected.value.encode())
+    )
 
 
 def asking(app: App, connection: Request | WebSocket) -> Caller:
@@ -84,6 +89,7 @@ def asking(app: App, connection: Request | WebSocket) -> Caller:
     caller, settings = known(app, connection), app.settings
     if caller.owner:
         return caller
+    # With logins, whoever gets here has been let in by `door`, and has an owner.
     if settings.token is not None or not settings.alone:
         raise Refusal(401, NOBODY, "auth")
     stranger, https = secrets.token_urlsafe(24), connection.url.scheme in ("https", "wss")

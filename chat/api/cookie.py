@@ -21,7 +21,8 @@ Send = Any
 
 class Cookie:
     """ASGI middleware. `adopt(stranger, owner)` gives the one's chats to the other. `framed`: the page
-    stands in another site's frame (a Space), over https."""
+    stands in another site's frame (a Space), over https. `door`: who comes is known already
+    (`chat.api.door`), and only the owner at this machine has a cookie from here."""
 
     def __init__(
         self,
@@ -30,23 +31,27 @@ class Cookie:
         owners: Owners,
         adopt: Callable[[str, str], Awaitable[None]],
         framed: bool = False,
+        door: bool = False,
     ) -> None:
-        self._app, self._owners, self._adopt, self._framed = app, owners, adopt, framed
+        self._app, self._owners, self._adopt = app, owners, adopt
+        self._framed, self._door = framed, door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        owner = self._owners.of(_cookies(scope))
-        if scope["path"] == "/" and (key := _key(scope)) is not None and _opens(scope):
+        owner = self._owners.of(cookies(scope))
+        if redeems(scope) and (key := _key(scope)) is not None:
             await self._redeem(scope, send, owner, key)
             return
 
         async def send_with_cookie(message: Any) -> None:
             if message["type"] == "http.response.start" and _is_page(message):
-                # Somebody known gets it again: its year begins anew.
                 headers = [*message.get("headers", ()), (b"cache-control", b"private, no-cache")]
-                message = {**message, "headers": [*headers, self._cookie(scope, owner)]}
+                if owner == LOCAL or not self._door:
+                    # Somebody known gets it again: its year begins anew.
+                    headers.append(self._cookie(scope, owner))
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
@@ -69,7 +74,12 @@ class Cookie:
 
 def written(owners: Owners, owner: str = "", *, framed: bool, https: bool) -> str:
     """The `Set-Cookie` header that gives it to `owner`, or to somebody new."""
-    parts = [f"{owners.name}={owners.cookie(owner)}", "Path=/", f"Max-Age={YEAR}", "HttpOnly"]
+    return with_attributes(owners.name, owners.cookie(owner), YEAR, framed=framed, https=https)
+
+
+def with_attributes(name: str, value: str, seconds: int, *, framed: bool, https: bool) -> str:
+    """A `Set-Cookie` header of ours. 0 `seconds`: it is to be forgotten."""
+    parts = [f"{name}={value}", "Path=/", f"Max-Age={seconds}", "HttpOnly"]
     if framed:
         # A Lax cookie is not sent from within another site's frame.
         parts += ["SameSite=None", "Secure", "Partitioned"]
@@ -78,7 +88,12 @@ def written(owners: Owners, owner: str = "", *, framed: bool, https: bool) -> st
     return "; ".join(parts)
 
 
-def _cookies(scope: Scope) -> dict[str, str]:
+def redeems(scope: Scope) -> bool:
+    """Whether this opens the page with a key, right or wrong, in its address."""
+    return scope["method"] == "GET" and scope["path"] == "/" and _key(scope) is not None and _opens(scope)
+
+
+def cookies(scope: Scope) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         if name == b"cookie":

@@ -1,0 +1,138 @@
+"""Who may log in, and what a browser gets for it: names and passwords of the settings, signed cookies.
+
+A login's cookie holds the name, when it was given, and a number of its own; its signature covers the password
+too, so that a changed password, and a user taken out of the settings, end it. The browser keeps a second one
+after it, which says that it is known and nothing else (`chat.guesses`). `chat.api.door` asks this with every
+request. Who belongs to a name as an owner: `chat.owners.person`.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+import time
+import unicodedata
+from collections.abc import Callable, Mapping
+
+from chat.errors import Config, RateLimited
+from chat.guesses import Guesses
+from chat.owners import Owners
+from chat.settings import Secret
+
+LASTS = 30 * 24 * 3600
+"""Seconds that a login is good for. The page renews it, so it ends after so long without a visit."""
+LONGEST_NAME = 200
+"""Characters."""
+
+_COOKIE = re.compile(r"([A-Za-z0-9_-]{1,1100})\.([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
+_KNOWN = re.compile(r"([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
+
+
+class Logins:
+    """`clock` in seconds since the epoch, for the cookies. Raises `Config` for a name that is none."""
+
+    def __init__(
+        self, users: Mapping[str, Secret], owners: Owners, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._key, self._clock = owners.key_for("login"), clock
+        self._users = {name_of(name): self._seal("password", each.value) for name, each in users.items()}
+        if "" in self._users or len(self._users) < len(users):
+            raise Config(f"CHAT_USERS: each name is another one, of at most {LONGEST_NAME} characters.")
+        self._nobody = self._seal("password", secrets.token_urlsafe(24))
+        self._guesses = Guesses()
+        self._ended: dict[str, float] = {}
+        """Logins that were signed out, by their number: when they would have ended."""
+        suffix = owners.name.rpartition("_")[2]
+        self.name, self.known = f"runnel_login_{suffix}", f"runnel_known_{suffix}"
+        """Of the two cookies."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anybody who may log in here."""
+        return bool(self._users)
+
+    def check(self, name: str, password: str, address: str, known: str = "") -> str:
+        """The person whom `name` and `password` make; "" for nobody. `known`: that cookie of the browser.
+
+        Raises `RateLimited` after too many wrong ones, for the right password too: otherwise guessing could
+        go on. A name that nobody has costs the same work, and is counted the same.
+        """
+        name = name_of(name)
+        browser = self._browser(name, known)
+        if wait := self._guesses.wait(name, address, browser):
+            minutes = max(1, round(wait / 60))
+            raise RateLimited(
+                f"Too many wrong passwords. Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
+                retry_after=wait,
+            )
+        expected = self._users.get(name, self._nobody)
+        if hmac.compare_digest(self._seal("password", password), expected) and name in self._users:
+            self._guesses.right(name, address)
+            return name
+        self._guesses.wrong(name, address, browser)
+        return ""
+
+    def login(self, name: str) -> tuple[str, str]:
+        """The values of the two cookies for a person whose password was right, both new."""
+        number, known = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
+        return self._value(name, number), f"{known}.{self._seal('known', name, known)}"
+
+    def of(self, cookie: str) -> str:
+        """The person whose login the cookie is; "" for nobody's, or one that is over."""
+        found = self._read(cookie)
+        return found[0] if found and found[2] not in self._ended else ""
+
+    def renewed(self, cookie: str) -> str:
+        """The same login from now on; "" when it is a day old or less, or nobody's."""
+        found = self._read(cookie)
+        if not found or found[2] in self._ended or self._clock() - found[1] < 24 * 3600:
+            return ""
+        return self._value(found[0], found[2])
+
+    def end(self, cookie: str) -> None:
+        """Signs out: whoever has kept a copy of the cookie has nothing any more, until the program ends."""
+        now = self._clock()
+        self._ended = {number: end for number, end in self._ended.items() if end > now}
+        if found := self._read(cookie):
+            self._ended[found[2]] = now + LASTS
+
+    def _value(self, name: str, number: str) -> str:
+        given = str(int(self._clock()))
+        encoded = base64.urlsafe_b64encode(name.encode()).rstrip(b"=").decode()
+        return f"{encoded}.{given}.{number}.{self._seal('login', name, given, number, self._users[name])}"
+
+    def _read(self, cookie: str) -> tuple[str, int, str] | None:
+        """Name, time and number of a login that we gave out and that is not over by itself."""
+        if (found := _COOKIE.fullmatch(cookie)) is None:
+            return None
+        encoded, given, number, signature = found.groups()
+        try:
+            name = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        except (UnicodeDecodeError, binascii.Error):
+            return None
+        password = self._users.get(name)
+        if password is None or not hmac.compare_digest(
+            signature, self._seal("login", name, given, number, password)
+        ):
+            return None
+        return (name, int(given), number) if self._clock() - int(given) < LASTS else None
+
+    def _browser(self, name: str, known: str) -> str:
+        """What names the browser, if it has logged in under `name` before."""
+        found = _KNOWN.fullmatch(known)
+        good = found is not None and hmac.compare_digest(found[2], self._seal("known", name, found[1]))
+        return found[1] if found is not None and good else ""
+
+    def _seal(self, *parts: str) -> str:
+        # With their lengths, so that no two lists of parts read the same.
+        text = "".join(f"{len(part)}:{part}" for part in parts)
+        digest = hmac.digest(self._key, text.encode(errors="surrogatepass"), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def name_of(text: str) -> str:
+    """A person's name as it is compared: composed, without blanks around it. "" for what is no name."""
+    name = unicodedata.normalize("NFC", text).strip()
+    return name if name and len(name) <= LONGEST_NAME and name.isprintable() else ""
