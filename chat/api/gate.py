@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from chat.api import chunks
+from chat.errors import Kind
+
 LARGEST_BODY = 1_000_000
 """Bytes. The page sends a question and some settings."""
 
@@ -50,7 +53,8 @@ class Gate:
                 await self._app(scope, receive, send)
             return
         if refusal := self._refusal(scope, headers):
-            await _answer(send, *refusal, page="text/html" in headers.get(b"accept", ""))
+            page = "text/html" in headers.get(b"accept", "")
+            await _answer(send, *refusal, page, openai=scope["path"].startswith("/v1/"))
             return
         taken = 0
 
@@ -106,10 +110,11 @@ def _host(header: str) -> str:
         return ""
 
 
-async def _answer(send: Any, status: int, text: str, page: bool) -> None:
-    """As JSON for a program, and as it is for a `page` that a person looks at."""
-    kind = {404: "not_found", 413: "too_large"}.get(status, "bad_request")
-    body = (text if page else json.dumps({"error": text, "kind": kind})).encode()
+async def _answer(send: Any, status: int, text: str, page: bool, openai: bool) -> None:
+    """As JSON for a program (in OpenAI's shape for its clients), as it is for a `page` that a person sees."""
+    kind: Kind = "not_found" if status == 404 else "too_large" if status == 413 else "bad_request"
+    told = chunks.error(text, kind, status) if openai else {"error": text, "kind": kind}
+    body = (text if page else json.dumps(told)).encode()
     media = b"text/plain; charset=utf-8" if page else b"application/json"
     headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -9,9 +9,21 @@ import openai
 import pytest
 
 from chat.api.chunks import STATUS
-from chat.errors import Auth, CutOff, Kind, Overloaded, RateLimited
+from chat.errors import (
+    Auth,
+    BadRequest,
+    CutOff,
+    Empty,
+    Kind,
+    NotFound,
+    Overloaded,
+    RateLimited,
+    Stalled,
+    TooLong,
+    Unreachable,
+)
 from chat.events import ReplyFinished, TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted, Usage
-from chat.messages import Assistant, User
+from chat.messages import Assistant, Text, User
 from tests.api import sse_reader
 from tests.api.served import Served, served
 from tests.scripted import HANG, says
@@ -97,6 +109,12 @@ async def test_the_official_client_without_a_stream() -> None:
     ("fault", "error"),
     [
         (Auth("Acme does not accept the key."), openai.AuthenticationError),
+        (NotFound("Acme has no such model."), openai.NotFoundError),
+        (BadRequest("Acme did not understand."), openai.BadRequestError),
+        (TooLong("That is too long for one."), openai.BadRequestError),
+        (Unreachable("Acme cannot be reached."), openai.InternalServerError),
+        (Stalled("Acme said nothing for a minute."), openai.InternalServerError),
+        (Empty("Acme said nothing."), openai.InternalServerError),
         (RateLimited("Too many.", retry_after=30), openai.RateLimitError),
         (Overloaded("Acme is busy.", retry_after=30), openai.InternalServerError),
         (CutOff("It was cut off."), openai.InternalServerError),
@@ -110,6 +128,7 @@ async def test_a_failure_before_the_first_word_is_a_status(
         with pytest.raises(error) as caught:
             await ours.chat.completions.create(**body)
     assert str(fault) in str(caught.value)
+    assert caught.value.code == getattr(fault, "kind", None)
     if getattr(fault, "retry_after", None):
         assert caught.value.response.headers["retry-after"] == "30"
 
@@ -141,11 +160,38 @@ async def test_the_key_of_the_client_is_our_token() -> None:
 
 
 async def test_the_models_of_the_menu() -> None:
-    async with served(environ={"CHAT_MODELS": "acme:one, acme:two"}) as site, client(site) as ours:
+    async with served(environ={"CHAT_MODELS": "acme:one, acme:b/two"}) as site, client(site) as ours:
         assert [(model.id, model.owned_by) async for model in ours.models.list()] == [
             ("acme:one", "acme"),
-            ("acme:two", "acme"),
+            ("acme:b/two", "acme"),
         ]
+        assert (await ours.models.retrieve("acme:b/two")).id == "acme:b/two"
+        with pytest.raises(openai.NotFoundError, match="no model «acme:six»"):
+            await ours.models.retrieve("acme:six")
+
+
+async def test_what_openai_has_and_runnel_has_not() -> None:
+    async with served() as site, client(site) as ours:
+        for asked in (
+            ours.responses.create(model="acme:one", input="Hello?"),
+            ours.embeddings.create(model="acme:one", input="Hello?"),
+        ):
+            with pytest.raises(openai.NotFoundError, match="POST /v1/chat/completions"):
+                await asked
+
+
+async def test_another_site_s_page_is_told_in_openai_s_shape() -> None:
+    async with served(says("x")) as site, client(site) as ours:
+        with pytest.raises(openai.PermissionDeniedError, match="another site"):
+            await ours.chat.completions.create(**ASK, extra_headers={"Sec-Fetch-Site": "cross-site"})
+        assert site.vendor.asked == []
+
+
+async def test_the_official_client_is_told_what_it_cannot_have() -> None:
+    async with served() as site, client(site) as ours:
+        tool: Any = {"type": "function", "function": {"name": "f", "parameters": {}}}
+        with pytest.raises(openai.UnprocessableEntityError, match="runs its own tools"):
+            await ours.chat.completions.create(**STREAM, tools=[tool])
 
 
 async def test_a_client_that_leaves_before_the_first_word_is_a_reader_that_left() -> None:
@@ -220,6 +266,12 @@ async def test_our_tools_run_here_and_are_not_told() -> None:
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "c"}]}, "runs tools itself"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "no pictures"),
         ({"temperature": 3}, "temperature"),
+        ({"function_call": {"name": "f"}}, "function_call"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "last message"),
     ],
 )
 async def test_what_cannot_be_had_is_refused_in_a_sentence(more: dict[str, Any], names: str) -> None:
@@ -236,7 +288,60 @@ async def test_what_cannot_be_had_is_refused_in_a_sentence(more: dict[str, Any],
 async def test_what_means_nothing_is_no_mistake() -> None:
     async with served(says("x")) as site:
         more = {"tools": [], "n": 1, "stop": None, "response_format": {"type": "text"}, "logprobs": False}
+        more |= {"logit_bias": {}, "function_call": "auto", "audio": None, "modalities": []}
         assert (await site.post(PATH, ASK | more | {"stream": None})).status_code == 200
+
+
+# What clients send by themselves, beside the question: the fields that their sources name.
+OPEN_WEBUI = {
+    **{"stream": True, "stream_options": {"include_usage": True}, "temperature": 0.7, "top_p": 0.9},
+    **{"seed": 7, "frequency_penalty": 0.5, "presence_penalty": 0.1, "max_tokens": 256, "stop": []},
+    **{"user": "ann", "metadata": {"chat_id": "c"}, "chat_id": "c", "session_id": "s", "id": "m"},
+}
+LIBRECHAT = {
+    **{"stream": True, "user": "65f", "model": "acme:one", "presence_penalty": 0, "frequency_penalty": 0},
+    **{"top_p": 1, "temperature": 1, "stream_options": {"include_usage": True}},
+}
+LANGCHAIN = {
+    **{"stream": True, "n": 1, "temperature": 0.0, "max_completion_tokens": 64, "parallel_tool_calls": None},
+    **{"stream_options": {"include_usage": True}, "logprobs": False, "store": False},
+}
+LOCAL_CLIENT = {
+    **{"max_tokens": -1, "stream": True, "repeat_penalty": 1.1, "top_k": 40, "min_p": 0.05},
+    **{"cache_prompt": True, "chat_template_kwargs": {"enable_thinking": False}, "samplers": "kt"},
+}
+OFFICIAL = {
+    **{"store": True, "service_tier": "auto", "safety_identifier": "u", "prompt_cache_key": "k"},
+    **{"verbosity": "low", "modalities": ["text"], "prediction": None, "top_logprobs": None},
+    **{"reasoning_effort": "minimal", "stream_options": None, "parallel_tool_calls": True},
+}
+
+
+@pytest.mark.parametrize("sent", [OPEN_WEBUI, LIBRECHAT, LANGCHAIN, LOCAL_CLIENT, OFFICIAL])
+async def test_what_today_s_clients_send_by_themselves_is_taken(sent: dict[str, Any]) -> None:
+    async with served(says("Hi.")) as site:
+        answer = await site.post(PATH, ASK | sent)
+        assert answer.status_code == 200, answer.text
+        request = site.vendor.asked[0]
+        assert request.temperature == sent.get("temperature")
+        limit = sent.get("max_completion_tokens") or sent.get("max_tokens")
+        assert request.max_tokens == (None if limit == -1 else limit)
+        assert request.effort == sent.get("reasoning_effort")
+        assert request.messages == (User("Hello?"),)
+
+
+async def test_words_for_the_model_alone_may_stand_behind_the_question() -> None:
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "One?"}]},
+        {"role": "assistant", "content": "Yes.", "reasoning_content": "Hm.", "tool_calls": []},
+        {"role": "user", "content": "Two?", "name": "ann"},
+        {"role": "system", "content": "In rhyme."},
+    ]
+    async with served(says("x")) as site:
+        assert (await site.post(PATH, ASK | {"messages": messages})).status_code == 200
+        request = site.vendor.asked[0]
+    assert request.system == "In rhyme."
+    assert request.messages == (User("One?"), Assistant((Text("Yes."),)), User("Two?"))
 
 
 # -- byte by byte --------------------------------------------------------------------------------

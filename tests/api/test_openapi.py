@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat.api.bodies import Ask
-from chat.api.completions import Completion
+from chat.api.completion_bodies import Completion
 from tests.api.served import served
 
 STREAMED = {
