@@ -7,11 +7,12 @@ runs fill them, faces show them. Nothing here knows a database, a provider or a 
 
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chat.messages import CONTINUE as CONTINUE
 from chat.messages import Assistant, Message, Options, Text, User
-from chat.transcript import Transcript
+from chat.transcript import Block, Prose, Transcript
 
 TITLE = 60
 """Characters of a title that is made from the first question."""
@@ -79,6 +80,18 @@ class Conversation:
         """The place of the exchange that `run` answered."""
         return next((n for n, exchange in enumerate(self.exchanges) if exchange.run == run), None)
 
+    def answer(self, place: int) -> list[Exchange]:
+        """The whole answer that the exchange at `place` is a part of: what it goes on from, and what goes
+        on from it."""
+        return next(each for each in answers(self.exchanges) if self.exchanges[place] in each)
+
+    def window(self, count: int) -> int:
+        """How many exchanges the last `count` are, when none of them lacks its question."""
+        first = max(0, len(self.exchanges) - count)
+        while first and self.exchanges[first].continues:
+            first -= 1
+        return len(self.exchanges) - first
+
     def messages(self, until: int | None = None) -> tuple[Message, ...]:
         """What a provider is told of it: roles in turn, answers as they were shown, nothing else.
 
@@ -90,6 +103,36 @@ class Conversation:
             if (text := exchange.transcript.text).strip():
                 messages += [User(exchange.question), Assistant((Text(text),))]
         return tuple(messages)
+
+
+def answers(exchanges: Iterable[Exchange]) -> list[list[Exchange]]:
+    """As they are read: each question's exchange with those that continue it."""
+    found: list[list[Exchange]] = []
+    for exchange in exchanges:
+        if exchange.continues and found:
+            found[-1].append(exchange)
+        else:
+            found.append([exchange])
+    return found
+
+
+def joined(answer: Iterable[Exchange]) -> tuple[list[Block], Prose | None]:
+    """The blocks of a whole answer, and the text that its next exchange would go on with, if any.
+
+    A text that was left off and its rest are one block, where the rest stands, joined as they arrived: the
+    cut may be in the middle of a table or of a word.
+    """
+    blocks: list[Block] = []
+    cut: Prose | None = None
+    for exchange in answer:
+        for block in exchange.transcript.blocks:
+            if isinstance(block, Prose) and cut is not None:
+                blocks.remove(cut)
+                block, cut = Prose.of(cut.text + block.text), None
+            blocks.append(block)
+        if exchange.transcript.length:
+            cut = blocks[-1] if isinstance(blocks[-1], Prose) else None
+    return blocks, cut
 
 
 def title(question: str) -> str:

@@ -7,7 +7,7 @@ the run began.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, Self, assert_never
 
 from chat.errors import Failure
 from chat.events import (
@@ -77,6 +77,13 @@ class Prose:
     """Answer text without a break."""
 
     body: Growing = field(default_factory=Growing)
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """All of it at once."""
+        prose = cls()
+        prose.body.append(text)
+        return prose
 
     @property
     def text(self) -> str:

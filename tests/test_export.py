@@ -79,7 +79,7 @@ FULL = chat(
         run="run2",
     ),
     exchange(
-        "(an instruction of ours)", TextDelta("on."), TurnFinished("length"), run="run3", continues=True
+        "(an instruction of ours)", TextDelta(" on."), TurnFinished("length"), run="run3", continues=True
     ),
     origin=Link("chat0", "The first", "run0"),
     branches=[Link("chat2", "Another way", "run9")],
@@ -89,7 +89,7 @@ FOOT = "*demo:tour · temperature: 0.5 · system: Be kind. · 2026-07-02 13:46 U
 GOLDEN = f"""\
 # A title
 
-*2026-07-02 13:46 UTC · 3 answers*
+*2026-07-02 13:46 UTC · 2 answers*
 
 Began in another chat: “The first” (chat0).
 
@@ -142,17 +142,11 @@ Sources:
 
 > And then?
 
-It goes
+It goes on.
 
 *The stream was cut off.*
 
-{FOOT} · 1.0 s · failed*
-
----
-
-*Continue*
-
-on.
+{FOOT} · 1.0 s · failed · continued*
 
 {FOOT} · 1.0 s · ended at the length limit*
 """

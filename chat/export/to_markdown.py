@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from chat.conversations import Conversation, Exchange, Link
+from chat.conversations import Conversation, Exchange, Link, answers, joined
 from chat.events import Stop, Usage
 from chat.export.to_json import arguments, plain, settings
-from chat.transcript import Call, Prose, Thought, Transcript
+from chat.transcript import Call, Prose, Thought
 from chat.unicode import whole
 
 _STOPS: dict[Stop, str] = {
@@ -24,7 +24,8 @@ _STOPS: dict[Stop, str] = {
 
 def markdown(conversation: Conversation) -> str:
     """Title and when; then question, answer and how it ended, one after another."""
-    count = len(conversation.exchanges)
+    found = answers(conversation.exchanges)
+    count = len(found)
     head = [f"{count} {'answer' if count == 1 else 'answers'}"]
     if conversation.exchanges:
         head.insert(0, _minute(conversation.exchanges[0].at))
@@ -33,29 +34,31 @@ def markdown(conversation: Conversation) -> str:
         parts.append(f"Began in another chat: {_named(conversation.origin)}.")
     if conversation.branches:
         parts.append(f"Went on in other chats: {', '.join(map(_named, conversation.branches))}.")
-    for exchange in conversation.exchanges:
-        parts += ["---", *_exchange(exchange)]
+    for answer in found:
+        parts += ["---", *_answer(answer)]
     return whole("\n\n".join(parts) + "\n")
 
 
-def _exchange(exchange: Exchange) -> Iterator[str]:
-    if exchange.continues:
-        yield "*Continue*"
-    else:
-        # As a quotation: whatever a person pasted ends where the question ends.
-        yield "\n".join(f"> {line}".rstrip() for line in exchange.question.strip("\n").splitlines())
-    transcript = exchange.transcript
-    for block in transcript.blocks:
+def _answer(answer: list[Exchange]) -> Iterator[str]:
+    # As a quotation: whatever a person pasted ends where the question ends.
+    yield "\n".join(f"> {line}".rstrip() for line in answer[0].question.strip("\n").splitlines())
+    for block in joined(answer)[0]:
         match block:
             case Prose():
                 if block.text.strip():
                     yield _closed(block.text.strip("\n"))
             case Thought():
-                yield _folded(_thought(block, transcript), _fenced(block.text))
+                yield _folded(_thought(block, answer), _fenced(block.text))
             case Call():
                 yield _folded(f"Tool: {_html(block.name)}{_took(block.seconds)}", *_call(block))
             case _:
                 assert_never(block)
+    for n, exchange in enumerate(answer):
+        yield from _end(exchange, continued=n + 1 < len(answer))
+
+
+def _end(exchange: Exchange, *, continued: bool) -> Iterator[str]:
+    transcript = exchange.transcript
     if transcript.sources:
         yield "Sources:"
         yield "\n".join(f"- {_link(source.title, source.url)}" for source in transcript.sources)
@@ -63,7 +66,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         yield f"*Note: {_inline(notice.text)}*"
     if transcript.failure is not None and transcript.state != "stopped":
         yield f"*{_inline(transcript.failure.message)}*"
-    yield f"*{' · '.join(_footer(exchange))}*"
+    yield f"*{' · '.join([*_footer(exchange), *(['continued'] if continued else [])])}*"
 
 
 def _call(call: Call) -> Iterator[str]:
@@ -104,8 +107,11 @@ def _tokens(usage: Usage) -> Iterator[str]:
         yield f"{usage.output:,} tokens out"
 
 
-def _thought(thought: Thought, transcript: Transcript) -> str:
-    ended = thought.ended if thought.ended is not None else transcript.ended
+def _thought(thought: Thought, answer: list[Exchange]) -> str:
+    ended = thought.ended
+    if ended is None:
+        its = (each.transcript for each in answer if thought in each.transcript.blocks)
+        ended = next(its).ended
     return "Thinking" + _took(None if ended is None else ended - thought.began)
 
 

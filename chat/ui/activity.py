@@ -11,6 +11,8 @@ items keep their place in the list and their texts are only appended to.
 """
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 
+from chat.events import Citation
 from chat.extract import NOTHING, find_json
 from chat.transcript import Call, Phase, Step, Thought, Transcript
 from chat.ui import brief, words
@@ -57,11 +60,37 @@ def component() -> gr.HTML:
     )
 
 
-def view(transcript: Transcript, elapsed: float, *, earlier: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class LeftOff:
+    """What an answer goes on from, as `view` shows it before its own."""
+
+    items: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    sources: list[Citation] = field(default_factory=list)
+    text: str = ""
+
+
+def left_off(before: Iterable[Transcript]) -> LeftOff:
+    """Of the runs `before` the one that is shown, oldest first. Their ids differ from that one's."""
+    found, texts = LeftOff(), list[str]()
+    for n, transcript in enumerate(before):
+        found.items.extend({**item, "id": f"{n}.{item['id']}"} for item in _items(transcript))
+        seam = f"{words.ending(transcript)}, then continued"
+        found.items.append({"id": f"{n}.on", "kind": "progress", "text": seam})
+        found.notices.extend(notice.text for notice in transcript.notices)
+        found.sources.extend(transcript.sources)
+        texts.append(transcript.text)
+    return replace(found, text="".join(texts))
+
+
+def view(
+    transcript: Transcript, elapsed: float, *, earlier: bool = False, left_off: LeftOff | None = None
+) -> dict[str, Any]:
     """The value for `component`, as plain JSON. `elapsed`: seconds since the run began, by its own clock.
 
     `earlier`: it is not the last answer's, and the view offers the way back to that one.
     """
+    before = left_off or LeftOff()
     over = transcript.ended is not None
     value = {
         "elapsed": round(transcript.ended or 0.0 if over else elapsed, 2),
@@ -71,11 +100,13 @@ def view(transcript: Transcript, elapsed: float, *, earlier: bool = False) -> di
         "words": words.ending(transcript) if over else words.doing(transcript),
         "detail": transcript.phase.detail if transcript.phase.phase == "retrying" else "",
         "began": round(transcript.phase.began, 2),
-        "items": _items(transcript),
-        "notices": [notice.text for notice in transcript.notices],
+        "items": [*before.items, *_items(transcript)],
+        "notices": list(dict.fromkeys([*before.notices, *(each.text for each in transcript.notices)])),
         "failure": transcript.failure.message if transcript.failure and transcript.state != "stopped" else "",
-        "sources": [[source.title, source.url] for source in transcript.sources],
-        "json": _json(transcript) if over else "",
+        "sources": [
+            [source.title, source.url] for source in dict.fromkeys([*before.sources, *transcript.sources])
+        ],
+        "json": _json(before.text + transcript.text) if over else "",
         "usage": brief.usage(transcript.usage),
         "request": _request(transcript),
         "earlier": earlier,
@@ -187,9 +218,9 @@ def _short(call: Call) -> str:
 # -- the rest ------------------------------------------------------------------------------
 
 
-def _json(transcript: Transcript) -> str:
+def _json(answer: str) -> str:
     """JSON found in the answer, as text: the browser builds the tree when it is unfolded."""
-    value = find_json(transcript.text)
+    value = find_json(answer)
     if value is NOTHING or _trivial(value):
         return ""
     try:

@@ -6,6 +6,7 @@ and static/actions.js listens to them all at once. `bubbles` puts the line below
 """
 
 import html
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from chat.conversations import Exchange
@@ -19,18 +20,42 @@ def now(exchange: Exchange, chat: str = "") -> str:
     return f'<div class="now {phase} {names}">{plain(words.doing(exchange.transcript))}</div>'
 
 
-def fate(exchange: Exchange, chat: str = "", *, last: bool = True) -> str:
-    """How it ended: remarks, sources, failure, footer, buttons. `last`: nothing follows this answer."""
+def fate(answer: Sequence[Exchange], chat: str = "", *, last: bool = True) -> str:
+    """How it ended: remarks, sources, failure, footer, buttons. `last`: nothing follows this answer.
+
+    Before it, where it was left off and went on: the run of the last line is the last one's.
+    """
+    exchange = answer[-1]
     transcript = exchange.transcript
-    parts = [f'<p class="notice">{plain(notice.text)}</p>' for notice in transcript.notices]
-    if links := [link for source in transcript.sources if (link := _link(source.title, source.url))]:
+    parts = [f'<p class="notice">{plain(text)}</p>' for text in _notices(answer)]
+    sources = dict.fromkeys(source for each in answer for source in each.transcript.sources)
+    if links := [link for source in sources if (link := _link(source.title, source.url))]:
         parts.append(f'<p class="sources">Sources: {", ".join(links)}</p>')
     if transcript.failure is not None and transcript.state != "stopped":
         parts.append(f'<p class="failure">{plain(transcript.failure.message)}</p>')
     figures = '<span class="dot"> · </span>'.join(f"<span>{plain(each)}</span>" for each in footer(exchange))
     parts.append(f'<p class="footer">{figures}</p>')
     parts.append(f'<p class="actions">{"".join(_actions(exchange, last))}</p>')
-    return f'<div class="fate {transcript.state} {_names(exchange, chat)}">{"".join(parts)}</div>'
+    seams = "".join(map(_seam, answer, answer[1:]))
+    return seams + f'<div class="fate {transcript.state} {_names(exchange, chat)}">{"".join(parts)}</div>'
+
+
+def _seam(left: Exchange, right: Exchange) -> str:
+    """`demo:tour · stopped after 312 characters · continued with demo:fast`"""
+    before, after = left.transcript, right.transcript
+    ending = words.ending(before)
+    parts = [
+        before.model or left.options.model,
+        f"{ending[0].lower()}{ending[1:]} after {before.length:,} characters",
+        f"continued with {after.model or right.options.model}",
+    ]
+    said = '<span class="dot"> · </span>'.join(f"<span>{plain(part)}</span>" for part in parts if part)
+    versions = _versions(left) if len(left.versions) > 1 and left.run in left.versions else ""
+    return f'<div class="seam run-{left.run}">{said}{versions}</div>'
+
+
+def _notices(answer: Sequence[Exchange]) -> Iterable[str]:
+    return dict.fromkeys(notice.text for each in answer for notice in each.transcript.notices)
 
 
 def footer(exchange: Exchange) -> list[str]:

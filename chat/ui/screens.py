@@ -7,7 +7,7 @@ The one place that joins runs, pacing, bubbles and the activity view into what a
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -59,20 +59,20 @@ class Screens:
 
     async def view(self, tab: Tab, chat: Conversation) -> Any:
         """The activity of the answer that the tab looks at."""
-        if (last := chat.last) is None:
+        if not chat.exchanges:
             return activity.EMPTY
+        last = chat.answer(-1)
         place = chat.find(tab.looking) if tab.looking else None
-        if place is None:
-            return activity.view(last.transcript, self._elapsed(last))
-        await self._app.store.earlier(chat, len(chat.exchanges) - place)
-        looked = chat.exchanges[place]
-        return activity.view(looked.transcript, self._elapsed(looked), earlier=looked is not last)
+        looked = last if place is None else chat.answer(place)
+        if looked[-1] is not last[-1]:
+            await self._app.store.earlier(chat, len(chat.exchanges) - chat.exchanges.index(looked[0]))
+        return self._activity(looked, earlier=looked[-1] is not last[-1])
 
     async def _screens(
         self, tab: Tab, turn: int, chat: Conversation, pace: Pace
     ) -> AsyncGenerator[Screen, None]:
         while (last := chat.last) is not None:
-            await self._app.store.earlier(chat, tab.shown)
+            await self._app.store.earlier(chat, chat.window(tab.shown))
             if tab.turn != turn:
                 return
             run = self._app.runs.get(last.run)
@@ -94,10 +94,11 @@ class Screens:
     async def _live(
         self, tab: Tab, turn: int, chat: Conversation, last: Exchange, run: Run, pace: Pace
     ) -> AsyncGenerator[Screen, None]:
-        before, bubble = bubbles.before_last(chat, tab.shown), bubbles.Bubble(last, chat)
-        drawn = chat.exchanges[max(0, len(chat.exchanges) - tab.shown) : -1]
+        before, bubble = bubbles.before_last(chat, tab.shown), bubbles.Bubble(chat.answer(-1), chat)
+        drawn = chat.exchanges[len(chat.exchanges) - chat.window(tab.shown) : -1]
         above = sum(exchange.transcript.length for exchange in drawn)
         before_it, seen = last.replaces, None
+        left_off = _left_off(chat.answer(-1))
         view: Any = activity.EMPTY
         with run.reading():
             async with aclosing(frames(run, self._app.budget, pace, above)) as moments:
@@ -108,7 +109,7 @@ class Screens:
                         break  # taken back, or the old answer is
                     if (now := (tab.looking, *_besides_text(run))) != seen:
                         if not tab.looking:
-                            view = activity.view(run.transcript, run.elapsed)
+                            view = activity.view(run.transcript, run.elapsed, left_off=left_off)
                         elif seen is None or seen[0] != tab.looking:
                             view = await self.view(tab, chat)
                         seen = now
@@ -120,11 +121,21 @@ class Screens:
             if chat.last is before_it:
                 yield _came_to_nothing(chat, tab, last)
 
+    def _activity(self, answer: Sequence[Exchange], *, earlier: bool) -> Any:
+        last = answer[-1]
+        return activity.view(
+            last.transcript, self._elapsed(last), earlier=earlier, left_off=_left_off(answer)
+        )
+
     def _elapsed(self, exchange: Exchange) -> float:
         if (run := self._app.runs.get(exchange.run)) is not None:
             return run.elapsed
         ended = exchange.transcript.ended
         return max(0.0, time.time() - exchange.at) if ended is None else ended
+
+
+def _left_off(answer: Sequence[Exchange]) -> activity.LeftOff:
+    return activity.left_off(exchange.transcript for exchange in answer[:-1])
 
 
 def _came_to_nothing(chat: Conversation, tab: Tab, again: Exchange) -> Screen:

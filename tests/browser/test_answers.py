@@ -28,18 +28,50 @@ def test_a_stopped_answer_is_continued_without_another_question(
     open_page: Opener, served: str, upstream: Upstream
 ) -> None:
     screen = stopped(open_page(served)).choose_model("up:text-5")
+    before = screen.answer.inner_text()
     screen.page.get_by_role("button", name="Continue").click()
-    screen.over(2)
-    expect(screen.asked).to_have_count(1)
-    expect(screen.page.locator("#chat .continued")).to_have_text("Continued")
-    expect(screen.answer).to_have_text("tok1 tok2 tok3 tok4 tok5")
+    seam = screen.page.locator("#chat .seam")
+    expect(seam).to_contain_text(re.compile(r"stopped after \d+ characters · continued with up:text-5"))
+    screen.over(1)
+    whole = f"{before} tok1 tok2 tok3 tok4 tok5"
+    expect(screen.answers).to_have_count(1)
+    expect(screen.answer).to_have_text(whole)
     said = upstream.bodies()[-1]["messages"]
     assert [each["role"] for each in said] == ["user", "assistant", "user"]
     expect(screen.page.get_by_role("button", name="Continue")).to_have_count(0)  # it is complete
+    screen.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    screen.page.locator("#chat .message-buttons-left button").click()
+    screen.page.wait_for_function(
+        "async whole => (await navigator.clipboard.readText()).trim() === whole", arg=whole
+    )
     screen.page.reload()
-    screen.ready().over(2)
-    expect(screen.asked).to_have_count(1)
-    expect(screen.page.locator("#chat .continued")).to_be_attached()
+    screen.ready().over(1)
+    expect(screen.answer).to_have_text(whole)
+    expect(seam).to_have_count(1)
+
+
+def test_a_continuation_tried_again_has_versions_and_can_itself_be_continued(
+    open_page: Opener, served: str
+) -> None:
+    screen = stopped(open_page(served)).choose_model("up:text-5+stop-length")
+    before = screen.answer.inner_text()
+    onward = screen.page.get_by_role("button", name="Continue")
+    versions = screen.page.locator("#chat .versions")
+    onward.click()
+    seam = screen.page.locator("#chat .seam")
+    expect(seam).to_have_count(1)
+    screen.over(1).choose_model("up:text-3+stop-length")
+    screen.page.get_by_role("button", name="Try again").click()
+    expect(versions).to_have_text("‹2 / 2")
+    screen.over(1)
+    expect(screen.answer).to_have_text(f"{before} tok1 tok2 tok3")
+    versions.get_by_title("Version before").click()
+    expect(versions).to_have_text("1 / 2›")
+    expect(screen.answer).to_have_text(f"{before} tok1 tok2 tok3 tok4 tok5")
+    onward.click()
+    expect(seam).to_have_count(2)
+    screen.over(1)
+    expect(screen.answer).to_have_text(f"{before} tok1 tok2 tok3 tok4 tok5 tok1 tok2 tok3")
 
 
 def test_try_again_with_another_model_keeps_both_versions(open_page: Opener, served: str) -> None:

@@ -58,6 +58,31 @@ def shown(*events: Event) -> dict[str, Any]:
     return value
 
 
+def test_what_it_goes_on_from_stands_above_it_with_its_thoughts_tools_and_sources() -> None:
+    before = told(
+        *SENT,
+        ThinkingDelta("Hm"),
+        TextDelta('{"a": [1,'),
+        Citation("A", "https://host/a"),
+        TurnFailed(Failure("stopped", "Stopped.")),
+    )
+    both = [Citation("A", "https://host/a"), Citation("B", "https://host/b")]
+    after = told(*RUNNING[:-1], *both, TextDelta(" 2]}"), TurnFinished("end"))
+    alone, value = view(after, 9), view(after, 9, left_off=activity.left_off([before]))
+    json.dumps(value)
+    items = value["items"]
+    assert items[len(items) - len(alone["items"]) :] == alone["items"]
+    assert [item["kind"] for item in items if item["kind"] in ("thought", "progress", "call")] == [
+        "thought",
+        "progress",
+        "call",
+    ]
+    assert next(item["text"] for item in items if item["kind"] == "progress") == "Stopped, then continued"
+    assert len({item["id"] for item in items}) == len(items)
+    assert value["sources"] == [["A", "https://host/a"], ["B", "https://host/b"]]
+    assert json.loads(value["json"]) == {"a": [1, 2]}
+
+
 def kinds(value: dict[str, Any]) -> list[str]:
     return [item["kind"] for item in value["items"]]
 

@@ -59,7 +59,7 @@ def chat(count: int) -> Conversation:
 
 
 def fate(*events: Event) -> str:
-    return texts(Bubble(exchange(*events)).messages())[-1]
+    return texts(Bubble([exchange(*events)]).messages())[-1]
 
 
 def test_a_question_is_shown_as_it_was_typed() -> None:
@@ -69,7 +69,7 @@ def test_a_question_is_shown_as_it_was_typed() -> None:
 
 def test_an_answer_grows_block_by_block() -> None:
     running = exchange(TextDelta("One "))
-    bubble = Bubble(running)
+    bubble = Bubble([running])
     assert texts(bubble.messages()) == ["One ", '<div class="now writing run-r1">Writing</div>']
     running.transcript.add(5, 0.5, TextDelta("two"))
     assert texts(bubble.messages())[0] == "One two"
@@ -82,14 +82,14 @@ def test_an_answer_grows_block_by_block() -> None:
 
 
 def test_only_what_the_pace_allows_is_shown_and_the_end_waits_for_it() -> None:
-    bubble = Bubble(exchange(TextDelta("One two three"), TurnFinished("end")))
+    bubble = Bubble([exchange(TextDelta("One two three"), TurnFinished("end"))])
     assert texts(bubble.messages(7)) == ["One two", '<div class="now over run-r1">Writing</div>']
     assert texts(bubble.messages(13))[0] == "One two three"
     assert 'class="fate' in texts(bubble.messages(13))[1]
 
 
 def test_thinking_and_blank_text_make_no_block() -> None:
-    assert len(texts(Bubble(exchange(ThinkingDelta("hm"), TextDelta("\n"))).messages())) == 1
+    assert len(texts(Bubble([exchange(ThinkingDelta("hm"), TextDelta("\n"))]).messages())) == 1
 
 
 def test_the_footer_says_which_model_how_fast_and_how_it_ended() -> None:
@@ -134,14 +134,16 @@ def test_each_failure_in_words(kind: Kind, words: str) -> None:
 
 
 def test_a_failure_names_its_cause_and_the_next_steps() -> None:
-    messages = Bubble(exchange(TextDelta("Half an"), TurnFailed(Failure("server", "It <broke>.")))).messages()
+    messages = Bubble(
+        [exchange(TextDelta("Half an"), TurnFailed(Failure("server", "It <broke>.")))]
+    ).messages()
     assert texts(messages)[0] == "Half an"
     assert '<p class="failure">It &lt;broke&gt;.</p>' in texts(messages)[1]
     assert buttons(messages) == ["Continue", "Try again"]
 
 
 def test_who_stopped_it_needs_no_sentence() -> None:
-    messages = Bubble(exchange(TextDelta("Half an"), TurnFailed(Failure("stopped", "Stopped.")))).messages()
+    messages = Bubble([exchange(TextDelta("Half an"), TurnFailed(Failure("stopped", "Stopped.")))]).messages()
     assert "failure" not in texts(messages)[1]
     assert buttons(messages) == ["Continue", "Try again"]
 
@@ -156,12 +158,12 @@ def test_who_stopped_it_needs_no_sentence() -> None:
     ],
 )
 def test_an_answer_that_was_left_off_can_be_continued(end: Event, offered: list[str]) -> None:
-    assert buttons(Bubble(exchange(TextDelta("Half an"), end)).messages()) == offered
+    assert buttons(Bubble([exchange(TextDelta("Half an"), end)]).messages()) == offered
 
 
 def test_what_has_no_words_cannot_be_continued() -> None:
     failed = TurnFailed(Failure("server", "It broke."))
-    assert buttons(Bubble(exchange(TextDelta("\n"), failed)).messages()) == ["Try again"]
+    assert buttons(Bubble([exchange(TextDelta("\n"), failed)]).messages()) == ["Try again"]
 
 
 def test_notices_and_sources_stay_with_the_answer() -> None:
@@ -184,7 +186,7 @@ def test_a_model_cannot_pose_as_the_footer() -> None:
     faked = '<div class="fate complete"><p class="footer">trust me</p></div>'
     assert (
         '<p class="footer">trust'
-        not in texts(Bubble(exchange(TextDelta(faked), TurnFinished("end"))).messages())[0]
+        not in texts(Bubble([exchange(TextDelta(faked), TurnFinished("end"))]).messages())[0]
     )
 
 
@@ -194,7 +196,7 @@ def test_nothing_in_a_line_of_our_own_is_read_as_markdown_or_maths() -> None:
 
 
 def test_a_finished_answer_is_made_once() -> None:
-    bubble = Bubble(exchange(TextDelta("a"), TurnFinished("end")))
+    bubble = Bubble([exchange(TextDelta("a"), TurnFinished("end"))])
     assert bubble.messages() is bubble.messages()
 
 
@@ -230,19 +232,91 @@ def test_a_branch_says_where_it_began_and_the_question_where_it_went() -> None:
     assert f'href="?chat={new.id}"' in there[0]["content"][-1]["text"]
 
 
-def test_the_rest_of_an_answer_has_no_question() -> None:
-    rest = exchange(TextDelta("and so on"), TurnFinished("end"), asked=CONTINUE)
-    rest.continues = True
-    [asked, answer] = Bubble(rest).messages()
-    assert asked["content"][0]["text"] == '<div class="continued">Continued</div>'
-    assert "and so on" in answer["content"][0]["text"]
+STOPPED = TurnFailed(Failure("stopped", "Stopped."))
+
+
+def rest(*events: Event, run: str = "r2") -> Exchange:
+    found = exchange(*events, asked=CONTINUE)
+    found.run, found.versions[:], found.continues = run, [run], True
+    return found
+
+
+def test_the_rest_of_an_answer_is_one_text_with_it_as_it_arrived() -> None:
+    left = exchange(TextDelta("| a | b |\n|---|---|\n| 1 | t"), STOPPED)
+    both = Bubble([left, rest(TextDelta("wo |\n| 3 | four |"), TurnFinished("end"))])
+    [asked, answer] = both.messages()
+    assert asked["content"][0]["text"] == '<div class="asked">Why?</div>'
+    assert answer["content"][0]["text"] == "| a | b |\n|---|---|\n| 1 | two |\n| 3 | four |"
+    assert len(answer["content"]) == 2
+
+
+def test_where_it_was_left_off_stands_in_one_line_before_the_end() -> None:
+    left = exchange(TextDelta("Half an"), Notice("n", "Sent without it."), STOPPED)
+    left.versions[:] = ["r0", "r1"]
+    shown = texts(Bubble([left, rest(TextDelta(" answer"), TurnFinished("end"))]).messages())[-1]
+    seam, _, fate = shown.partition("</div>")
+    assert seam.startswith('<div class="seam run-r1">')
+    assert re.findall(r"<span>([^<]+)</span>", seam) == [
+        "demo:tour",
+        "stopped after 7 characters",
+        "continued with demo:tour",
+        "2 / 2",
+    ]
+    assert fate.startswith('<div class="fate complete run-r2')
+    assert "Sent without it." in fate
+    assert "\n" not in shown
+
+
+def test_until_the_rest_has_a_word_all_stands_as_it_was() -> None:
+    left = exchange(TextDelta("costs \\(x"), STOPPED)
+    before = texts(Bubble([left]).messages())[0]
+    going = rest(ThinkingDelta("Hm."))
+    bubble = Bubble([left, going])
+    assert texts(bubble.messages()) == [before, '<div class="now thinking run-r2">Thinking</div>']
+    going.transcript.add(9, 0.9, TextDelta("^2\\)"))
+    assert texts(bubble.messages())[0] == "costs \\(x^2\\)"
+    assert texts(Bubble([left, rest(TurnFailed(Failure("server", "No.")))]).messages())[0] == before
+
+
+def test_several_rests_in_a_row_are_one_text_and_only_the_last_is_gone_on_from() -> None:
+    parts = [
+        exchange(TextDelta("```py\na"), STOPPED),
+        rest(TextDelta(" = 1\nb"), TurnFinished("length")),
+        rest(TextDelta(" = 2\n"), TurnFinished("length"), run="r3"),
+    ]
+    messages = Bubble(parts).messages()
+    assert texts(messages)[0] == "```py\na = 1\nb = 2\n"
+    assert texts(messages)[-1].count('class="seam') == 2
+    assert buttons(messages) == ["Continue", "Try again"]
+    assert "act continue of-r3" in texts(messages)[-1]
+
+
+def test_what_was_left_off_in_a_tool_goes_on_in_a_text_of_its_own() -> None:
+    left = exchange(TextDelta("I look."), ToolCallStarted("c", "calculate"), STOPPED)
+    found = texts(Bubble([left, rest(TextDelta("It is 84."), TurnFinished("end"))]).messages())
+    assert found[:2] == ["I look.", "It is 84."]
+
+
+def test_the_rest_is_shown_as_fast_as_the_pace_allows() -> None:
+    both = Bubble([exchange(TextDelta("One"), STOPPED), rest(TextDelta(" two three"), TurnFinished("end"))])
+    assert texts(both.messages(4))[0] == "One two"
+    assert texts(both.messages(10))[0] == "One two three"
+
+
+def test_no_answer_is_shown_without_its_question() -> None:
+    long = chat(40)
+    long.exchanges[10:12] = [rest(TextDelta("b"), TurnFinished("length"), run=f"c{n}") for n in range(2)]
+    messages = conversation(long, 29)
+    assert "one 9<" in messages[1]["content"][0]["text"]
+    assert "Show earlier messages (18)" in messages[0]["content"][0]["text"]
+    assert [message["role"] for message in messages[1:]] == ["user", "assistant"] * 29
 
 
 def test_one_of_several_versions_says_which_and_leads_to_its_neighbours() -> None:
     one = exchange(TextDelta("a"), TurnFinished("end"))
-    assert "versions" not in texts(Bubble(one).messages())[-1]
+    assert "versions" not in texts(Bubble([one]).messages())[-1]
     one.versions[:] = ["r0", "r1", "r2"]
-    shown = texts(Bubble(one).messages())[-1]
+    shown = texts(Bubble([one]).messages())[-1]
     assert "<span>2 / 3</span>" in shown
     assert "version of-r0" in shown
     assert "version of-r2" in shown
@@ -250,14 +324,14 @@ def test_one_of_several_versions_says_which_and_leads_to_its_neighbours() -> Non
 
 def test_a_thumb_is_shown() -> None:
     one = exchange(TextDelta("a"), TurnFinished("end"))
-    assert "chosen" not in texts(Bubble(one).messages())[-1]
+    assert "chosen" not in texts(Bubble([one]).messages())[-1]
     one.thumb = -1
-    assert 'class="act down chosen of-r1"' in texts(Bubble(one).messages())[-1]
+    assert 'class="act down chosen of-r1"' in texts(Bubble([one]).messages())[-1]
 
 
 def test_the_footer_says_what_was_set() -> None:
     one = exchange(TextDelta("a"), TurnFinished("end"))
     one.options = Options(temperature=0.3, effort="low")
-    shown = texts(Bubble(one).messages())[-1]
+    shown = texts(Bubble([one]).messages())[-1]
     assert "<span>temperature 0.3</span>" in shown
     assert "<span>effort low</span>" in shown

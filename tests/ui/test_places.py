@@ -26,6 +26,7 @@ from tests.ui.test_handlers import (
     handlers,
     page,
     request,
+    roles,
     screens,
     sent,
     text,
@@ -146,7 +147,8 @@ async def test_a_button_of_an_answer_that_is_not_the_last_any_more_begins_nothin
 async def test_the_rest_of_an_answer_is_asked_for(page: Chat, app: App) -> None:
     await ask(page, "an answer that is cut off")
     [*_, screen] = await act(page, "continue")
-    assert "Continued" in text(screen)
+    assert roles(screen) == ["user", "assistant"]
+    assert "continued with demo:" in text(screen)
     chat = await app.store.current(ME)
     assert [exchange.continues for exchange in chat.exchanges] == [False, True]
     await act(page, "again")  # and tried again, it is still the rest
@@ -259,10 +261,10 @@ async def test_the_settings_of_a_chat_come_back_with_it(page: Chat, handlers: Ha
 
 
 async def test_a_change_of_model_says_nothing_of_what_still_fits(handlers: Handlers) -> None:
-    temperature, effort = await handlers.of_model("demo:tour", 0.7, "")
+    temperature, effort = await handlers.of_model("demo:tour", 0.7, "", request())
     assert "value" not in temperature
     assert "value" not in effort
-    temperature, effort = await handlers.of_model("demo:tour", 7.0, "no such effort")
+    temperature, effort = await handlers.of_model("demo:tour", 7.0, "no such effort", request())
     assert temperature["value"] == temperature["maximum"]
     assert effort["value"] == ""
 

@@ -56,7 +56,7 @@ def test_every_screen_can_be_sent() -> None:
     ]
     for upto in range(len(events) + 1):
         exchange = told(*events[:upto])
-        orjson.dumps(Bubble(exchange).messages())
+        orjson.dumps(Bubble([exchange]).messages())
         orjson.dumps(activity.view(exchange.transcript, 1.0))
 
 

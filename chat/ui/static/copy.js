@@ -13,7 +13,7 @@
       return page.body.textContent;
     }
     return text
-      .replace(/(^|\n)<div class="(fate|now) [^\n]*$/, "")
+      .replace(/(^|\n)<div class="(seam|fate|now) [^\n]*$/, "")
       .replace(/&lt;|&#36;|&#40;|&#91;/g, (sign) => SIGNS[sign]);
   };
   clipboard.writeText = (text) => write(words(text));
