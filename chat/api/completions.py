@@ -72,7 +72,7 @@ class Completions:
             reading = resume(self._app, caller, last)
         else:
             reading = await begin(self._app, caller, ask.question, ask.choices, history=ask.past)
-        include_usage = ask.stream_options is not None and ask.stream_options.include_usage
+        include_usage = bool(ask.stream_options and ask.stream_options.include_usage)
         return Answer(reading, caller, bool(ask.stream), include_usage, self._heartbeat)
 
     async def models(self, request: Request) -> dict[str, Any]:
