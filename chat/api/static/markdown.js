@@ -214,7 +214,7 @@ const renderMarkdown = (() => {
   /** The list that begins at `index`, and the line after it. */
   function items(lines, index, depth) {
     const first = ITEM.exec(lines[index]);
-    const kind = (mark) => (/\d/.test(mark) ? mark.at(-1) : mark);
+    const kind = (mark) => mark.at(-1);
     const list = make(/\d/.test(first[2]) ? "ol" : "ul");
     const start = parseInt(first[2], 10);
     if (start > 1) list.start = start;
@@ -236,7 +236,7 @@ const renderMarkdown = (() => {
         else empty = false;
         inner.push(depthOf < indent ? line.trimStart() : line.slice(indent));
       }
-      const more = index < lines.length && ITEM.test(lines[index]);
+      const more = kind(ITEM.exec(lines[index] ?? "")?.[2] ?? "") === kind(first[2]);
       while (inner.length && !inner.at(-1).trim()) {
         inner.pop();
         loose ||= more;

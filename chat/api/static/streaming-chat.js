@@ -17,17 +17,14 @@ globalThis.StreamingChat = (() => {
    * @property {Record<string, string>} [headers] sent with each request
    * @property {Record<string, unknown>} [body] fields beside the message: `model`, `system`, …
    * @property {string} [conversation] id of the conversation to go on in
-   * @property {(event: Record<string, any>) => void} [onEvent] each object of the stream as it came
-   *   (`{thinking}`, `{function_result, name, id}`, `{json_data}`, …), and `{opened: {run, conversation}}`
-   *   and `{retrying: {attempt, delay}}` (milliseconds) of our own
-   * @property {number} [retries] tries in a row to take a broken line up again (8: some 25 seconds).
-   *   With 0 a server that knows no `key` and no ids is never asked twice
-   * @property {boolean} [text] data lines are text, whatever they look like (known of /stream-chat)
-   * @property {string} [root] address above `runs/{id}/stop`, where it cannot be told from the endpoint
+   * @property {(event: Record<string, any>) => void} [onEvent] each object of the stream as it came:
+   *   `{thinking}`, `{function_result, name, id}`, `{json_data}` …; also `{opened: {run, conversation}}`
+   *   and `{retrying: {attempt, delay}}`, in milliseconds
+   * @property {number} [retries] tries in a row to take a broken line up again: 8, some 25 seconds
+   * @property {boolean} [text] data lines are text, whatever they look like; known of /stream-chat
    *
    * @typedef {Error & {sentence: string, text: string, status?: number, kind?: string, retryAfter?: number}}
-   *   Failure `sentence` is the message without "HTTP 429: ", `text` what had come, `retryAfter` seconds
-   *
+   *   Failure `sentence`: the message without "HTTP 429: ". `text`: what had come. `retryAfter`: seconds
    * @typedef {{state: "complete" | "stopped", run: string | null, conversation: string | null}} Ending
    */
 
@@ -42,31 +39,26 @@ globalThis.StreamingChat = (() => {
   const failure = (sentence, more = {}) =>
     Object.assign(new Error(sentence), { name: "StreamingChatError", sentence, text: "", ...more });
 
-  const retryAfter = (response) => {
-    const value = response.headers.get("Retry-After");
-    if (!value) return undefined;
-    const seconds = Number.isNaN(Number(value)) ? (Date.parse(value) - Date.now()) / 1000 : Number(value);
-    return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
-  };
+  /** In seconds; NaN where the server does not say. */
+  const retryAfter = ({ headers }) => parseInt(headers.get("Retry-After") ?? "", 10);
 
-  const sentenceOf = ({ error, detail, message }) =>
-    [error?.message, error, detail, message].find((each) => each && typeof each === "string") ?? "";
+  const sentenceOf = ({ error, detail }) =>
+    [error?.message, error, detail].find((each) => each && typeof each === "string") ?? "";
 
-  /** What a status other than 2xx says. */
+  /** What a status that is no answer says. */
   async function refusal(response) {
     const body = await response.text().catch(() => "");
-    let value = {};
+    const { status } = response, seconds = retryAfter(response);
+    let said = {};
     try {
-      value = JSON.parse(body) ?? {};
+      said = JSON.parse(body) ?? {};
     } catch {
-      if (!/html/.test(response.headers.get("Content-Type") ?? "")) value = { error: body.trim().slice(0, 300) };
+      if (!body.includes("<")) said.error = body.trim().slice(0, 300);
     }
-    const { status } = response;
-    const wait = retryAfter(response);
-    const parts = [sentenceOf(value), wait === undefined ? "" : `Try again in ${wait} seconds.`];
-    const sentence = parts.filter(Boolean).join(" ");
-    const more = { status, kind: value.kind, retryAfter: wait };
-    const fault = failure(`HTTP ${status}${sentence && `: ${sentence}`}`, more);
+    const wait = seconds >= 0 ? `Try again in ${seconds} seconds.` : "";
+    const sentence = `${sentenceOf(said)} ${wait}`.trim();
+    const fault = failure(`HTTP ${status}${sentence && `: ${sentence}`}`, { status, kind: said.kind });
+    if (wait) fault.retryAfter = seconds;
     return Object.assign(fault, { sentence: sentence || `The server answered with HTTP ${status}.` });
   }
 
@@ -124,22 +116,18 @@ globalThis.StreamingChat = (() => {
     /** Returns at the end, said or stopped. Throws a `Failure`. */
     async read() {
       const { retries = 8 } = this.options;
-      for (let attempt = 0; ; ) {
+      for (let attempt = 0; !this.stopped; ) {
         const began = performance.now(), had = this.#frames;
         const wait = await this.#connect();
-        if (this.stopped && !this.#ended && this.run) this.#free();
         if (this.stopped || this.#ended) break;
         if (this.#frames > had || performance.now() - began > STEADY) attempt = 0;
         attempt += 1;
         if (attempt > retries) {
-          throw failure(
-            this.run ? "The connection was lost, and could not be made again." : "The server cannot be reached.",
-          );
+          throw failure(this.run ? "The connection was lost, and cannot be made again." : "The server cannot be reached.");
         }
-        const delay = Math.max(pause(attempt), 1000 * (wait ?? 0));
+        const delay = Math.max(pause(attempt), 1000 * (wait || 0));
         this.said.event({ retrying: { attempt, delay } });
         await this.#rest(delay);
-        if (this.stopped) break;
       }
       if (this.#failed) throw this.#failed;
       if (this.#freeing && !(await this.#freeing)) {
@@ -192,22 +180,16 @@ globalThis.StreamingChat = (() => {
           clearTimeout(timer);
           if (!read) break;
           take(decoder.decode(read.value, { stream: !read.done }));
-          if (read.done) return this.#closed(bare);
+          // Objects say themselves where they end; bare text ends where the server closes.
+          if (read.done) this.#ended ||= bare || this.plain || (!this.#objects && this.text !== "");
+          if (read.done) break;
         }
       } finally {
         reader.cancel().catch(() => {});
-        this.#ended ||= this.#failed !== null || this.#marked;
       }
-      if (!this.#ended && !this.run && !this.stopped) throw failure("The connection broke off before the answer's end.");
-      return undefined;
-    }
-
-    /** The server has closed. Whether that was the end: objects say so themselves, bare text cannot. */
-    #closed(bare) {
-      this.#ended ||= bare || this.plain || (!this.#objects && this.text !== "");
-      if (!this.#ended && !this.#failed && !this.run) {
-        throw failure("The connection ended before the answer did.");
-      }
+      this.#ended ||= this.#failed !== null || this.#marked;
+      if (this.#ended || this.run || this.stopped) return undefined;
+      throw failure("The connection broke off before the end of the answer.");
     }
 
     #frame(data) {
@@ -255,8 +237,7 @@ globalThis.StreamingChat = (() => {
     #free() {
       this.#freeing ??= (async () => {
         const { href } = this.url;
-        const root = this.options.root ?? (ROUTE.test(this.url.pathname) ? href.split("?")[0].replace(ROUTE, "") : href);
-        const url = new URL(`runs/${encodeURIComponent(this.run)}/stop`, root);
+        const url = new URL(`runs/${encodeURIComponent(this.run)}/stop`, href.split("?")[0].replace(ROUTE, ""));
         const { headers } = this.options;
         for (let attempt = 1; attempt < 4; attempt += 1) {
           const signal = AbortSignal.timeout(LINGER);
@@ -270,13 +251,9 @@ globalThis.StreamingChat = (() => {
 
     #rest(delay) {
       return new Promise((resolve) => {
-        this.#wake = () => {
-          clearTimeout(timer);
-          globalThis.removeEventListener?.("online", this.#wake);
-          resolve();
-        };
-        const timer = setTimeout(this.#wake, delay);
-        globalThis.addEventListener?.("online", this.#wake);
+        this.#wake = resolve;
+        setTimeout(resolve, delay);
+        globalThis.addEventListener?.("online", resolve, { once: true });
       });
     }
   }
