@@ -36,11 +36,11 @@ WATCH = """
   const look = () => {
     waiting = false;
     // A long chat shows its last turns only, so that the answer is not found by its number.
-    const asked = [...document.querySelectorAll('[data-testid="user"]')]
-      .findLast((said) => bench.question && said.textContent.includes(bench.question));
-    if (!asked) return;
+    const asked = bench.question && [...document.querySelectorAll('[data-testid="user"]')]
+      .findLast((said) => said.textContent.includes(bench.question));
+    if (asked === undefined) return;
     const bots = document.querySelectorAll('[data-testid="bot"]');
-    const after = (bot) => asked.compareDocumentPosition(bot) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const after = (bot) => !asked || asked.compareDocumentPosition(bot) & Node.DOCUMENT_POSITION_FOLLOWING;
     let last = 0;
     for (let at = bots.length; !last && --at >= 0 && after(bots[at]);) last = number(bots[at].textContent);
     if (last && last !== bench.last) { bench.last = last; painted.port2.postMessage(last); }

@@ -209,7 +209,7 @@ class Opener:
 def watch() -> Iterator[Watch]:
     watch = Watch()
     yield watch
-    assert watch.complaints == []
+    assert not watch.complaints, "\n".join(watch.complaints)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def shared_page(browser: Browser) -> Iterator[Callable[[str], Screen]]:
             return screens[address].new_chat()
 
         yield page
-    assert watch.complaints == []
+    assert not watch.complaints, "\n".join(watch.complaints)
 
 
 @pytest.fixture
