@@ -32,7 +32,10 @@ TINT = Shade("#e6f1f4", "#1d2f36")
 """The accent, thinned: what the person said, what is selected."""
 ON_ACCENT = Shade("#ffffff", "#10181b")
 
-SHEETS = ("style", "chat", "actions", "text", "box", "sidebar", "controls", "activity", "chats", "small")
+SHEETS = (
+    *("style", "chat", "actions", "text", "box", "sidebar", "controls", "activity", "chats", "person"),
+    "small",
+)
 
 RADIUS = "8px"
 SMALL, NORMAL, LARGE = "14px", "16px", "20px"

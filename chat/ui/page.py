@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from chat.build import App
-from chat.ui import activity, chats, gradio_fixes, look, state, welcome
+from chat.ui import activity, chats, gradio_fixes, look, person, state, welcome
 from chat.ui.controls import Controls
 from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
@@ -62,6 +62,8 @@ def sidebar(app: App) -> Side:
         with gr.Row(elem_id="brand"):
             gr.Markdown(f"# {app.settings.title}", elem_id="title")
             new = gr.Button("New", size="sm", elem_id="new", scale=0)
+        if app.settings.login:
+            person.component()
         controls = Controls(app)
         # Both are there from the start: what is not shown keeps what was opened in it.
         with gr.Tabs(elem_id="tabs"):

@@ -3,11 +3,13 @@
 // while somebody looks, and clicks the page's hidden buttons. Two looks in a row have to agree, so that a
 // page that is just about to show something is left alone. Two failures in a row mean that the server is
 // away: `html.away`, for draft.js. Gradio's front end is dead once a request of its own has failed (6.31):
-// then the page is loaded again as soon as the server answers.
+// then the page is loaded again as soon as the server answers. Who is not signed in any more is told so, and
+// sends nothing.
 (() => {
   const PERIOD = 3000, SOON = 600, FIRST = 150, LONGEST = 3000; // milliseconds
   const AWAY = "Offline: the server cannot be reached. Trying again; what you type stays here.";
-  let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "";
+  const OUT = "You are not signed in any more. Load the page again to sign in; what you type stays here.";
+  let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "", out = false;
 
   const run = (mark) => runnel.named(mark, "run");
   const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
@@ -21,8 +23,10 @@
       signal: AbortSignal.timeout(LONGEST),
     });
     if (response.status >= 500) throw new Error("away"); // a proxy speaks in its place
-    if (lost()) return void location.reload();
     failed = 0;
+    out = response.status === 401;
+    if (out) return; // loaded again, what is shown would be gone
+    if (lost()) return void location.reload();
     if (!response.ok) return;
     const state = await response.json();
     if (models !== null && state.models !== models) document.getElementById("refresh")?.click();
@@ -54,9 +58,9 @@
       missed = 0;
       failed += 1;
     }
-    const away = failed > 1;
+    const away = failed > 1 || out;
     document.documentElement.classList.toggle("away", away);
-    say("runnel-stand", { text: away ? AWAY : trouble });
+    say("runnel-stand", { text: out ? OUT : away ? AWAY : trouble });
     say("runnel-looked");
     clearTimeout(timer);
     timer = setTimeout(again, lost() && failed < 4 ? FIRST : missed || failed ? SOON : PERIOD);
