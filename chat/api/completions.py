@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from chat.api import chunks
+from chat.api import chunks, document
 from chat.api.asking import Reading, begin, resume
 from chat.api.callers import Caller, Refusal, asking
 from chat.api.completion_bodies import Completion
@@ -43,24 +43,19 @@ class Completions:
     def __init__(self, app: App, heartbeat: float) -> None:
         self._app, self._heartbeat = app, heartbeat
         self.router = APIRouter(route_class=OpenAIRoute, prefix="/v1", tags=["OpenAI"])
-        chunk = {"text/event-stream": {"schema": {"type": "string"}}, "application/json": {}}
-        errors: dict[int | str, dict[str, Any]] = {
-            status: {"description": "An error in OpenAI's shape.", "content": {"application/json": {}}}
-            for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504)
-        }
         self.router.add_api_route(
             "/chat/completions",
             self.complete,
             methods=["POST"],
             response_class=Response,
-            responses={
-                200: {"description": "The answer.", "content": chunk},
-                204: {"description": "All of it was delivered."},
-                **errors,
-            },
+            responses=document.COMPLETION,
+            openapi_extra=document.RESUMES,
         )
-        self.router.add_api_route("/models", self.models, methods=["GET"], responses=errors)
-        self.router.add_api_route("/models/{model:path}", self.model, methods=["GET"], responses=errors)
+        for path, endpoint, answers in (
+            ("/models", self.models, document.MODELS),
+            ("/models/{model:path}", self.model, document.MODEL),
+        ):
+            self.router.add_api_route(path, endpoint, methods=["GET"], responses=answers, response_model=None)
         self.router.add_api_route(
             "/{path:path}", self.nothing, methods=["GET", "POST"], include_in_schema=False
         )

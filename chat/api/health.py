@@ -5,11 +5,10 @@
 Neither tells anything about anybody's conversations, so everybody may ask.
 """
 
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from chat.api.document import EVERYBODY, UNREADY, WELL
 from chat.build import App
 
 SAVING = 1.0
@@ -22,9 +21,10 @@ class Health:
     def __init__(self, app: App) -> None:
         self._app = app
         self.router = APIRouter(tags=["operators"])
-        self.router.add_api_route("/healthz", self.alive, methods=["GET"])
-        unready: dict[int | str, dict[str, Any]] = {503: {"description": "Not now; `error` says why."}}
-        self.router.add_api_route("/readyz", self.ready, methods=["GET"], responses=unready)
+        for path, endpoint, answers in (("/healthz", self.alive, WELL), ("/readyz", self.ready, UNREADY)):
+            self.router.add_api_route(
+                path, endpoint, methods=["GET"], responses=answers, openapi_extra=EVERYBODY
+            )
 
     async def alive(self) -> JSONResponse:
         """That it answers at all."""

@@ -7,20 +7,15 @@ from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from chat.api.completions import Completions
+from chat.api.document import document
 from chat.api.embed import Embed
 from chat.api.health import Health
 from chat.api.routes import Routes
 from chat.api.streams import HEARTBEAT
 from chat.api.websocket import Line
 from chat.build import App
-
-ABOUT = (
-    "The same answers as on the page, as a stream that any program can read. Frames carry `id: run/number`; "
-    "the same request with the last one as `Last-Event-ID` goes on where it was, and asks no model again."
-)
 
 
 def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
@@ -36,10 +31,9 @@ def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
         parent.include_router(router)
 
     @cache
-    def document() -> dict[str, Any]:
-        routes = [route for router in routers for route in router.routes]
-        return get_openapi(title=app.settings.title, version="1", description=ABOUT, routes=routes)
+    def described() -> dict[str, Any]:
+        return document(app.settings.title, [route for router in routers for route in router.routes])
 
     @parent.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
-        return document()
+        return described()

@@ -1,6 +1,7 @@
 """The OpenAPI document: it says what the routes do, and nothing in it comes from elsewhere."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,7 +19,13 @@ STREAMED = {
     ("get", "/runs/{id}/events"),
     ("post", "/v1/chat/completions"),
 }
-OTHERS = {("post", "/runs/{id}/stop"), ("get", "/v1/models"), ("get", "/healthz"), ("get", "/readyz")}
+OTHERS = {
+    ("post", "/runs/{id}/stop"),
+    ("get", "/v1/models"),
+    ("get", "/v1/models/{model}"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+}
 
 
 @pytest.fixture
@@ -58,4 +65,50 @@ def test_the_examples_can_be_sent(document: dict[str, Any]) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(document: dict[str, Any]) -> None:
-    assert "http" not in json.dumps(document)
+    assert "http:" not in json.dumps(document)
+    assert "https:" not in json.dumps(document)
+
+
+def test_it_says_who_may_ask(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert {name: scheme.get("scheme", scheme.get("in")) for name, scheme in schemes.items()} == {
+        "cookie": "cookie",
+        "bearer": "bearer",
+        "basic": "basic",
+    }
+    assert {name for way in document["security"] for name in way} == set(schemes)
+    open_to_all = {key for key, each in operations(document).items() if each.get("security") == []}
+    assert open_to_all == {("get", "/healthz"), ("get", "/readyz")}
+
+
+def test_every_body_and_answer_has_an_example(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for (method, path), operation in operations(document).items():
+        if method == "post" and (body := operation.get("requestBody")):
+            schema = json.dumps(body["content"]["application/json"]["schema"])
+            assert any(name in schema and schemas[name].get("examples") for name in schemas), path
+        if (method, path) in STREAMED:
+            stream = operation["responses"]["200"]["content"]["text/event-stream"]
+            assert re.match(r"(event|data): ", stream["example"])
+            assert "Last-Event-ID" in [each["name"] for each in operation["parameters"]]
+
+
+def test_the_socket_is_told_in_words(document: dict[str, Any]) -> None:
+    assert "/chat/ws" in document["info"]["description"]
+
+
+async def test_no_setting_but_the_title_is_in_it() -> None:
+    environ = {
+        "CHAT_TOKEN": "sentinel-token-000000",
+        "CHAT_SYSTEM": "sentinel-system",
+        "CHAT_USERS": "sentinel-user:sentinel-password",
+        "OPENAI_API_KEY": "sk-sentinel-key",
+        "CHAT_ENDPOINTS": "sentinel-vendor=https://sentinel.example/v1",
+        "CHAT_MODELS": "acme:one, acme:sentinel",
+        "CHAT_TITLE": "Acme chat",
+    }
+    async with served(environ=environ) as site:
+        told = (await site.client.get("/openapi.json")).text
+    assert "Acme chat" in told
+    for word in ("sentinel", "acme:", "127.0.0.1"):
+        assert word not in told

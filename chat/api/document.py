@@ -1,0 +1,246 @@
+"""The OpenAPI document: what is said of every answer, who may ask, and the WebSocket in words.
+
+What may be sent is described where it is read (`bodies`, `completion_bodies`), what a route does there.
+Nothing in the document is a setting but the title, which the page shows too. Called by `routes`,
+`completions`, `health` and `mount`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+
+from chat.owners import COOKIE
+
+Responses = dict[int | str, dict[str, Any]]
+"""As FastAPI takes them, by status."""
+
+ABOUT = """\
+The same answers as on the page, as a stream that any program can read, in the format of your choice.
+
+**Streams.** The first bytes leave at once, a comment fills every silence of five seconds, and a failure is
+told in the stream. Every frame carries `id: run/number`: the same request with the last one as the header
+`Last-Event-ID` goes on where it was, without loss or repetition, and no model is asked again.
+
+**WebSocket.** `GET /chat/ws` with an upgrade is a line for one answer. Send a question first, with the fields
+of `POST /chat/stream`, or `{"resume": "run/number"}`. What comes is `{"type": "opened", "run": id,
+"conversation": id}`, then every event as JSON with its `id`, as in `GET /runs/{id}/events`. Send
+`{"stop": true}` to stop it. The line is closed with 1000 at the end, and with 1008 after `{"error", "kind"}`
+when what was sent is refused. OpenAPI has no words for a WebSocket, so it is not among the paths.
+
+**Refusals** come before anything runs, as JSON with a sentence. New fields and kinds of frames may be added:
+leave aside what you do not know."""
+
+_TAGS = [
+    {"name": "chat", "description": "Questions, and answers as streams, text or JSON."},
+    {"name": "OpenAI", "description": "What clients of OpenAI's Chat Completions speak."},
+    {"name": "operators", "description": "For whoever watches the program."},
+]
+
+_SECURITY = {
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Of a browser that has been on the page; its name begins like this.",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token that the operator has set."},
+    "basic": {"type": "http", "scheme": "basic", "description": "Name and password, where people log in."},
+}
+_WHO: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}, {"basic": []}, {}]
+"""The last: where the operator has not closed it to strangers, nobody needs any of them."""
+
+
+def _json(schema: dict[str, Any], example: Any = None) -> dict[str, Any]:
+    told = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {"application/json": told}
+
+
+def _object(required: Sequence[str], **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": ["integer", "null"]}
+
+REFUSED = _object(("error", "kind"), error=_TEXT, kind=_TEXT)
+_WHY = {
+    400: "It cannot be asked like this.",
+    401: "Nobody knows who is asking.",
+    403: "Another site's page sent it.",
+    404: "There is no such conversation or answer.",
+    413: "More than a megabyte.",
+    415: "Not JSON.",
+    422: "Something in it is not as it should be.",
+    429: "Too many at once, or too many; `Retry-After` says when to come again.",
+    503: "The program is ending, or the disk cannot be read.",
+}
+_RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
+
+
+def _headers(status: int) -> dict[str, Any]:
+    return {"headers": _RETRY} if status in (429, 503) else {}
+
+
+REFUSALS: Responses = {
+    status: {
+        "description": why,
+        "content": _json(REFUSED, {"error": "A sentence for a person.", "kind": "bad_request"}),
+        **_headers(status),
+    }
+    for status, why in _WHY.items()
+}
+
+_STARTED = {
+    "Run-Id": {"description": "The answer's, for `/runs/{id}`.", "schema": _TEXT},
+    "Conversation-Id": {"description": "Where it is kept: send it to go on there.", "schema": _TEXT},
+}
+_WHOLE = _object(
+    ("text", "state", "stop", "model", "usage"),
+    text=_TEXT,
+    state={"enum": ["complete", "stopped", "interrupted", "failed"]},
+    stop={"type": ["string", "null"], "description": "Why it ended: `end`, `length`, `refusal`, `filter`."},
+    model=_TEXT,
+    thinking=_TEXT,
+    json_data={"description": "The JSON in it, if it is whole and holds any."},
+    error=_TEXT,
+    kind=_TEXT,
+    usage=_object(
+        (), input=_COUNT, output=_COUNT, cached=_COUNT, thinking=_COUNT, cost={"type": ["number", "null"]}
+    ),
+)
+_WHOLE_EXAMPLE = {
+    **{"text": "Hello.", "state": "complete", "stop": "end", "model": "demo:tour"},
+    "usage": {"input": 7, "output": 2, "cached": None, "thinking": None, "cost": None},
+}
+
+
+def streamed(media: str, example: str, *, only: bool = False) -> Responses:
+    """Of a route whose answer is a stream. `only`: neither as plain text nor as one JSON value."""
+    content = {media: {"schema": _TEXT, "example": example}}
+    if not only:
+        content |= {"text/plain": {"schema": _TEXT, "example": "Hello."}, **_json(_WHOLE, _WHOLE_EXAMPLE)}
+    return {
+        200: {"description": "The answer.", "content": content, "headers": _STARTED},
+        204: {"description": "All of it was delivered up to `Last-Event-ID`."},
+        **REFUSALS,
+    }
+
+
+_OPENAI_ERROR = _object(
+    ("error",),
+    error=_object(
+        ("message", "type", "param", "code"),
+        message=_TEXT,
+        type=_TEXT,
+        param={"type": ["string", "null"]},
+        code=_TEXT,
+    ),
+)
+_TOKENS = {"type": "integer", "minimum": 0}
+_COMPLETION = _object(
+    ("id", "object", "created", "model", "choices", "usage"),
+    id=_TEXT,
+    object={"const": "chat.completion"},
+    created=_TOKENS,
+    model=_TEXT,
+    choices={
+        "type": "array",
+        "items": _object(
+            ("index", "message", "finish_reason"),
+            index={"const": 0},
+            message=_object(
+                ("role", "content"), role={"const": "assistant"}, content=_TEXT, reasoning_content=_TEXT
+            ),
+            finish_reason={"enum": ["stop", "length", "content_filter"]},
+        ),
+    },
+    usage=_object(
+        ("prompt_tokens", "completion_tokens", "total_tokens"),
+        prompt_tokens=_TOKENS,
+        completion_tokens=_TOKENS,
+        total_tokens=_TOKENS,
+    ),
+)
+_CHUNK = (
+    'data: {"id": "chatcmpl-…", "object": "chat.completion.chunk", "created": 1700000000, '
+    '"model": "demo:tour", "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": null}]}'
+)
+_MODEL = _object(
+    ("id", "object", "created", "owned_by"),
+    id=_TEXT,
+    object={"const": "model"},
+    created=_TOKENS,
+    owned_by=_TEXT,
+)
+
+OPENAI_ERRORS: Responses = {
+    status: {
+        "description": {**_WHY, 500: "A fault here.", 502: "The provider failed.", 504: "It said nothing."}[
+            status
+        ],
+        "content": _json(_OPENAI_ERROR),
+        **_headers(status),
+    }
+    for status in (*_WHY, 500, 502, 504)
+}
+COMPLETION: Responses = {
+    200: {
+        "description": "The answer.",
+        "content": {"text/event-stream": {"schema": _TEXT, "example": _CHUNK}, **_json(_COMPLETION)},
+        "headers": _STARTED,
+    },
+    204: {"description": "All of it was delivered up to `Last-Event-ID`."},
+    **OPENAI_ERRORS,
+}
+MODELS: Responses = {
+    200: {
+        "description": "The models.",
+        "content": _json(
+            _object(("object", "data"), object={"const": "list"}, data={"type": "array", "items": _MODEL})
+        ),
+    },
+    **OPENAI_ERRORS,
+}
+MODEL: Responses = {200: {"description": "The model.", "content": _json(_MODEL)}, **OPENAI_ERRORS}
+
+STOPPED: Responses = {
+    200: {
+        "description": "It is over.",
+        "content": _json(_object(("run", "state"), run=_TEXT, state=_TEXT), {"run": "…", "state": "stopped"}),
+    },
+    **REFUSALS,
+}
+WELL: Responses = {
+    200: {"description": "Yes.", "content": _json(_object(("status",), status={"const": "ok"}))},
+}
+UNREADY: Responses = {
+    **WELL,
+    503: {
+        "description": "Not now; `error` says why.",
+        "content": _json(_object(("status", "error"), status={"const": "unready"}, error=_TEXT)),
+    },
+}
+
+RESUMES: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "description": "The id of the last frame that came, to go on behind it. Asks no model.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
+"""Of a route whose streams can be gone on with."""
+
+EVERYBODY: dict[str, Any] = {"security": []}
+"""Of a route that asks nobody who they are."""
+
+
+def document(title: str, routes: Sequence[Any]) -> dict[str, Any]:
+    made = get_openapi(title=title, version="1", description=ABOUT, routes=routes, tags=_TAGS)
+    made.setdefault("components", {})["securitySchemes"] = _SECURITY
+    made["security"] = _WHO
+    return made
