@@ -279,6 +279,7 @@ def test_the_buttons_are_reached_by_keyboard_and_have_names(open_page: Opener, s
 
 def test_targets_on_a_phone_are_44_pixels(open_page: Opener, served: str) -> None:
     screen = open_page(served, width=390, height=844, has_touch=True, is_mobile=True)
+    screen.box.tap()
     screen.box.fill("hello")
     screen.send.click()  # Enter begins a new line there
     screen.over(1)

@@ -6,7 +6,7 @@
 const PAGE = 50, MOST = 500; // rows: one more step, and in one request
 const TYPING = 150, LONGEST = 10_000, KEPT = 10_000, AGAIN = [1000, 2000, 5000, 10_000]; // milliseconds
 const FAILED = "The list cannot be loaded. Trying again.";
-const over = matchMedia("(width <= 768px)"); // the sidebar lies over the page
+const over = matchMedia("(width <= 900px)"); // the sidebar lies over the page
 
 const root = make("section", "chats");
 root.setAttribute("aria-label", "Chats");

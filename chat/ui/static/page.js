@@ -3,8 +3,7 @@
 // Runs from `head`, before Gradio has drawn anything. Costs nothing while nothing moves.
 (() => {
   const html = document.documentElement;
-  const small = matchMedia("(width <= 900px)"); // as in style.css
-  const over = matchMedia("(width <= 768px)"); // the sidebar lies over the page
+  const small = matchMedia("(width <= 900px)"); // the sidebar lies over the page, as in small.css
   const find = (selector) => document.querySelector(selector);
 
   // Calls `then` with the element as soon as there is one.
@@ -153,7 +152,7 @@
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
     if (find('[aria-expanded="true"][role="combobox"]')) return; // closes its list
-    if (over.matches && find("#sidebar.open")) return void toggle();
+    if (small.matches && find("#sidebar.open")) return void toggle();
     find("#question .stop-button")?.click();
   });
 
@@ -180,9 +179,28 @@
         requestAnimationFrame(() => (html.dataset.settled = ""))));
     });
     addEventListener("pointerdown", (event) => {
-      const outside = over.matches && sidebar.classList.contains("open") && !sidebar.contains(event.target);
+      const outside = small.matches && sidebar.classList.contains("open") && !sidebar.contains(event.target);
       if (outside) toggle();
     });
+  });
+
+  // The tab that was open is open again after a reload.
+  const TAB = "runnel-tab";
+  const tabs = () => [...document.querySelectorAll("#tabs [role=tab]")];
+  const kept = (work) => {
+    try {
+      return work(sessionStorage);
+    } catch {
+      return null; // a browser that keeps nothing
+    }
+  };
+  once("#tabs [role=tab] + [role=tab]", () => {
+    const open = kept((store) => store.getItem(TAB));
+    tabs().find((tab) => tab.textContent.trim() === open && tab.ariaSelected !== "true")?.click();
+  });
+  addEventListener("pagehide", () => {
+    const open = tabs().find((tab) => tab.ariaSelected === "true");
+    if (open) kept((store) => store.setItem(TAB, open.textContent.trim()));
   });
 
   // -- names and the first focus -----------------------------------------------------------------------
@@ -201,7 +219,10 @@
     if (!matchMedia("(pointer: coarse)").matches) return;
     const away = () => box.blur();
     box.addEventListener("focus", away);
-    setTimeout(() => box.removeEventListener("focus", away), 300);
+    // For as long as the page takes: until somebody touches it, or has a keyboard.
+    for (const kind of ["pointerdown", "keydown"]) {
+      addEventListener(kind, () => box.removeEventListener("focus", away), { capture: true, once: true });
+    }
     away();
   });
   once("#chat .bubble-wrap", (chat) => {
