@@ -16,10 +16,11 @@ from chat.settings import Settings
 
 async def serve(settings: Settings) -> None:
     """Until a signal. Raises `Config` when it cannot start."""
-    from chat.build import open_app, refuse_open_wallet
+    from chat.build import open_app, whose_keys
     from chat.server import Server, listen
 
-    refuse_open_wallet(settings)
+    if said := whose_keys(settings):
+        logging.getLogger(__name__).info(said)
     with listen(settings) as socket:
         # Gradio takes two seconds to import: not before it is clear that it will be needed.
         from fastapi import FastAPI
@@ -30,6 +31,7 @@ async def serve(settings: Settings) -> None:
         from chat.api.cookie import Cookie
         from chat.api.gate import Gate
         from chat.api.mount import mount
+        from chat.api.proxies import Proxies
         from chat.api.safety import SafetyHeaders
 
         async with open_app(settings) as app:
@@ -50,8 +52,10 @@ async def serve(settings: Settings) -> None:
                 parent.add_middleware(
                     Door, settings=settings, owners=app.owners, logins=Logins(settings.users, app.owners)
                 )
-            parent.add_middleware(Gate, local=settings.loopback and not settings.public)
+            local = settings.loopback and not (settings.public or settings.proxies)
+            parent.add_middleware(Gate, local=local, hosts=settings.hosts)
             parent.add_middleware(SafetyHeaders, framed=framed)
+            parent.add_middleware(Proxies, named=settings.proxies, space=settings.space)
             await Server(parent, app, socket).serve()
 
 

@@ -28,6 +28,7 @@ from chat.settings import Settings
 from chat.slots import SHARE, UNLIMITED, Slots
 from chat.store import Store, open_store
 from chat.tools import Tools, load
+from chat.wallet import Wallet
 
 if TYPE_CHECKING:
     import httpx2
@@ -44,6 +45,7 @@ class App:
     store: Store
     owners: Owners
     budget: Budget
+    wallet: Wallet
 
 
 @asynccontextmanager
@@ -52,8 +54,15 @@ async def open_app(
 ) -> AsyncGenerator[App, None]:
     """The app made from `settings`. `transport` stands in for the network in tests. Raises `Config`."""
     clients = Clients(settings.deadlines.connect, transport)
-    providers, missing, hidden = _providers(settings, clients)
-    catalogue = Catalogue(settings, providers, missing, hidden)
+    vendors = _vendors(settings)
+
+    def brought(vendor: Vendor, key: str) -> dict[str, Provider]:
+        # Clients of their own: what is forgotten with these providers is not known anywhere else.
+        return _spoken(replace(vendor, brought=True), key, clients.apart(), settings)
+
+    wallet = Wallet(settings, vendors, brought)
+    providers, missing, hidden, private = _providers(settings, vendors, clients)
+    catalogue = Catalogue(settings, providers, missing, hidden, private, wallet)
     tools = load(settings)
     engine = Engine(settings, catalogue, tools)
     try:
@@ -66,24 +75,27 @@ async def open_app(
             )
             try:
                 catalogue.refresh()
-                yield App(settings, catalogue, tools, runs, store, owners, Budget())
+                yield App(settings, catalogue, tools, runs, store, owners, Budget(), wallet)
             finally:
                 await runs.aclose()
     finally:
+        wallet.close()
         await catalogue.aclose()
         await clients.aclose()
 
 
-def refuse_open_wallet(settings: Settings) -> None:
-    """Raises `Config` when strangers could spend the owner's money without the owner having said so."""
-    variables = {vendor.key for vendor in _vendors(settings) if vendor.key in settings.keys}
-    if settings.public or not variables or (settings.loopback and not settings.space):
-        return
-    where = "On a public Space" if settings.space else f"At {settings.host}, beyond this machine,"
-    names = ", ".join(sorted(variables))
-    raise Config(
-        f"{where} everybody who finds the page could spend your credit: {names} is set. "
-        "Set CHAT_PUBLIC=1 if you want that, or take the key away."
+def whose_keys(settings: Settings) -> str:
+    """What is to be said at the start of keys that visitors may not spend; "" when there is nothing."""
+    variables = sorted({vendor.key for vendor in _vendors(settings) if vendor.key in settings.keys})
+    if settings.shares_keys or not variables:
+        return ""
+    wanted = {"CHAT_MESSAGES_EACH": settings.messages_each, "CHAT_MESSAGES": settings.messages}
+    wanted |= {"CHAT_PUBLIC=1": settings.public, "CHAT_MAX_TOKENS": settings.max_tokens}
+    names = ", ".join(variables)
+    unset = ", ".join(name for name, value in wanted.items() if not value)
+    return (
+        f"{names}: for you alone, in the terminal and in the browser that opened the address with its key. "
+        f"Visitors bring keys of their own. To let them spend yours, set {unset}, or CHAT_USERS."
     )
 
 
@@ -100,17 +112,16 @@ def _vendors(settings: Settings) -> tuple[Vendor, ...]:
 
 
 def _providers(
-    settings: Settings, clients: Clients
-) -> tuple[dict[str, Provider], dict[str, str], frozenset[str]]:
-    """Who can be asked; a sentence for who cannot; and which names are second ones.
-
-    A vendor with two protocols gets a second name for the other: `openai-chat`, `xai-responses`.
-    """
+    settings: Settings, vendors: tuple[Vendor, ...], clients: Clients
+) -> tuple[dict[str, Provider], dict[str, str], frozenset[str], frozenset[str]]:
+    """Who can be asked with the settings' keys; a sentence for who cannot; which names are second ones; and
+    which spend a key that is not for visitors."""
     usable: dict[str, Provider] = {}
     missing: dict[str, str] = {}
     second: dict[str, Provider] = {}
+    private: set[str] = set()
     own = {each.name for each in settings.endpoints}
-    for vendor in _vendors(settings):
+    for vendor in vendors:
         key = settings.key(vendor.key) if vendor.key else ""
         free = not vendor.key or vendor.name in own or vendor.url_variable in settings.urls
         if vendor.local and not settings.local:
@@ -121,13 +132,23 @@ def _providers(
                 "or choose a demo model."
             )
         else:
-            first, *others = vendor.protocols
-            usable[vendor.name] = _provider(first, vendor, key, clients, settings)
-            for protocol in others:
-                name = f"{vendor.name}-{protocol.partition('_')[2]}"
-                second[name] = _provider(protocol, vendor, key, clients, settings)
-    hidden = frozenset(second) - frozenset(usable)
-    return second | usable, missing, hidden
+            spoken = _spoken(vendor, key, clients, settings)
+            usable[vendor.name] = spoken.pop(vendor.name)
+            second |= spoken
+            if key and not settings.shares_keys:
+                private |= {vendor.name, *spoken}
+    return second | usable, missing, frozenset(second) - frozenset(usable), frozenset(private)
+
+
+def _spoken(vendor: Vendor, key: str, clients: Clients, settings: Settings) -> dict[str, Provider]:
+    """`vendor` by its name. With two protocols it has a second name for the other: `openai-chat`,
+    `xai-responses`."""
+    first, *others = vendor.protocols
+    found = {vendor.name: _provider(first, vendor, key, clients, settings)}
+    for protocol in others:
+        name = f"{vendor.name}-{protocol.partition('_')[2]}"
+        found[name] = _provider(protocol, vendor, key, clients, settings)
+    return found
 
 
 def _provider(protocol: Speaks, vendor: Vendor, key: str, clients: Clients, settings: Settings) -> Provider:
@@ -142,4 +163,4 @@ def _provider(protocol: Speaks, vendor: Vendor, key: str, clients: Clients, sett
             return Demo(vendor, settings.demo_pace)
 
 
-__all__ = ["App", "open_app", "refuse_open_wallet"]
+__all__ = ["App", "open_app", "whose_keys"]

@@ -2,19 +2,23 @@
 
 Lists are fetched from the vendors, kept for a while and never hard-coded; servers on this machine
 are listed when they answer. Lists arrive in the background: nothing waits for them, and a model
-that no list names can be asked for all the same. How a vendor is spoken to is the providers' business.
+that no list names can be asked for all the same. How a vendor is spoken to is the providers' business;
+what one owner sees of all this is a `Menu`.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 from chat.context import Window
-from chat.errors import Config, Fault, NotFound
+from chat.errors import Fault
+from chat.menu import Menu
 from chat.models import Model
+from chat.owners import LOCAL
 from chat.providers import Provider
 from chat.settings import Settings
+from chat.wallet import Wallet
 
 log = logging.getLogger(__name__)
 
@@ -24,24 +28,14 @@ PATIENCE = 10.0
 """Seconds that a vendor may take to answer with its list."""
 NEARBY = 0.3
 """Seconds within which a server on this machine answers, or is not there."""
-CUSTOMARY = "openai:gpt-4o-mini"
-"""The default where OpenAI can be asked and nothing else was chosen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Temperatures that may be sent; with a `reason`, none may."""
-
-    low: float
-    high: float
-    reason: str = ""
 
 
 class Catalogue:
     """`providers` by the vendor's name, all that may be asked for, in the order of the menu.
 
     `missing` has a sentence for each vendor that cannot be asked. `hidden` names can be asked for
-    but are not listed.
+    but are not listed. `private` ones spend a key that is the owner's at this machine alone; others ask
+    with the keys that they have in the `wallet`.
     """
 
     def __init__(
@@ -50,9 +44,12 @@ class Catalogue:
         providers: Mapping[str, Provider],
         missing: Mapping[str, str] | None = None,
         hidden: frozenset[str] = frozenset(),
+        private: frozenset[str] = frozenset(),
+        wallet: Wallet | None = None,
     ) -> None:
         self._settings, self._providers = settings, providers
-        self._missing, self._hidden = missing or {}, hidden
+        self._missing, self._hidden, self._private = missing or {}, hidden, private
+        self._wallet = wallet or Wallet(settings)
         self._lists: dict[str, dict[str, Model]] = {}
         self._faults: dict[str, str] = {}
         self._refused: dict[tuple[str, str], set[str]] = {}
@@ -60,89 +57,54 @@ class Catalogue:
         self._fetched = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self.version = 0
-        """Grows when the menu changes."""
+        """Grows when the menu of all changes."""
 
-    # -- for the menu ------------------------------------------------------------------------
+    def of(self, owner: str) -> Menu:
+        """What `owner` may ask now; "" is anybody."""
+        own = self._wallet.of(owner)
+        private = frozenset() if owner == LOCAL else self._private
+        providers = {name: each for name, each in self._providers.items() if name not in private}
+        lists: dict[str, Mapping[str, Model]] = {
+            name: models for name, models in self._lists.items() if name not in private
+        }
+        for name, each in own.items():
+            providers |= each.providers
+            lists[name] = each.models
+        order = {name: place for place, name in enumerate((*self._wallet.vendors, *self._providers))}
+        missing = dict(self._missing) if owner == LOCAL else self._advice(providers)
+        return Menu(
+            self._settings,
+            providers,
+            {name: lists[name] for name in sorted(lists, key=lambda name: order.get(name, len(order)))},
+            missing,
+            self._hidden,
+            private - frozenset(providers),
+            self.refused,
+        )
 
-    def names(self) -> list[str]:
-        """The models of the menu, as `vendor:id`."""
-        listed = [model.name for models in self._lists.values() for model in models.values()]
-        if not self._settings.models:
-            return listed
-        return [self._full(name) for name in self._settings.models]
+    def _advice(self, providers: Mapping[str, Provider]) -> dict[str, str]:
+        """What somebody without the owner's keys may do, by the name of each vendor that cannot be asked."""
+        settings, found = self._settings, dict(self._missing)
+        at_home = settings.loopback and settings.shares_keys and not settings.login
+        for name, vendor in self._wallet.vendors.items():
+            if name not in providers and self._wallet.takes(name):
+                otherwise = (
+                    f"{vendor.key}=… into the file .env and start again" if at_home else "choose a demo model"
+                )
+                own = f"{vendor.title} needs a key: put your own into “Your keys” in the sidebar"
+                found[name] = f"{own}, or {otherwise}."
+        return found
 
-    @property
-    def default(self) -> str:
-        """The model for those who chose none."""
-        if self._settings.model:
-            return self._full(self._settings.model)
-        if self._settings.models:
-            return self._full(self._settings.models[0])
-        listed = self._lists.get("openai")
-        if "openai" in self._providers and (not listed or CUSTOMARY.partition(":")[2] in listed):
-            return CUSTOMARY
-        others = [name for name in self.names() if not name.startswith("demo:")]
-        return next(iter(others), None) or next(iter(self.names()), "demo:tour")
-
-    @property
-    def vendors(self) -> frozenset[str]:
-        """The names that may stand before a model's, whether they can be asked now or not."""
-        return frozenset(self._providers) | frozenset(self._missing)
-
-    def default_of(self, vendor: str) -> str:
-        """The model for those who chose none but `vendor`. No more than `vendor:` when none is known."""
-        known = [name for name in (self.default, *self.names()) if name.startswith(f"{vendor}:")]
-        return known[0] if known else CUSTOMARY if CUSTOMARY.startswith(f"{vendor}:") else f"{vendor}:"
+    def version_of(self, owner: str) -> str:
+        """Another one when the menu of `owner` changes."""
+        return f"{self.version}.{self._wallet.version(owner)}"
 
     @property
     def faults(self) -> dict[str, str]:
         """Why the list of a vendor is not there, in a sentence, by the vendor's name."""
         return dict(self._faults)
 
-    @property
-    def keyless(self) -> bool:
-        """Whether the demo is all there is."""
-        return not any(name != "demo" and name not in self._hidden for name in self._lists) and not any(
-            not provider.vendor.local and name != "demo" for name, provider in self._providers.items()
-        )
-
     # -- for the engine ----------------------------------------------------------------------
-
-    def find(self, name: str) -> tuple[Provider, Model]:
-        """Who serves `name`, and what is known of it. Raises `Config` or `NotFound`."""
-        full = self._full(name)
-        if self._settings.models and full not in self.names():
-            raise NotFound(f"{name} is not among the models that are offered here. Choose one of the menu.")
-        vendor, _, id = full.partition(":")
-        if (provider := self._providers.get(vendor)) is None:
-            why = self._missing.get(vendor, f"No vendor is called {vendor}.")
-            if full != name.strip():
-                why = (
-                    f"{name} is no model of the menu; without a vendor before it, it would be OpenAI's. {why}"
-                )
-            raise Config(why)
-        if not id.strip():
-            raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
-        listed = self._lists.get(provider.vendor.name, {})
-        return provider, listed.get(id) or Model(vendor, id)
-
-    def temperature(self, name: str) -> Range:
-        """What may be sent to `name` as its temperature."""
-        try:
-            provider, model = self.find(name)
-        except Fault:
-            return Range(0, 2)
-        high = provider.vendor.max_temperature
-        if model.temperature is False or "temperature" in self.refused(model):
-            return Range(0, high, f"{model.id} takes no temperature.")
-        return Range(0, high)
-
-    def efforts(self, name: str) -> tuple[str, ...]:
-        """The thinking efforts that `name` is known to have."""
-        try:
-            return self.find(name)[1].efforts
-        except Fault:
-            return ()
 
     def refused(self, model: Model) -> frozenset[str]:
         """Names of body parameters that `model` was seen to refuse."""
@@ -216,18 +178,6 @@ class Catalogue:
             self._lists = {key: self._lists[key] for key in order if key in self._lists}
         self.version += changed
 
-    # -- names -------------------------------------------------------------------------------
-
-    def _full(self, name: str) -> str:
-        """`vendor:id`. A name is split at its first colon only if a vendor stands before it."""
-        name = name.strip()
-        vendor, colon, _ = name.partition(":")
-        if colon and (vendor in self._providers or vendor in self._missing):
-            return name
-        lister = next((vendor for vendor, models in self._lists.items() if name in models), "openai")
-        return f"{lister}:{name}"
-
     def _where(self, model: Model) -> tuple[str, str]:
-        provider: Callable[[str], Provider | None] = self._providers.get
-        found = provider(model.vendor)
+        found = self._providers.get(model.vendor)
         return (found.vendor.url if found else model.vendor, model.id)

@@ -27,6 +27,7 @@ from chat.events import (
     TurnFinished,
     TurnStarted,
 )
+from chat.menu import Range
 from chat.messages import (
     Message,
     Options,
@@ -66,10 +67,11 @@ class Engine:
         limits = self._settings.deadlines
         until = asyncio.get_running_loop().time() + limits.turn
         options = turn.options
-        name = options.model or self._catalogue.default
+        menu = self._catalogue.of(turn.owner)
+        name = options.model or menu.default
         yield TurnStarted(name, _shown(options))
-        provider, model = self._catalogue.find(name)
-        request, notices = self._request(turn, model)
+        provider, model = menu.find(name)
+        request, notices = self._request(turn, model, menu.temperature(model.name))
         for notice in notices:
             yield notice
         told = set[Notice]()
@@ -117,10 +119,10 @@ class Engine:
             "Ask for less at once, or switch tools off."
         )
 
-    def _request(self, turn: Turn, model: Model) -> tuple[Request, list[Notice]]:
+    def _request(self, turn: Turn, model: Model, rule: Range) -> tuple[Request, list[Notice]]:
         """The first request of a turn, without what is known not to be accepted, and a notice of each."""
         options, notices = turn.options, list[Notice]()
-        temperature, rule = options.temperature, self._catalogue.temperature(model.name)
+        temperature = options.temperature
         if temperature is not None and rule.reason:
             notices.append(Notice("temperature_not_sent", f"{rule.reason} Sent without it."))
             temperature = None

@@ -105,6 +105,8 @@ class Turn:
     question: str
     options: Options = field(default_factory=Options)
     history: tuple[Message, ...] = ()
+    owner: str = field(default="", repr=False)
+    """Who asks: whose keys may be spent. "" for nobody. Neither kept nor shown with the turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ class Runs:
         owner = conversation.owner
         network = self._limits.network(owner, address)
         self._limits.check(owner, network)
-        run = self.start(Turn(question, options, history), owner, network)
+        run = self.start(Turn(question, options, history, owner), owner, network)
         self._limits.count(owner, network)
         self._where[run.id] = conversation
         exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)

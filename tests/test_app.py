@@ -74,15 +74,15 @@ def test_it_serves_and_ends_when_told_to(tmp_path: Path) -> None:
         assert "sentinel" not in out + err
 
 
-def test_an_open_wallet_is_refused(tmp_path: Path) -> None:
-    with started(tmp_path, GRADIO_SERVER_NAME="0.0.0.0", OPENAI_API_KEY="sk-sentinel") as process:
+def test_keys_for_the_owner_alone_are_said_at_the_start(tmp_path: Path) -> None:
+    with started(tmp_path, GRADIO_SERVER_NAME="0.0.0.0", OPENAI_API_KEY="sk-sentinel-000") as process:
+        address(process)
+        process.send_signal(signal.SIGTERM)
         out, said = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert out == ""
+    assert process.returncode == 0, said
+    assert "OPENAI_API_KEY: for you alone" in said
     assert "CHAT_PUBLIC=1" in said
-    assert "OPENAI_API_KEY" in said
-    assert "sentinel" not in said
-    assert "Traceback" not in said
+    assert "sentinel" not in out + said
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from chat.catalogue import Catalogue, Range
+from chat.catalogue import Catalogue
 from chat.context import Window
 from chat.errors import Config, NotFound, Unreachable
+from chat.menu import Range
 from chat.models import Model
 from chat.providers.vendors import Vendor
 from chat.settings import Settings
@@ -39,13 +40,13 @@ DEMO = serves("demo", "tour", "fast")
 
 async def test_the_menu_is_what_the_vendors_list() -> None:
     found = await catalogue(DEMO, serves("openai", "gpt-9"))
-    assert found.names() == ["demo:tour", "demo:fast", "openai:gpt-9"]
+    assert found.of("").names() == ["demo:tour", "demo:fast", "openai:gpt-9"]
 
 
 async def test_without_a_key_the_demo_is_the_default() -> None:
     found = await catalogue(DEMO)
-    assert found.default == "demo:tour"
-    assert found.keyless
+    assert found.of("").default == "demo:tour"
+    assert found.of("").keyless
 
 
 @pytest.mark.parametrize(
@@ -59,12 +60,12 @@ async def test_without_a_key_the_demo_is_the_default() -> None:
 )
 async def test_the_default(settings: dict[str, str], default: str) -> None:
     found = await catalogue(DEMO, serves("openai", "gpt-4o-mini", "gpt-9"), missing=None, **settings)
-    assert found.default == default
+    assert found.of("").default == default
 
 
 async def test_the_default_is_one_that_is_there() -> None:
-    assert (await catalogue(DEMO, serves("openai", "gpt-9"))).default == "openai:gpt-9"
-    assert (await catalogue(DEMO, serves("acme", "one"))).default == "acme:one"
+    assert (await catalogue(DEMO, serves("openai", "gpt-9"))).of("").default == "openai:gpt-9"
+    assert (await catalogue(DEMO, serves("acme", "one"))).of("").default == "acme:one"
 
 
 @pytest.mark.parametrize(
@@ -82,28 +83,28 @@ async def test_names(name: str, vendor: str, id: str) -> None:
     found = await catalogue(
         serves("ollama", "llama3:8b", local=True), serves("openai"), serves("acme", "openai/gpt-oss")
     )
-    provider, model = found.find(name)
+    provider, model = found.of("").find(name)
     assert (provider.vendor.name, model.id) == (vendor, id)
 
 
 async def test_a_vendor_without_its_key_says_so() -> None:
     with pytest.raises(Config, match="Groq needs a key"):
-        (await catalogue(DEMO)).find("groq:llama")
+        (await catalogue(DEMO)).of("").find("groq:llama")
 
 
 async def test_the_allow_list_holds() -> None:
     found = await catalogue(DEMO, serves("openai", "gpt-9", "gpt-8"), CHAT_MODELS="gpt-9")
-    assert found.names() == ["openai:gpt-9"]
-    found.find("openai:gpt-9")
+    assert found.of("").names() == ["openai:gpt-9"]
+    found.of("").find("openai:gpt-9")
     with pytest.raises(NotFound):
-        found.find("openai:gpt-8")
+        found.of("").find("openai:gpt-8")
 
 
 async def test_a_vendor_that_does_not_answer_leaves_the_others_alone() -> None:
     silent = serves("openai")
     silent.listed = Unreachable("Nobody there.")
     found = await catalogue(DEMO, silent)
-    assert found.names() == ["demo:tour", "demo:fast"]
+    assert found.of("").names() == ["demo:tour", "demo:fast"]
     assert found.faults == {"openai": "Nobody there."}
 
 
@@ -123,20 +124,20 @@ async def test_temperature_rules() -> None:
     acme = serves("acme")
     acme.listed = [Model("acme", "cold", temperature=False), Model("acme", "warm", temperature=True)]
     found = await catalogue(acme)
-    assert found.temperature("acme:warm") == Range(0, 2)
-    assert "cold" in found.temperature("acme:cold").reason
+    assert found.of("").temperature("acme:warm") == Range(0, 2)
+    assert "cold" in found.of("").temperature("acme:cold").reason
     version = found.version
     found.refuse(Model("acme", "warm"), "temperature")
-    assert found.temperature("acme:warm").reason
+    assert found.of("").temperature("acme:warm").reason
     assert found.version > version
-    assert found.temperature("nobody:knows") == Range(0, 2)
+    assert found.of("").temperature("nobody:knows") == Range(0, 2)
 
 
 async def test_a_models_context_is_what_its_list_says_unless_a_refusal_said_better() -> None:
     acme = serves("acme")
     acme.listed = [Model("acme", "one", context=32_000), Model("acme", "two")]
     found = await catalogue(acme)
-    one, two = (found.find(f"acme:{id}")[1] for id in ("one", "two"))
+    one, two = (found.of("").find(f"acme:{id}")[1] for id in ("one", "two"))
     assert (found.window(one), found.window(two)) == (Window(32_000), Window())
     found.learn(one, Window(8192, 1.5))
     assert found.window(one) == Window(8192, 1.5)
@@ -153,7 +154,7 @@ async def test_what_the_list_said_is_not_taken_for_learned() -> None:
 async def test_a_model_that_was_loaded_for_the_question_is_asked_for_its_size() -> None:
     ollama, cloud = serves("ollama", "one", local=True), serves("acme", "two")
     found = await catalogue(ollama, cloud)
-    one, two = found.find("ollama:one")[1], found.find("acme:two")[1]
+    one, two = found.of("").find("ollama:one")[1], found.of("").find("acme:two")[1]
     ollama.listed, cloud.listed = [Model("ollama", "one", context=4096)], [Model("acme", "two", context=1)]
     found.learn(two, Window(None, 1.1))
     assert found.refresh() is None
@@ -161,9 +162,9 @@ async def test_a_model_that_was_loaded_for_the_question_is_asked_for_its_size() 
     task = found.refresh()
     assert task is not None
     await task
-    assert found.window(found.find("ollama:one")[1]) == Window(4096, 1.1)
-    assert found.find("acme:two")[1].context is None
-    found.learn(found.find("ollama:one")[1], Window(4096, 1.2))
+    assert found.window(found.of("").find("ollama:one")[1]) == Window(4096, 1.1)
+    assert found.of("").find("acme:two")[1].context is None
+    found.learn(found.of("").find("ollama:one")[1], Window(4096, 1.2))
     assert found.refresh() is None
 
 
@@ -179,15 +180,15 @@ async def test_a_model_that_was_loaded_for_the_question_is_asked_for_its_size() 
 )
 async def test_the_default_of_one_vendor(vendor: str, settings: dict[str, Any], default: str) -> None:
     found = await catalogue(DEMO, serves("openai", "gpt-9"), **settings)
-    assert found.default_of(vendor) == default
-    assert vendor in found.vendors
+    assert found.of("").default_of(vendor) == default
+    assert vendor in found.of("").vendors
 
 
 async def test_a_vendor_whose_list_is_not_there_yet() -> None:
     found = await catalogue(serves("openai"), serves("acme"))
-    assert found.default_of("openai") == "openai:gpt-4o-mini"
+    assert found.of("").default_of("openai") == "openai:gpt-4o-mini"
     with pytest.raises(NotFound, match="No model is named"):
-        found.find(found.default_of("acme"))
+        found.of("").find(found.of("").default_of("acme"))
     with pytest.raises(Config, match="needs a key"):
-        found.find(found.default_of("groq"))
-    assert "nope" not in found.vendors
+        found.of("").find(found.of("").default_of("groq"))
+    assert "nope" not in found.of("").vendors

@@ -16,7 +16,8 @@ VALUES = {"chat.messages", "chat.models", "chat.events", "chat.errors", "chat.un
 CONTRACT = {"chat.providers"}
 """The package's `__init__` and `vendors`, not the protocols."""
 ENGINE = {
-    *("chat.deadlines", "chat.attempts", "chat.catalogue", "chat.tools", "chat.transcript", "chat.settings"),
+    *("chat.deadlines", "chat.attempts", "chat.catalogue", "chat.menu", "chat.wallet", "chat.tools"),
+    *("chat.transcript", "chat.settings"),
     "chat.context",
     *CONTRACT,
     *VALUES,
@@ -25,7 +26,8 @@ FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
     "chat.transcript",
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
-    *("chat.export", "chat.logins", "chat.titles", *VALUES),
+    *("chat.menu", "chat.wallet", "chat.logins"),
+    *("chat.export", "chat.titles", *VALUES),
 }
 
 # Each part of the program, by the longest prefix of a module's name, with the parts it may import.
@@ -45,7 +47,11 @@ TABLE: dict[str, set[str]] = {
     "chat.tools": {"chat.settings", *VALUES},
     "chat.providers": {"chat.sse", "chat.settings", *VALUES},
     "chat.context": VALUES,
-    "chat.catalogue": {"chat.settings", "chat.context", *CONTRACT, *VALUES},
+    "chat.wallet": {"chat.settings", *CONTRACT, *VALUES},
+    "chat.menu": {"chat.settings", *CONTRACT, *VALUES},
+    "chat.catalogue": {
+        *("chat.settings", "chat.context", "chat.menu", "chat.owners", "chat.wallet", *CONTRACT, *VALUES),
+    },
     "chat.attempts": {
         *("chat.settings", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
     },

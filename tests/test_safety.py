@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat.api.safety import SafetyHeaders
-from chat.build import refuse_open_wallet
+from chat.build import whose_keys
 from chat.errors import Config
 from chat.settings import Settings
 
@@ -44,6 +44,7 @@ async def test_a_space_is_framed_by_its_host() -> None:
 
 
 KEY = {"OPENAI_API_KEY": "sk-1"}
+LIMITS = {"CHAT_MESSAGES_EACH": "9", "CHAT_MESSAGES": "99", "CHAT_MAX_TOKENS": "999"}
 
 
 @pytest.mark.parametrize(
@@ -54,22 +55,22 @@ KEY = {"OPENAI_API_KEY": "sk-1"}
         {**KEY, "GRADIO_SERVER_NAME": "localhost"},
         {"GRADIO_SERVER_NAME": "0.0.0.0"},
         {"SPACE_ID": "me/chat"},
-        {**KEY, "SPACE_ID": "me/chat", "CHAT_PUBLIC": "1"},
-        {**KEY, "GRADIO_SERVER_NAME": "0.0.0.0", "CHAT_PUBLIC": "1"},
+        {**KEY, **LIMITS, "SPACE_ID": "me/chat", "CHAT_PUBLIC": "1"},
+        {**KEY, "GRADIO_SERVER_NAME": "0.0.0.0", "CHAT_USERS": "ann:long-enough"},
         {"UNRELATED_API_KEY": "x", "GRADIO_SERVER_NAME": "0.0.0.0"},
     ],
 )
-def test_starts(environ: dict[str, str]) -> None:
-    refuse_open_wallet(Settings.read(environ))
+def test_nothing_is_said_of_keys_that_everybody_may_spend(environ: dict[str, str]) -> None:
+    assert whose_keys(Settings.read(environ)) == ""
 
 
 @pytest.mark.parametrize(
-    ("environ", "variable"),
+    ("environ", "variable", "wanted"),
     [
-        ({**KEY, "GRADIO_SERVER_NAME": "0.0.0.0"}, "OPENAI_API_KEY"),
-        ({**KEY, "GRADIO_SERVER_NAME": "192.168.1.7"}, "OPENAI_API_KEY"),
-        ({**KEY, "SPACE_ID": "me/chat"}, "OPENAI_API_KEY"),
-        ({"GROQ_API_KEY": "x", "SPACE_ID": "me/chat"}, "GROQ_API_KEY"),
+        ({**KEY, "GRADIO_SERVER_NAME": "0.0.0.0"}, "OPENAI_API_KEY", "CHAT_PUBLIC=1"),
+        ({**KEY, "GRADIO_SERVER_NAME": "192.168.1.7"}, "OPENAI_API_KEY", "CHAT_MESSAGES_EACH"),
+        ({**KEY, "SPACE_ID": "me/chat", "CHAT_PUBLIC": "1"}, "OPENAI_API_KEY", "CHAT_MAX_TOKENS"),
+        ({"GROQ_API_KEY": "x", "SPACE_ID": "me/chat"}, "GROQ_API_KEY", "CHAT_PUBLIC=1"),
         (
             {
                 "MY_HOST_API_KEY": "x",
@@ -77,15 +78,19 @@ def test_starts(environ: dict[str, str]) -> None:
                 "GRADIO_SERVER_NAME": "0.0.0.0",
             },
             "MY_HOST_API_KEY",
+            "CHAT_USERS",
         ),
     ],
 )
-def test_refuses_to_be_an_open_wallet(environ: dict[str, str], variable: str) -> None:
-    with pytest.raises(Config, match=variable) as caught:
-        refuse_open_wallet(Settings.read(environ))
-    assert "CHAT_PUBLIC=1" in caught.value.message
+def test_keys_for_the_owner_alone_are_named_with_what_would_share_them(
+    environ: dict[str, str], variable: str, wanted: str
+) -> None:
+    said = whose_keys(Settings.read(environ))
+    assert said.startswith(f"{variable}: for you alone")
+    assert wanted in said
+    assert ("CHAT_PUBLIC=1" in said) is ("CHAT_PUBLIC" not in environ)
 
 
 def test_a_server_of_ones_own_gets_no_vendors_key() -> None:
     with pytest.raises(Config, match="groq"):
-        refuse_open_wallet(Settings.read({"CHAT_ENDPOINTS": "groq=http://elsewhere/v1"}))
+        whose_keys(Settings.read({"CHAT_ENDPOINTS": "groq=http://elsewhere/v1"}))

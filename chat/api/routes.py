@@ -97,9 +97,10 @@ class Routes:
     ) -> Response:
         """The same, asked of this provider: `openai`, `anthropic`, or another of the menu."""
         question, choices = _either(ask, message)
-        if provider not in self._app.catalogue.vendors and "last-event-id" not in request.headers:
+        menu = self._app.catalogue.of(known(self._app, request).owner)
+        if provider not in menu.vendors and "last-event-id" not in request.headers:
             return _unknown(asking(self._app, request), provider)
-        model = choices.model or self._app.catalogue.default_of(provider)
+        model = choices.model or menu.default_of(provider)
         if not model.startswith(f"{provider}:"):
             model = f"{provider}:{model}"
         choices = choices.model_copy(update={"model": model})

@@ -58,7 +58,7 @@ class Talk:
         out.write(f"{BANNER}\n")
         out.flush()
         self._remind()
-        model = self._options.model or self._host.app.catalogue.default
+        model = self._options.model or self._host.app.catalogue.of(LOCAL).default
         self._note(f"{model} answers. Ctrl-C stops an answer that is too long.")
         while True:
             try:

@@ -30,12 +30,19 @@ class Clients:
     `connect` in seconds. `transport` stands in for the network in tests. Close with `aclose`.
     """
 
-    def __init__(self, connect: float = 5, transport: "httpx2.AsyncBaseTransport | None" = None) -> None:
-        self._connect = connect
-        self._transport = transport
-        self._http: httpx2.AsyncClient | None = None
+    def __init__(
+        self,
+        connect: float = 5,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
+        *,
+        pool: "_Pool | None" = None,
+    ) -> None:
+        self._pool = pool or _Pool(connect, transport)
         self._known: dict[tuple[str, str, str], Any] = {}
-        self._loading = asyncio.Lock()
+
+    def apart(self) -> "Clients":
+        """Others over the same connections, of which these know nothing: gone with who holds them."""
+        return Clients(pool=self._pool)
 
     async def openai(self, vendor: Vendor, key: str = "") -> "AsyncOpenAI":
         """For Chat Completions and Responses. Without a key no `Authorization` is sent."""
@@ -47,25 +54,41 @@ class Clients:
 
     async def aclose(self) -> None:
         self._known.clear()
-        if self._http is not None:
-            http, self._http = self._http, None
-            await http.aclose()
+        await self._pool.aclose()
 
     async def _client(self, sdk: str, vendor: Vendor, key: str) -> Any:
         which = (sdk, vendor.url, key)
         if which in self._known:
             return self._known[which]
-        async with self._loading:
+        async with self._pool.loading:
             if which in self._known:  # built while this one waited
                 return self._known[which]
-            if self._http is None:
-                self._http = await asyncio.to_thread(_http_client, self._connect, self._transport)
+            http = await self._pool.http()
             build = _openai if sdk == "openai" else _anthropic
-            client = await asyncio.to_thread(build, vendor, key, self._http)
+            client = await asyncio.to_thread(build, vendor, key, http)
             while len(self._known) >= _CLIENTS:
                 del self._known[next(iter(self._known))]
             self._known[which] = client
             return client
+
+
+class _Pool:
+    """The connections, opened late. `http` is called with `loading` held."""
+
+    def __init__(self, connect: float, transport: "httpx2.AsyncBaseTransport | None") -> None:
+        self._connect, self._transport = connect, transport
+        self._http: httpx2.AsyncClient | None = None
+        self.loading = asyncio.Lock()
+
+    async def http(self) -> "httpx2.AsyncClient":
+        if self._http is None:
+            self._http = await asyncio.to_thread(_http_client, self._connect, self._transport)
+        return self._http
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            http, self._http = self._http, None
+            await http.aclose()
 
 
 def _http_client(connect: float, transport: "httpx2.AsyncBaseTransport | None") -> "httpx2.AsyncClient":

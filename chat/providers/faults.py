@@ -266,6 +266,8 @@ def _no_model(status: int, quote: str, call: Call) -> Fault:
 
 
 def _auth(call: Call) -> str:
+    if call.vendor.brought:
+        return f"{call.title} does not accept your key. Check it, or make a new one there."
     if not call.vendor.key:
         return f"{call.title} at {call.host} asks for a key, and none is set for it."
     if not call.key:
@@ -274,7 +276,7 @@ def _auth(call: Call) -> str:
 
 
 def _key(call: Call) -> str:
-    return call.vendor.key or "the key"
+    return "your key" if call.vendor.brought else call.vendor.key or "the key"
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

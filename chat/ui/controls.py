@@ -15,6 +15,7 @@ from gradio.components import Component
 
 from chat.build import App
 from chat.errors import BadRequest
+from chat.menu import Menu
 from chat.messages import Options
 from chat.pacing import Pace
 from chat.ui.personas import PERSONAS
@@ -47,9 +48,10 @@ class Controls:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        name = app.catalogue.default
+        menu = app.catalogue.of("")
+        name = menu.default
         self.model = gr.Dropdown(
-            app.catalogue.names(),
+            menu.names(),
             value=name,
             label="Model",
             allow_custom_value=not app.settings.models,  # with an allow-list, there is nothing else to ask
@@ -59,7 +61,11 @@ class Controls:
         )
         with gr.Row(elem_id="temperature-row"):
             self.temperature = gr.Slider(
-                **self._temperature(name), step=0.1, buttons=[], elem_id="temperature", elem_classes=["unset"]
+                **self._temperature(menu, name),
+                step=0.1,
+                buttons=[],
+                elem_id="temperature",
+                elem_classes=["unset"],
             )
             self.warm = gr.Checkbox(False, visible=False)
             """Whether a temperature is sent at all. A slider always has a value."""
@@ -86,7 +92,7 @@ class Controls:
                 label="Longest answer, in tokens", placeholder=DEFAULT, max_lines=1, elem_id="max-tokens"
             )
             self.effort = gr.Dropdown(
-                **self._effort(name), filterable=False, interactive=True, elem_id="effort"
+                **self._effort(menu, name), filterable=False, interactive=True, elem_id="effort"
             )
             self.stream = gr.Checkbox(True, label="Stream the answer", elem_id="stream")
             self.pace = gr.Radio(
@@ -113,13 +119,14 @@ class Controls:
             self.tools,
         ]
 
-    def read(self, values: Sequence[Any]) -> Chosen:
+    def read(self, owner: str, values: Sequence[Any]) -> Chosen:
         """The values of `inputs`, as far as they make sense. Raises `BadRequest` for too few or too many."""
         if len(values) != len(self.inputs):
             raise BadRequest("This page is older than the program behind it. Load it again.")
         model, temperature, warm, system, max_tokens, effort, stream, pace, tools = values
-        name = _text(model) or self._app.catalogue.default
-        limits = self._app.catalogue.temperature(name)
+        menu = self._app.catalogue.of(owner)
+        name = _text(model) or menu.default
+        limits = menu.temperature(name)
         degrees = _number(temperature) if warm is True and not limits.reason else None
         longest = _whole(max_tokens)
         return Chosen(
@@ -143,24 +150,26 @@ class Controls:
         """Updates of `inputs` that change nothing."""
         return [gr.skip() for _ in self.inputs]
 
-    def opening(self) -> list[Any]:
+    def opening(self, owner: str) -> list[Any]:
         """Updates of `inputs` as the page opens with nothing asked yet: the models of now."""
-        menu = gr.update(choices=self._app.catalogue.names())
-        model = self._app.catalogue.default
+        menu = self._app.catalogue.of(owner)
+        update = gr.update(choices=menu.names())
+        model = menu.default
         if model != self.model.value:  # else a choice made meanwhile would be undone
-            menu["value"] = model
-        temperature, effort = self.of_model(model, None, "")
-        return self._updates(model=menu, temperature=temperature, effort=effort)
+            update["value"] = model
+        temperature, effort = self.of_model(owner, model, None, "")
+        return self._updates(model=update, temperature=temperature, effort=effort)
 
-    def restored(self, options: Options) -> list[Any]:
+    def restored(self, owner: str, options: Options) -> list[Any]:
         """Updates of `inputs` to what an answer was asked with."""
-        names = self._app.catalogue.names()
-        name = options.model or self._app.catalogue.default
+        menu = self._app.catalogue.of(owner)
+        names = menu.names()
+        name = options.model or menu.default
         if name not in names and not self.model.allow_custom_value:
-            name = self._app.catalogue.default
+            name = menu.default
         warm = options.temperature is not None
         wanted = options.temperature if warm else 1.0
-        temperature, effort = self.of_model(name, wanted, options.effort or "")
+        temperature, effort = self.of_model(owner, name, wanted, options.effort or "")
         temperature = {"value": wanted, **temperature, "elem_classes": [] if warm else ["unset"]}
         effort = {"value": options.effort or "", **effort}
         return self._updates(
@@ -179,22 +188,23 @@ class Controls:
         places = {id(getattr(self, name)): update for name, update in named.items()}
         return [places.get(id(each), gr.skip()) for each in self.inputs]
 
-    def of_model(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
+    def of_model(self, owner: str, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
         """Updates of temperature and effort for the model `name`. What still fits stays as it is, without
         a word of it: it may be changing at this moment, with the model (`restored`)."""
-        name = _text(name) or self._app.catalogue.default
-        properties, value = self._temperature(name), _number(temperature)
+        menu = self._app.catalogue.of(owner)
+        name = _text(name) or menu.default
+        properties, value = self._temperature(menu, name), _number(temperature)
         if value is None or properties["minimum"] <= value <= properties["maximum"]:
             del properties["value"]
         else:
             properties["value"] = min(max(value, properties["minimum"]), properties["maximum"])
-        efforts = self._effort(name)
+        efforts = self._effort(menu, name)
         if any(effort == known for _, known in efforts["choices"]):
             del efforts["value"]
         return gr.update(**properties), gr.update(**efforts)
 
-    def _temperature(self, name: str) -> dict[str, Any]:
-        limits = self._app.catalogue.temperature(name)
+    def _temperature(self, menu: Menu, name: str) -> dict[str, Any]:
+        limits = menu.temperature(name)
         return {
             "minimum": limits.low,
             "maximum": limits.high,
@@ -204,8 +214,8 @@ class Controls:
             "info": limits.reason,  # None would leave what is there
         }
 
-    def _effort(self, name: str) -> dict[str, Any]:
-        efforts = [effort for effort in self._app.catalogue.efforts(name) if effort in EFFORTS]
+    def _effort(self, menu: Menu, name: str) -> dict[str, Any]:
+        efforts = [effort for effort in menu.efforts(name) if effort in EFFORTS]
         return {
             "choices": [(DEFAULT, ""), *((EFFORTS[effort], effort) for effort in efforts)],
             "value": "",

@@ -95,7 +95,7 @@ class Handlers:
                     yield screen
             return
         try:
-            options, pace = self.controls.read(sent.values)
+            options, pace = self.controls.read(owner, sent.values)
             await self._app.runs.ask(
                 chat,
                 last.question if onward and last is not None else sent.question,
@@ -186,27 +186,34 @@ class Handlers:
         self._app.catalogue.refresh()
         owner, sent = self._owner(request), Sent.read(raw)
         chat = await self.places.arriving(owner, sent) if owner else None
-        return [*self._settings(chat, opening=True), gr.update(placeholder=welcome.text(self._app))]
+        return [
+            *self._settings(owner, chat, opening=True),
+            gr.update(placeholder=welcome.text(self._app, owner)),
+        ]
 
     async def settings(self, raw: Any, request: gr.Request) -> list[Any]:
         """What the last answer of a chat was asked with, for the sidebar. Without one, all stays."""
         owner, sent = self._owner(request), Sent.read(raw)
-        return self._settings(await self._app.store.peek(owner, sent.chat) if owner and sent.chat else None)
+        chat = await self._app.store.peek(owner, sent.chat) if owner and sent.chat else None
+        return self._settings(owner, chat)
 
-    def _settings(self, chat: Conversation | None, *, opening: bool = False) -> list[Any]:
+    def _settings(self, owner: str, chat: Conversation | None, *, opening: bool = False) -> list[Any]:
         last = chat.last if chat is not None else None
         if last is None:
-            return self.controls.opening() if opening else self.controls.unchanged()
+            return self.controls.opening(owner) if opening else self.controls.unchanged()
         model = last.options.model or last.transcript.model
-        return self.controls.restored(replace(last.options, model=model))
+        return self.controls.restored(owner, replace(last.options, model=model))
 
-    async def refresh(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any, Any]:
+    async def refresh(self, name: Any, temperature: Any, effort: Any, request: gr.Request) -> list[Any]:
         """The menu of now, and what is known by now of the model chosen in it."""
-        menu = gr.update(choices=self._app.catalogue.names())
-        return menu, *self.controls.of_model(name, temperature, effort)
+        owner = self._owner(request)
+        menu = gr.update(choices=self._app.catalogue.of(owner).names())
+        return [menu, *self.controls.of_model(owner, name, temperature, effort)]
 
-    async def of_model(self, name: Any, temperature: Any, effort: Any) -> tuple[Any, Any]:
-        return self.controls.of_model(name, temperature, effort)
+    async def of_model(
+        self, name: Any, temperature: Any, effort: Any, request: gr.Request
+    ) -> tuple[Any, Any]:
+        return self.controls.of_model(self._owner(request), name, temperature, effort)
 
     def _owner(self, request: gr.Request) -> str:
         return self._app.owners.of(dict(request.cookies))

@@ -36,7 +36,7 @@ def build_page(app: App) -> gr.Blocks:
             autoscroll=False,
             latex_delimiters=DELIMITERS,
             allow_tags=True,
-            placeholder=welcome.text(app),
+            placeholder=welcome.text(app, ""),
             feedback_options=None,
             container=False,
         ),

@@ -19,6 +19,7 @@ def route(parent: FastAPI, app: App) -> None:
         something could not be saved. `arrived`: what was sent with `key` began a run.
         """
         owner = app.owners.of(request.cookies)
+        app.wallet.heard(owner)
         shown = None
         if owner and chat != "":
             shown = await (app.store.current(owner) if chat is None else app.store.peek(owner, chat))
@@ -28,7 +29,7 @@ def route(parent: FastAPI, app: App) -> None:
             "run": last.run if last else "",
             "running": last is not None and last.transcript.ended is None,
             "length": last.transcript.length if last else 0,
-            "models": app.catalogue.version,
+            "models": app.catalogue.version_of(owner),
             "chats": app.store.version_of(owner) if owner else 0,
             "saved": not app.store.trouble,
             "trouble": app.store.trouble,

@@ -27,10 +27,10 @@ EXAMPLES = (
 )
 
 
-def text(app: App) -> str:
+def text(app: App, owner: str) -> str:
     """Markdown for the empty chat. A welcome from the settings takes the sentence's place."""
     parts = [app.settings.welcome or f"## {app.settings.title}\n\n{SENTENCE}"]
-    if _demo(app):
+    if app.catalogue.of(owner).keyless:
         parts.append(NO_KEY)
     return "\n\n".join(parts)
 
@@ -39,8 +39,4 @@ def examples(app: App) -> tuple[tuple[str, str], ...]:
     """Label and prompt."""
     if app.settings.examples:
         return tuple((prompt, prompt) for prompt in app.settings.examples)
-    return tuple(demo.EXAMPLES) if _demo(app) else EXAMPLES
-
-
-def _demo(app: App) -> bool:
-    return app.catalogue.keyless
+    return tuple(demo.EXAMPLES) if app.catalogue.of("").keyless else EXAMPLES

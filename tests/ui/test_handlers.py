@@ -249,7 +249,7 @@ async def test_what_is_not_chosen_is_not_sent(page: Chat, app: App) -> None:
 async def test_nonsense_from_the_browser_is_not_sent(page: Chat, nonsense: Any) -> None:
     names = ("temperature", "warm", "system", "max_tokens", "effort", "stream", "pace", "tools", "model")
     for name in names:
-        chosen = page.side.controls.read(values(page, **{"warm": True, name: nonsense}))
+        chosen = page.side.controls.read("me", values(page, **{"warm": True, name: nonsense}))
         options = chosen.options
         assert options.temperature is None or 0 <= options.temperature <= 2
         assert options.max_tokens is None or options.max_tokens >= 1
@@ -277,12 +277,12 @@ async def test_the_page_opens_with_the_model_last_asked(page: Chat, handlers: Ha
 async def test_a_model_without_temperature_is_greyed_with_its_reason(
     page: Chat, handlers: Handlers, app: App
 ) -> None:
-    _, known = app.catalogue.find("demo:tour")
+    _, known = app.catalogue.of("").find("demo:tour")
     app.catalogue.refuse(known, "temperature")
-    temperature, _ = await handlers.of_model("demo:tour", 0.7, "")
+    temperature, _ = await handlers.of_model("demo:tour", 0.7, "", request())
     assert temperature["interactive"] is False
     assert "temperature" in temperature["info"]
-    read = page.side.controls.read(values(page, model="demo:tour", temperature=0.7, warm=True))
+    read = page.side.controls.read("me", values(page, model="demo:tour", temperature=0.7, warm=True))
     assert read.options.temperature is None
 
 

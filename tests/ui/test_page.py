@@ -91,7 +91,7 @@ async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -
     state = (await site.client.get("/state")).json()
     assert state == {
         **{"chat": chat.id, "run": run.id, "running": False, "length": run.transcript.length},
-        **{"models": site.app.catalogue.version, "chats": site.app.store.version_of(owner)},
+        **{"models": site.app.catalogue.version_of(owner), "chats": site.app.store.version_of(owner)},
         **{"saved": True, "trouble": "", "arrived": False},
     }
     named = (await site.client.get("/state", params={"chat": chat.id, "key": "k"})).json()
@@ -116,8 +116,8 @@ async def test_a_stranger_s_state_is_that_of_no_chat(site: Site) -> None:
 
 
 async def test_the_empty_page_says_how_to_add_a_key_only_where_there_is_none(site: Site, keyed: Site) -> None:
-    assert "OPENAI_API_KEY" in welcome.text(site.app)
-    assert "OPENAI_API_KEY" not in welcome.text(keyed.app)
+    assert "OPENAI_API_KEY" in welcome.text(site.app, "")
+    assert "OPENAI_API_KEY" not in welcome.text(keyed.app, "")
 
 
 async def test_the_texts_of_the_settings_are_on_the_page() -> None:
@@ -143,4 +143,4 @@ async def test_a_value_too_few_is_an_older_page(site: Site) -> None:
     page = build_page(site.app)
     assert isinstance(page, Chat)
     with pytest.raises(BadRequest):
-        page.side.controls.read([])
+        page.side.controls.read("me", [])
