@@ -7,6 +7,7 @@ they have changed. Nothing here answers a question: the page asks `/chat/stream`
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -20,6 +21,15 @@ _STATIC = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 CLIENT = "streaming-chat.js"
+
+WELCOME = "Ask something, and watch the answer arrive."
+EXAMPLES = (
+    "Show me Markdown: a table and code",
+    "Think aloud: a bicycle and a bell cost 110 together, and the bicycle costs 100 more than the bell. "
+    "What does the bell cost?",
+    "What is 23 × 19 + 4, and what time is it in Tokyo?",
+)
+"""Each shows something else: text that takes shape, thinking, tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +50,16 @@ class Asset:
 class Embed:
     def __init__(self, app: App) -> None:
         settings = app.settings
-        names = {"title": settings.title, "welcome": settings.welcome or "Ask, and watch the answer arrive."}
+        examples = (
+            f'<button type="button">{escape(each)}</button>' for each in settings.examples or EXAMPLES
+        )
+        values = {
+            "title": escape(settings.title),
+            "welcome": escape(settings.welcome or WELCOME),
+            "examples": "\n".join(examples),
+        }
         page = (_STATIC / "embed.html").read_text("utf-8")
-        for name, value in names.items():
-            page = page.replace(f"{{{{{name}}}}}", escape(value))
-        self._page = page
+        self._page = re.sub(r"{{(\w+)}}", lambda name: values[name[1]], page)
         self._assets = {
             path.name: Asset(path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(_STATIC.iterdir())

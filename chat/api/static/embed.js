@@ -106,10 +106,14 @@
     }
   }
 
+  $("welcome").replaceChildren(renderMarkdown($("welcome").textContent));
+
   // -- the conversation -------------------------------------------------------------------------
 
+  const model = new URLSearchParams(location.search).get("model"); // /embed?model=… asks that one
   const fresh = () => {
-    const chat = new StreamingChat("chat/stream", { onEvent: (event) => chat.bubble.event(event) });
+    const onEvent = (event) => chat.bubble.event(event);
+    const chat = new StreamingChat("chat/stream", { onEvent, body: model ? { model } : {} });
     return chat;
   };
   let chat = fresh();
@@ -168,6 +172,9 @@
     chat.stop();
   };
   stop.addEventListener("click", halt);
+  for (const example of $("empty").querySelectorAll("button")) {
+    example.addEventListener("click", () => ask(example.textContent));
+  }
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && chat.streaming) halt();
   });

@@ -51,6 +51,7 @@ const renderMarkdown = (() => {
     const close = (mark, start) => {
       if (hopeless.has(mark)) return -1;
       for (let end = text.indexOf(mark, start); end >= 0; end = text.indexOf(mark, end + mark.length)) {
+        if (mark === "**" && text[end + 2] === "*") end += 1; // of three, the first closes what stands within
         const doubled = mark.length === 1 && (text[end + 1] === mark || text[end - 1] === mark);
         const inside = mark[0] === "_" && word(text[end + mark.length]);
         if (end > start && !doubled && !inside && !/\s/.test(text[end - 1])) return end;
@@ -84,9 +85,11 @@ const renderMarkdown = (() => {
         put(make("code", [/^ .*[^ ].* $/.test(code) ? code.slice(1, -1) : code]), end + mark.length);
         return true;
       },
-      "*": () => emphasis(text[at + 1] === "*" ? ["**", "strong"] : ["*", "em"]),
-      "_": () => !word(text[at - 1]) && emphasis(text[at + 1] === "_" ? ["__", "strong"] : ["_", "em"]),
-      "~": () => text[at + 1] === "~" && emphasis(["~~", "del"]),
+      "*": () =>
+        (text.startsWith("***", at) && emphasis("***", "strong", "em")) ||
+        (text[at + 1] === "*" ? emphasis("**", "strong") : emphasis("*", "em")),
+      "_": () => !word(text[at - 1]) && (text[at + 1] === "_" ? emphasis("__", "strong") : emphasis("_", "em")),
+      "~": () => text[at + 1] === "~" && emphasis("~~", "del"),
       "[": () => labelled(at + 1),
       "!": () => text[at + 1] === "[" && labelled(at + 2),
       "<": () => {
@@ -104,12 +107,13 @@ const renderMarkdown = (() => {
         return address(at, at + end.length, at + end.length);
       },
     };
-    function emphasis([mark, kind]) {
+    function emphasis(mark, kind, within) {
       const start = at + mark.length;
       if (start >= text.length || /\s/.test(text[start])) return false;
       const end = close(mark, start);
       if (end < 0) return false;
-      put(make(kind, inline(text.slice(start, end), linked)), end + mark.length);
+      const nodes = inline(text.slice(start, end), linked);
+      put(make(kind, within ? [make(within, nodes)] : nodes), end + mark.length);
       return true;
     }
     function labelled(start) {
@@ -155,7 +159,7 @@ const renderMarkdown = (() => {
     lines[index].includes("|") && CELLS.test(lines[index + 1] ?? "") &&
     cells(lines[index]).length === cells(lines[index + 1]).length;
   const begins = (line, depth) =>
-    FENCE.test(line) || HEADING.test(line) || RULE.test(line) || (depth < DEEPEST && (QUOTE.test(line) || ITEM.test(line)));
+    [FENCE, HEADING, RULE, ...(depth < DEEPEST ? [QUOTE, ITEM] : [])].some((mark) => mark.test(line));
 
   /** Elements of `lines`. `tight`: text stands without paragraphs, as in a list without empty lines. */
   function blocks(lines, depth = 0, tight = false) {
@@ -184,7 +188,7 @@ const renderMarkdown = (() => {
         index += 1;
       } else if (depth < DEEPEST && QUOTE.test(line)) {
         const inner = [];
-        for (; index < lines.length && QUOTE.test(lines[index]); index += 1) inner.push(lines[index].replace(QUOTE, ""));
+        for (; QUOTE.test(lines[index] ?? ""); index += 1) inner.push(lines[index].replace(QUOTE, ""));
         made.push(make("blockquote", blocks(inner, depth + 1)));
       } else if (depth < DEEPEST && ITEM.test(line)) {
         const [list, next] = items(lines, index, depth);

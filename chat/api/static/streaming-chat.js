@@ -123,7 +123,8 @@ globalThis.StreamingChat = (() => {
         if (this.#frames > had || performance.now() - began > STEADY) attempt = 0;
         attempt += 1;
         if (attempt > retries) {
-          throw failure(this.run ? "The connection was lost, and cannot be made again." : "The server cannot be reached.");
+          const lost = "The connection was lost, and cannot be made again.";
+          throw failure(this.run ? lost : "The server cannot be reached.");
         }
         const delay = Math.max(pause(attempt), 1000 * (wait || 0));
         this.said.event({ retrying: { attempt, delay } });
