@@ -68,9 +68,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 timeout_graceful_shutdown=GRACE,
                 timeout_keep_alive=75,
-                # A Space is reached through its host's proxy alone, which says what came by https.
-                proxy_headers=app.settings.space,
-                forwarded_allow_ips="*" if app.settings.space else None,
+                proxy_headers=False,  # `chat.api.proxies` reads them
                 server_header=False,
                 ws="wsproto",
                 ws_max_size=LARGEST_MESSAGE,

@@ -1,5 +1,6 @@
 """Who is let in: given these headers, this answer."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,10 +8,16 @@ import pytest
 from chat.api.gate import LARGEST_BODY, Gate
 
 OWN = {"host": "127.0.0.1:7860"}
+POST = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
 
 
 async def status(
-    path: str = "/gradio_api/queue/join", method: str = "POST", local: bool = True, **headers: str
+    path: str = "/gradio_api/queue/join",
+    method: str = "POST",
+    local: bool = True,
+    hosts: tuple[str, ...] = (),
+    client: str = "127.0.0.1",
+    **headers: str,
 ) -> int:
     """200 where the app was reached."""
 
@@ -26,8 +33,8 @@ async def status(
         raise AssertionError("nothing is read before it is let in")
 
     pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**OWN, **headers}.items() if v]
-    scope = {"type": "http", "method": method, "path": path, "headers": pairs}
-    await Gate(app, local=local)(scope, receive, send)
+    scope = {"type": "http", "method": method, "path": path, "headers": pairs, "client": (client, 5)}
+    await Gate(app, local=local, hosts=hosts)(scope, receive, send)
     return sent[0]["status"]
 
 
@@ -60,7 +67,8 @@ FROM = pytest.mark.parametrize(
         ({"sec_fetch_site": "none"}, 200),
         ({"sec_fetch_site": "cross-site", "origin": "http://127.0.0.1:7860"}, 403),
         ({"sec_fetch_site": "same-origin", "origin": "http://evil.example"}, 403),
-        ({"origin": "https://chat.example", "x_forwarded_host": "chat.example"}, 200),
+        ({"origin": "https://evil.example", "x_forwarded_host": "evil.example"}, 403),
+        ({"origin": "HTTP://LocalHost:7860", "host": "localhost:7860"}, 200),
     ],
 )
 
@@ -161,8 +169,104 @@ async def test_a_body_without_a_length_is_cut() -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"x" * 400_000, "more_body": True}
 
-    async def send(message: Any) -> None: ...
-
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")]}
-    await Gate(app, local=True)(scope, receive, send)
+    answer, send = keeping()
+    await Gate(app, local=True)(POST, receive, send)
     assert [message["type"] for message in got] == ["http.request"] * 2 + ["http.disconnect"]
+    assert answer[0]["status"] == 413
+    assert (b"connection", b"close") in answer[0]["headers"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_body_that_does_not_come_is_not_waited_for(fails: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert await receive() == {"type": "http.disconnect"}
+        if fails:
+            raise ConnectionError("gone")
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    answer, send = keeping()
+    await Gate(app, local=True, patience=0)(POST, receive, send)
+    assert [message.get("status") for message in answer] == [408, None]
+
+
+async def test_what_an_app_does_wrong_is_not_hidden() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise ZeroDivisionError
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}"}
+
+    with pytest.raises(ZeroDivisionError):
+        await Gate(app, local=True)(POST, receive, keeping()[1])
+
+
+async def test_after_its_body_a_request_may_last() -> None:
+    """The patience is for the body alone: who reads a stream says nothing for as long as it lasts."""
+    given = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "http.request"
+        assert (await receive())["type"] == "http.disconnect"
+        given.set()
+
+    messages = iter([{"type": "http.request", "body": b"{}"}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        await asyncio.sleep(0)
+        return next(messages)
+
+    answer, send = keeping()
+    await Gate(app, local=True, patience=60)(POST, receive, send)
+    assert given.is_set()
+    assert answer == []
+
+
+def keeping() -> tuple[list[Any], Any]:
+    """A list, and a `send` that keeps in it what is sent."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    return sent, send
+
+
+HOSTS = ("chat.example", "*.chat.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("chat.example", 200),
+        ("CHAT.example:8443", 200),
+        ("chat.example.", 200),
+        ("a.b.chat.example", 200),
+        ("evil.example", 403),
+        ("evilchat.example", 403),
+        ("chat.example.evil.example", 403),
+        (".chat.example", 403),
+        ("chat.example@evil.example", 403),
+        ("evil.example/chat.example", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+async def test_names_that_were_named(host: str, expected: int) -> None:
+    for local in (False, True):
+        for path, method in (("/", "GET"), ("/chat/stream", "POST")):
+            assert await status(path, method, local, HOSTS, "192.0.2.1", host=host) == expected
+
+
+async def test_this_machine_is_answered_by_its_own_names_too() -> None:
+    for host in ("localhost", "127.0.0.1:7860", "[::1]"):
+        for client, expected in (("127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 403), ("", 403)):
+            assert await status("/healthz", "GET", False, HOSTS, client, host=host) == expected
+    assert await status("/healthz", "GET", False, ("*",), "192.0.2.1", host="any.example") == 200
+
+
+async def test_two_lengths_are_none() -> None:
+    assert await status(content_length="2", transfer_encoding="chunked") == 400

@@ -2,21 +2,24 @@
 
 Gradio brings routes that this page has no use for, and that take files, run programs or hold
 connections: they are closed. What changes something, by whatever method, is not taken from another
-site's page, and a body is JSON of a largest size. On this machine alone only its own names are
-answered, so that a site whose name is made to point here (DNS rebinding) gets nothing.
+site's page, and a body is JSON of a largest size, which comes within some seconds. On this machine alone
+only its own names are answered, so that a site whose name is made to point here (DNS rebinding) gets
+nothing; with CHAT_HOSTS, only the names in it. What a proxy said of a request has been read (`proxies`).
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from chat.api import chunks
-from chat.errors import Kind
-
 LARGEST_BODY = 1_000_000
 """Bytes. The page sends a question and some settings."""
+
+PATIENCE = 30.0
+"""Seconds for a body to come. A megabyte takes eight at 1 Mbit/s."""
 
 SOCKET = "/chat/ws"
 """The one address with a WebSocket."""
@@ -29,17 +32,27 @@ _CLOSED = re.compile(
 )
 FOREIGN = "This request came from another site's page and was refused."
 _ELSEWHERE = (
-    "Runnel is open to this machine alone, as 127.0.0.1 or localhost. Behind a proxy, set CHAT_PUBLIC=1."
+    "Runnel is open to this machine alone, as 127.0.0.1 or localhost. Behind a proxy, name the proxy in "
+    "CHAT_PROXIES and the page in CHAT_HOSTS."
 )
+_UNNAMED = "Runnel does not answer to this name. Its operator lists the names in CHAT_HOSTS."
 _TOO_LARGE = "That is more than fits into one question."
+_TOO_SLOW = f"The body did not come within {PATIENCE:g} seconds."
+_TWO_LENGTHS = "A body has either a Content-Length or a Transfer-Encoding, not both."
 _NOT_JSON = "Send a body as JSON, with the header Content-Type: application/json."
+
+Refusal = tuple[int, str]
 
 
 class Gate:
-    """`local`: only this machine's own names are answered."""
+    """`local`: only this machine's own names are answered, and `hosts`. `hosts`: if any, only these."""
 
-    def __init__(self, app: Any, *, local: bool) -> None:
-        self._app, self._local = app, local
+    def __init__(
+        self, app: Any, *, local: bool, hosts: Iterable[str] = (), patience: float = PATIENCE
+    ) -> None:
+        self._app, self._patience = app, patience
+        self._hosts = (*hosts, *(OWN_NAMES if local else ()))
+        self._elsewhere = _ELSEWHERE if local else _UNNAMED
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -47,48 +60,92 @@ class Gate:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if scope["type"] == "websocket":
-            if scope["path"] != SOCKET or self._elsewhere(headers) or foreign(headers):
+            if scope["path"] != SOCKET or not self._named(scope, headers) or foreign(headers):
                 await send({"type": "websocket.close", "code": 1008})
             else:
                 await self._app(scope, receive, send)
             return
+        page = "text/html" in headers.get(b"accept", "")
         if refusal := self._refusal(scope, headers):
-            page = "text/html" in headers.get(b"accept", "")
-            await _answer(send, *refusal, page, openai=scope["path"].startswith("/v1/"))
+            await _answer(send, *refusal, page)
             return
-        taken = 0
+        if scope["method"] in ("GET", "HEAD") and not (
+            {b"content-length", b"transfer-encoding"} & set(headers)
+        ):
+            await self._app(scope, receive, send)
+            return
+        body, started = _Body(receive, self._patience), False
 
-        async def limited() -> Any:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            # A body without a length that grows too large ends as if its sender had gone.
-            return message if taken <= LARGEST_BODY else {"type": "http.disconnect"}
+        async def answer(message: Any) -> None:
+            nonlocal started
+            if started or body.refusal is None:
+                started = True
+                await send(message)
 
-        await self._app(scope, limited, send)
+        try:
+            await self._app(scope, body.receive, answer)
+        except Exception:
+            if started or body.refusal is None:
+                raise
+        if body.refusal is not None and not started:
+            await _answer(send, *body.refusal, page, close=True)
 
-    def _elsewhere(self, headers: Mapping[bytes, str]) -> bool:
-        return self._local and _host(headers.get(b"host", "")) not in OWN_NAMES
+    def _named(self, scope: Any, headers: Mapping[bytes, str]) -> bool:
+        """Whether it was asked for by a name that is answered."""
+        if not self._hosts:
+            return True
+        name = _host(headers.get(b"host", ""))
+        if name in OWN_NAMES:
+            return name in self._hosts or _loopback(scope)
+        return any(_matches(name, host) for host in self._hosts)
 
-    def _refusal(self, scope: Any, headers: dict[bytes, str]) -> tuple[int, str] | None:
-        if self._elsewhere(headers):
-            return 403, _ELSEWHERE
+    def _refusal(self, scope: Any, headers: Mapping[bytes, str]) -> Refusal | None:
+        if not self._named(scope, headers):
+            return 403, self._elsewhere
         if _CLOSED.match(scope["path"]):
             return 404, "Not found."
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            return 400, _TWO_LENGTHS
+        length = headers.get(b"content-length", "0")
+        if not (length.isascii() and length.isdecimal()) or len(length) > 20 or int(length) > LARGEST_BODY:
+            return 413, _TOO_LARGE
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         if foreign(headers):
             return 403, FOREIGN
-        length = headers.get(b"content-length", "0")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            return 413, _TOO_LARGE
         if int(length) or b"transfer-encoding" in headers:
             # JSON is what a browser sends to another site only after asking; plain text it sends unasked.
             kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
-            form = "application/x-www-form-urlencoded"  # of `login`, whose page needs no script
-            if kind != "application/json" and not (kind == form and scope["path"] == "/login"):
+            if kind != "application/json":
                 return 415, _NOT_JSON
         return None
+
+
+class _Body:
+    """A request's body on its way in. What grows too large, or does not come, ends as if its sender had gone;
+    `refusal` then says what to tell them."""
+
+    def __init__(self, receive: Any, patience: float) -> None:
+        self._receive, self._taken, self._whole = receive, 0, False
+        self._until = asyncio.get_running_loop().time() + patience
+        self.refusal: Refusal | None = None
+
+    async def receive(self) -> Any:
+        if self._whole:
+            return await self._receive()
+        if self.refusal is None:
+            try:
+                async with asyncio.timeout_at(self._until):
+                    message = await self._receive()
+            except TimeoutError:
+                self.refusal = 408, _TOO_SLOW
+            else:
+                self._taken += len(message.get("body", b""))
+                self._whole = not message.get("more_body", False)
+                if self._taken <= LARGEST_BODY:
+                    return message
+                self.refusal = 413, _TOO_LARGE
+        return {"type": "http.disconnect"}
 
 
 def foreign(headers: Mapping[bytes, str]) -> bool:
@@ -98,24 +155,43 @@ def foreign(headers: Mapping[bytes, str]) -> bool:
     if (origin := headers.get(b"origin")) is None:
         return False
     try:
-        return urlsplit(origin).netloc not in (headers.get(b"host"), headers.get(b"x-forwarded-host"))
+        return urlsplit(origin).netloc.lower() != headers.get(b"host", "").lower()
     except ValueError:
         return True
 
 
 def _host(header: str) -> str:
     try:
-        return urlsplit(f"//{header}").hostname or ""
+        return (urlsplit(f"//{header}").hostname or "").removesuffix(".")
     except ValueError:
         return ""
 
 
-async def _answer(send: Any, status: int, text: str, page: bool, openai: bool) -> None:
-    """As JSON for a program (in OpenAI's shape for its clients), as it is for a `page` that a person sees."""
-    kind: Kind = "not_found" if status == 404 else "too_large" if status == 413 else "bad_request"
-    told = chunks.error(text, kind, status) if openai else {"error": text, "kind": kind}
-    body = (text if page else json.dumps(told)).encode()
+def _matches(name: str, host: str) -> bool:
+    """`*.example.com` is every name below example.com, and not that one."""
+    return (
+        name == host
+        or host == "*"
+        or (host.startswith("*.") and name.endswith(host[1:]) and name != host[1:])
+    )
+
+
+def _loopback(scope: Any) -> bool:
+    """Whether it comes from this machine: a health check, say."""
+    try:
+        return ip_address(scope["client"][0]).is_loopback
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+async def _answer(send: Any, status: int, text: str, page: bool, *, close: bool = False) -> None:
+    """As JSON for a program, and as it is for a `page` that a person looks at. `close`: the rest of what was
+    sent is not waited for."""
+    kind = {404: "not_found", 413: "too_large"}.get(status, "bad_request")
+    body = (text if page else json.dumps({"error": text, "kind": kind})).encode()
     media = b"text/plain; charset=utf-8" if page else b"application/json"
     headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
+    if close:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

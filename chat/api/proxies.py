@@ -1,0 +1,113 @@
+"""Who came, by which scheme and name, where a proxy stands in between. Pure ASGI; app.py puts it outermost.
+
+A request's `client`, `scheme` and `Host` are afterwards what the proxy said, and nothing further in looks at
+the headers that said it: they are taken away, from whomever they came. They are believed only of a peer that
+the settings name; on a Space, whose proxy has no fixed address, of any peer, because nobody else reaches it.
+A client may have written the beginning of X-Forwarded-For, so the chain is read from its end, as far as
+named proxies go, and no further.
+
+RFC 7239's `Forwarded` is not read: a proxy that knows only the X-… headers hands a client's own one through.
+"""
+
+import logging
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+PEER = "runnel.peer"
+"""In the scope: the address of the connection itself, which may be a proxy's."""
+
+_FOR, _PROTO, _HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
+_TAKEN = {_FOR, _PROTO, _HOST, b"forwarded"}
+
+Address = IPv4Address | IPv6Address
+
+log = logging.getLogger(__name__)
+
+
+class Proxies:
+    """`named`: addresses and networks. `space`: the peer is the proxy of a Space."""
+
+    def __init__(self, app: Any, *, named: Iterable[str] = (), space: bool = False) -> None:
+        self._app, self._space = app, space
+        self._networks = [ip_network(each, strict=False) for each in named]
+        self._told = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket"):
+            scope = self._read(scope)
+        await self._app(scope, receive, send)
+
+    def _read(self, scope: Any) -> Any:
+        said: dict[bytes, list[str]] = {_FOR: [], _PROTO: [], _HOST: []}
+        headers: list[tuple[bytes, bytes]] = []
+        for name, value in scope["headers"]:
+            if name in said:
+                said[name] += (part.strip() for part in value.decode("latin-1").split(","))
+            if name not in _TAKEN:
+                headers.append((name, value))
+        peer = scope["client"][0] if scope.get("client") else ""
+        scope = {**scope, "headers": headers, PEER: peer}
+        if not (self._space or self.names(peer)):
+            if said[_FOR] and not self._told:  # once: whoever likes can send it
+                self._told = True
+                log.info("X-Forwarded-For of %s is not believed: CHAT_PROXIES does not name it.", peer)
+            return scope
+        chain = said[_FOR]
+        client, hops = self._client(chain)
+        if client is not None:
+            scope["client"] = (str(client), 0)
+        # Proxies that add to all three lists say at the same place of each what they saw.
+        place = -hops if hops else -1
+        if proto := _at(said[_PROTO], place, len(chain)).lower():
+            secure = proto in ("https", "wss")
+            if scope["type"] == "websocket":
+                scope["scheme"] = "wss" if secure else "ws"
+            else:
+                scope["scheme"] = "https" if secure else "http"
+        if host := _at(said[_HOST], place, len(chain)):
+            scope["headers"] = [pair for pair in headers if pair[0] != b"host"]
+            scope["headers"].append((b"host", host.encode("latin-1")))
+        return scope
+
+    def names(self, address: str) -> bool:
+        """Whether `address` is that of a proxy that the settings name."""
+        found = _address(address)
+        return found is not None and self._has(found)
+
+    def _has(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+    def _client(self, chain: list[str]) -> tuple[Address | None, int]:
+        """The last address that no named proxy has, or the first of all, and how many from the end it is.
+        None: nothing there can be read."""
+        client, hops = None, 0
+        for part in reversed(chain):
+            found = _address(part)
+            if found is None:
+                break  # «unknown», or nonsense: whoever wrote it is as far as it goes
+            client, hops = found, hops + 1
+            if not self._has(found):
+                break
+        return client, hops
+
+
+def _at(values: list[str], place: int, length: int) -> str:
+    """Of a list as long as the chain, what stands at its `place`; of any other, the last."""
+    if not values:
+        return ""
+    return values[place] if len(values) == length else values[-1]
+
+
+def _address(text: str) -> Address | None:
+    """Of `1.2.3.4`, `1.2.3.4:56`, `::1`, `[::1]:56`."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
