@@ -108,7 +108,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "sqlite3": ("chat.store", "chat.tools.search_docs"),
     "simpleeval": ("chat.tools.calculate",),
     "dotenv": ("chat.settings",),
-    "limits": ("chat.limits", "chat.counts", "chat.settings"),
+    "limits": ("chat.limits", "chat.counts", "chat.guesses", "chat.settings"),
     "httpx": (),  # the SDKs speak httpx2; a second client would be one too many
     "requests": (),
 }

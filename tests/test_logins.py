@@ -1,0 +1,234 @@
+"""Given these users, whose login a cookie is, and what a wrong password tells."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.errors import Config, RateLimited
+from chat.guesses import HERE
+from chat.logins import LASTS, LONGEST_NAME, Logins, name_of
+from chat.owners import COOKIE, LOCAL, Owners, person
+from chat.settings import Secret
+
+OWNERS = Owners(b"secret")
+ADDRESS = "192.0.2.1"
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def logins(clock: Clock | None = None, owners: Owners = OWNERS, **users: str) -> Logins:
+    named = users or {"ada": "correct horse", "böb": "battery staple"}
+    return Logins({name: Secret(each) for name, each in named.items()}, owners, clock or Clock())
+
+
+def test_name_and_password() -> None:
+    there = logins()
+    assert there.check("ada", "correct horse", ADDRESS) == "ada"
+    assert there.check("böb", "battery staple", ADDRESS) == "böb"
+    assert there.check("bo\u0308b", "battery staple", ADDRESS) == "böb"  # as another keyboard writes it
+    assert there.check(" ada ", "correct horse", ADDRESS) == "ada"
+    for name, password in (
+        ("ada", "battery staple"),
+        ("ada", ""),
+        ("ada", "correct horse "),
+        ("Ada", "correct horse"),
+        ("", ""),
+        ("ada\0", "correct horse"),
+        ("\udcff", "\udcff"),
+        ("x" * 100_000, "x" * 100_000),
+    ):
+        assert there.check(name, password, f"{ADDRESS}{len(name)}") == ""
+
+
+def test_nobody_may_log_in_where_there_are_no_users() -> None:
+    there = Logins({}, OWNERS)
+    assert not there.any
+    assert there.check("", "", ADDRESS) == ""
+
+
+@pytest.mark.parametrize("name", ["x" * (LONGEST_NAME + 1), "\u0300" * 300])
+def test_a_name_that_nobody_could_write(name: str) -> None:
+    with pytest.raises(Config, match="CHAT_USERS"):
+        Logins({name: Secret("long enough")}, OWNERS)
+
+
+def test_two_names_that_read_the_same() -> None:
+    with pytest.raises(Config, match="CHAT_USERS"):
+        Logins({each: Secret("long enough") for each in ("böb", "bo\u0308b")}, OWNERS)
+
+
+# -- guessing ----------------------------------------------------------------------------------------
+
+
+def test_the_right_password_is_told_from_nothing_while_one_has_to_wait() -> None:
+    told: set[str] = set()
+    for name in ("ada", "nobody"):
+        there = logins()
+        for _ in range(HERE.amount):
+            assert there.check(name, "wrong", ADDRESS) == ""
+        for password in ("correct horse", "wrong"):
+            with pytest.raises(RateLimited) as raised:
+                there.check(name, password, ADDRESS)
+            assert (raised.value.retry_after or 0) > HERE.get_expiry() - 5
+            told.add(raised.value.message)
+    assert told == {"Too many wrong passwords. Try again in 5 minutes."}
+
+
+def test_a_name_that_nobody_has_costs_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, work = logins(), list[tuple[str, Any]]()
+    digest, compare = hmac.digest, hmac.compare_digest
+
+    def counted_digest(key: Any, text: Any, method: Any) -> bytes:
+        work.append(("digest", len(text)))
+        return digest(key, text, method)
+
+    def counted_compare(one: Any, other: Any) -> bool:
+        work.append(("compare", (len(one), len(other))))
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "digest", counted_digest)
+    monkeypatch.setattr(hmac, "compare_digest", counted_compare)
+    known = there.login("ada")[1]
+    done: list[list[tuple[str, Any]]] = []
+    for name in ("ada", "eva"):
+        work.clear()
+        assert there.check(name, "wrong password", ADDRESS, known) == ""
+        done.append(list(work))
+    assert done[0] == done[1] != []
+
+
+def test_a_browser_that_is_known_is_so_for_its_person_alone() -> None:
+    there = logins()
+    _, known = there.login("ada")
+    for _ in range(HERE.amount):
+        there.check("ada", "wrong", ADDRESS)
+        there.check("böb", "wrong", ADDRESS)
+    assert there.check("ada", "correct horse", ADDRESS, known) == "ada"
+    with pytest.raises(RateLimited):
+        there.check("böb", "battery staple", ADDRESS, known)
+    with pytest.raises(RateLimited):
+        there.check("ada", "correct horse", ADDRESS, known[:-1] + ("A" if known[-1] != "A" else "B"))
+
+
+# -- cookies -----------------------------------------------------------------------------------------
+
+
+def test_each_login_is_another_one() -> None:
+    there = logins()
+    (one, known), (two, other) = there.login("ada"), there.login("ada")
+    assert len({one, two, known, other}) == 4
+    assert there.of(one) == there.of(two) == "ada"
+    assert there.of(known) == ""
+    assert there.of(there.login("böb")[0]) == "böb"
+
+
+def test_it_outlives_the_program_and_no_other_secret() -> None:
+    cookie, _ = logins().login("ada")
+    assert logins().of(cookie) == "ada"
+    assert logins(owners=Owners(b"another")).of(cookie) == ""
+
+
+def test_a_user_who_is_taken_away_has_no_login_any_more() -> None:
+    cookie, _ = logins().login("ada")
+    assert logins(böb="battery staple").of(cookie) == ""
+
+
+def test_a_changed_password_ends_the_logins_before_it() -> None:
+    cookie, _ = logins().login("ada")
+    assert logins(ada="another horse").of(cookie) == ""
+    assert logins(ada="correct horse", eva="12345678").of(cookie) == "ada"
+
+
+def test_it_ends_after_a_while_and_each_visit_renews_it() -> None:
+    clock = Clock()
+    there = logins(clock)
+    cookie, _ = there.login("ada")
+    assert there.renewed(cookie) == ""
+    clock.now += LASTS - 1
+    assert there.of(cookie) == "ada"
+    newer = there.renewed(cookie)
+    clock.now += 1
+    assert there.of(cookie) == there.renewed(cookie) == ""
+    assert there.of(newer) == "ada"
+
+
+def test_who_has_signed_out_comes_back_with_no_copy_of_it() -> None:
+    clock = Clock()
+    there = logins(clock)
+    (cookie, _), (other, _) = there.login("ada"), there.login("ada")
+    clock.now += LASTS / 2
+    newer = there.renewed(cookie)
+    there.end(newer)
+    assert there.of(newer) == there.of(cookie) == there.renewed(cookie) == ""
+    assert there.of(other) == "ada"
+    there.end("nonsense")
+
+
+THERE = logins()
+COOKIES = THERE.login("ada")
+
+
+@given(st.text(max_size=300))
+def test_whatever_stands_in_a_cookie_it_is_nobodys(value: str) -> None:
+    assert THERE.of(value) == ""
+    assert THERE.check("ada", "correct horse", ADDRESS, value) == "ada"
+
+
+@given(st.integers(0, 500), st.characters(codec="ascii"))
+def test_a_cookie_with_one_character_changed_is_nobodys(place: int, other: str) -> None:
+    cookie = COOKIES[0]
+    place %= len(cookie)
+    changed = cookie[:place] + other + cookie[place + 1 :]
+    assert THERE.of(changed) == ("" if changed != cookie else "ada")
+
+
+def test_the_parts_cannot_be_moved_into_one_another() -> None:
+    name, given_at, number, signature = COOKIES[0].split(".")
+    for forged in (
+        f"{name}.{given_at}0.{number}.{signature}",
+        f"{name}.{given_at[:-1]}.{given_at[-1]}{number[:-1]}.{signature}",
+        f"{name}.{given_at}.{number}",
+        f"{name}=.{given_at}.{number}.{signature}",
+        f"..{number}.{signature}",
+    ):
+        assert THERE.of(forged) == ""
+
+
+def test_no_cookie_of_one_kind_is_one_of_the_other() -> None:
+    owner = person("ada")
+    assert OWNERS.of({OWNERS.name: COOKIES[0], COOKIE: COOKIES[1]}) == ""
+    assert THERE.of(OWNERS.cookie(owner)) == ""
+
+
+# -- owners ------------------------------------------------------------------------------------------
+
+
+def test_a_person_is_the_same_owner_wherever_and_nobody_else_is() -> None:
+    owners = {person(name) for name in ("ada", "Ada", "böb", LOCAL, "person-x", "日本語🚴", "x" * 200)}
+    assert len(owners) == 7
+    for owner in owners:
+        assert OWNERS.of({COOKIE: OWNERS.cookie(owner)}) == owner  # it fits into a cookie
+        assert owner != LOCAL
+        assert len(owner) != 32
+    # It stands in the database with every chat, so it may never become another one.
+    assert person("ada") == "person-_e5DDUC9V97qwYbNl5ADPQ8G-QmogG585ucXq3x9UCk"
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\nb", "a\0", "a\u202eb", "x" * 201, "\ud800"])
+def test_what_is_no_name(text: str) -> None:
+    assert name_of(text) == ""
+
+
+@pytest.mark.parametrize("text", ["ada", "ada@example.com", "Dr. Ada, Countess", "日本語", "a b"])
+def test_what_is_one(text: str) -> None:
+    assert name_of(f" {text} ") == text
