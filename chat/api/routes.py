@@ -6,7 +6,7 @@
 Which dialect a route speaks is the table below; who may ask is `callers`', what begins `asking`'s.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from chat.api.asking import Reading, begin, find, resume
 from chat.api.bodies import LONGEST, Ask, Choices, Key, MaybeAsk
 from chat.api.callers import Caller, Refusal, asking, known
 from chat.api.dialects import CHUNKS, CONTENTS, EVENTS, LINES, MARKED_LINES, TEXT, WHOLE, Dialect, dumps
+from chat.api.document import RESUMES, STOPPED, streamed
 from chat.api.reading import Route, invalid
 from chat.api.streams import HEADERS, Stream, delivered
 from chat.build import App
@@ -31,33 +32,6 @@ DIALECTS = {
 
 Id = Annotated[str, Path(max_length=64)]
 Question = Annotated[str | None, Query(max_length=LONGEST, description="The question, if not in the body.")]
-
-_REFUSED: dict[str, Any] = {
-    "type": "object",
-    "properties": {"error": {"type": "string"}, "kind": {"type": "string"}},
-    "required": ["error", "kind"],
-}
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"description": why, "content": {"application/json": {"schema": _REFUSED}}}
-    for status, why in {
-        400: "It cannot be asked like this.",
-        401: "Nobody knows who is asking.",
-        403: "Another site's page sent it.",
-        404: "There is no such conversation or answer.",
-        413: "More than a megabyte.",
-        415: "Not JSON.",
-        422: "Something in it is not as it should be.",
-        429: "Too many at once; `Retry-After` says when to come again.",
-        503: "The program is ending.",
-    }.items()
-}
-
-
-def _answers(dialect: Dialect, example: str) -> dict[int | str, dict[str, Any]]:
-    streamed = {dialect.media: {"schema": {"type": "string"}, "example": example}}
-    text = {"text/plain": {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}}
-    over = {204: {"description": "All of it was delivered up to `Last-Event-ID`."}}
-    return {200: {"description": "The answer.", "content": {**text, **streamed}}, **over, **REFUSALS}
 
 
 class Routes:
@@ -77,9 +51,12 @@ class Routes:
                 endpoint,
                 methods=[method],
                 response_class=Response,
-                responses=_answers(DIALECTS[path], example),
+                responses=streamed(DIALECTS[path].media, example, only=method == "GET"),
+                openapi_extra=RESUMES,
             )
-        self.router.add_api_route("/runs/{id}/stop", self.stop, methods=["POST"], responses=REFUSALS)
+        self.router.add_api_route(
+            "/runs/{id}/stop", self.stop, methods=["POST"], responses=STOPPED, response_model=None
+        )
 
     async def stream(
         self, request: Request, ask: MaybeAsk | None = None, message: Question = None
