@@ -102,11 +102,14 @@ def process(*command: str, **environ: str) -> Iterator[str]:
 class Upstream:
     url: str
 
-    def bodies(self) -> list[dict[str, Any]]:
-        """Of all replies asked for so far."""
+    def requests(self) -> list[dict[str, Any]]:
+        """All replies asked for so far, as `tests.upstream.Recorded` has them."""
         with urllib.request.urlopen(f"{self.url}/_log", timeout=5) as answer:
             log = json.load(answer)
-        return [each["body"] for each in log["requests"] if each["path"].endswith("/chat/completions")]
+        return [each for each in log["requests"] if each["path"].endswith("/chat/completions")]
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [each["body"] for each in self.requests()]
 
 
 @pytest.fixture(scope="session")
