@@ -97,7 +97,8 @@ EXCEPTIONS = {
 OWNERS: dict[str, tuple[str, ...]] = {
     "openai": ("chat.providers",),
     "anthropic": ("chat.providers",),
-    "httpx2": ("chat.providers", "chat.tools.get_weather", "chat.build"),  # build: the tests' transport
+    # build: the tests' transport; doctor: it meets a served Runnel as any program would.
+    "httpx2": ("chat.providers", "chat.tools.get_weather", "chat.build", "chat.cli.doctor"),
     "gradio": ("chat.ui", "app"),
     "gradio_client": (),
     "fastapi": ("chat.api", "chat.ui", "app"),

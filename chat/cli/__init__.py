@@ -1,9 +1,10 @@
-"""The terminal: `python -m chat`. Ask once, talk until `quit`, or list the chats there are.
+"""The terminal: `python -m chat`. Ask once, talk until `quit`, list the chats there are, or ask the doctor.
 
     __init__   what is asked for, and exit codes
     arguments  the command line
     talk       a chat: new, or one that goes on
     chats      the list
+    doctor     is everything as it should be
     finding    which chat is meant
     host       the app on a loop in a thread of its own, so that the terminal may block
     screen     what is shown of a run: the answer on stdout, the rest on stderr
@@ -18,7 +19,7 @@ import asyncio
 import sys
 
 from chat.cli import streams
-from chat.cli.arguments import Ask, Chats, parse
+from chat.cli.arguments import Ask, Chats, Doctor, parse
 from chat.cli.finding import NoChat
 from chat.errors import Config, Fault
 from chat.settings import Settings
@@ -52,7 +53,11 @@ def main(argv: list[str] | None = None) -> int:
             return FAILED
 
 
-def _run(arguments: Ask | Chats) -> int:
+def _run(arguments: Ask | Chats | Doctor) -> int:
+    if isinstance(arguments, Doctor):
+        from chat.cli import doctor  # reads the settings itself: it is there to say what is wrong with them
+
+        return FINISHED if asyncio.run(doctor.run(arguments)) else FAILED
     settings = Settings.load()
     # What each of the two needs is imported in its own place: SQLAlchemy alone takes 0.2 s, a provider's
     # SDK more, and the help and wrong usage need none of it.

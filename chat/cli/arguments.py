@@ -1,6 +1,6 @@
 """The command line, read. Nothing here opens or asks anything.
 
-`parse` gives `Ask` (a question, or a talk) or `Chats` (the list, or one chat exported). Wrong usage
+`parse` gives `Ask` (a question, or a talk), `Chats` (the list, or one chat exported) or `Doctor`. Wrong usage
 is told by argparse on stderr, which then raises `SystemExit`.
 """
 
@@ -8,8 +8,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
-RESERVED = ("doctor",)
+COMMANDS = ("chats", "doctor")
 _QUOTE = "To ask a question that begins with «{}», put the whole question in quotation marks."
 _IDS = ("--chat", "--export")
 
@@ -40,19 +41,31 @@ class Chats:
     format: Literal["md", "json"] = "md"
 
 
-def parse(argv: Sequence[str]) -> Ask | Chats:
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    url: str = ""
+    """Without a slash at its end; "" to look at this machine."""
+    json: bool = False
+
+
+def parse(argv: Sequence[str]) -> Ask | Chats | Doctor:
     argv = _joined(argv)
-    if argv and argv[0] == "chats":
-        return _chats(argv[1:])
-    return _ask(argv)
+    match argv[:1]:
+        case ["chats"]:
+            return _chats(argv[1:])
+        case ["doctor"]:
+            return _doctor(argv[1:])
+        case _:
+            return _ask(argv)
 
 
 def _ask(argv: Sequence[str]) -> Ask:
     parser = argparse.ArgumentParser(
         prog="python -m chat",
-        usage="python -m chat [options] [question ...]\n       python -m chat chats [options]",
+        usage="python -m chat [options] [question ...]\n       python -m chat chats [options]\n"
+        "       python -m chat doctor [options] [URL]",
         description="Ask a model, and read the answer while it is written. Without a question, talk. "
-        "«python -m chat chats» lists the chats there are.",
+        "«python -m chat chats» lists the chats there are; «python -m chat doctor» says whether all is well.",
         epilog="A question may also come through a pipe; with both, what is piped follows the question. "
         "The answer goes to stdout and everything else to stderr. While talking, «quit» ends, /again asks "
         "the last question once more, and /continue asks for the rest of an answer that was cut off. "
@@ -77,13 +90,8 @@ def _ask(argv: Sequence[str]) -> Ask:
     )
     parser.add_argument("--events", action="store_true", help="print every event as a line of JSON instead")
     found = parser.parse_args(argv)
-    if found.question and found.question[0] in RESERVED:
-        word = found.question[0]
-        parser.error(
-            f"«{word}» is kept for a command of that name, which does not exist yet. {_QUOTE.format(word)}"
-        )
-    if found.question and found.question[0] == "chats":
-        parser.error(f"«chats» is a command and comes first, before its options. {_QUOTE.format('chats')}")
+    if found.question and (word := found.question[0]) in COMMANDS:
+        parser.error(f"«{word}» is a command and comes first, before its options. {_QUOTE.format(word)}")
     found.question = " ".join(found.question)
     return Ask(**vars(found))
 
@@ -120,6 +128,39 @@ def _chats(argv: Sequence[str]) -> Chats:
         parser.error(f"«{others[0]}» is no option of this list. {_QUOTE.format('chats')}")
     found.search = " ".join(found.search)
     return Chats(**vars(found))
+
+
+def _doctor(argv: Sequence[str]) -> Doctor:
+    parser = argparse.ArgumentParser(
+        prog="python -m chat doctor",
+        description="Look whether all is as it should be: keys, models, the disk, the port, who may come. "
+        "With an address, whether what is served there arrives, and arrives when it is written.",
+        epilog="It reads only, and asks nobody but the demo. With an address it sends CHAT_TOKEN, where that "
+        "is set. Exit codes: 0 nothing failed, 1 something did, 2 usage.",
+    )
+    parser.add_argument("url", nargs="?", type=_url, help="for instance https://chat.example.com")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    found, others = parser.parse_known_args(argv)
+    if others:
+        parser.error(f"«{others[0]}» is one too many. {_QUOTE.format('doctor')}")
+    return Doctor(found.url or "", found.json)
+
+
+def _url(text: str) -> str:
+    try:
+        address = urlsplit(text)
+        good = (
+            address.scheme in ("http", "https")
+            and address.hostname
+            and not (address.query or address.fragment)
+        )
+    except ValueError:
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(
+            f"«{text}» is no address; write it like https://chat.example.com. {_QUOTE.format('doctor')}"
+        )
+    return text.rstrip("/")
 
 
 def _joined(argv: Sequence[str]) -> list[str]:
