@@ -135,7 +135,7 @@ def test_a_restart_under_an_open_page_loses_nothing(
         screen.page.get_by_role("button", name="Continue").click()
         expect(screen.page.locator("#chat .seam")).to_contain_text("interrupted")
         screen.over(1)
-        expect(screen.answer).to_have_text(re.compile(rf"^\s*{r'\s*'.join([*said, *TOKENS[:5]])}\s*$"))
+        expect(screen.answer).to_have_text(re.compile(r"\s*".join(["^", *said, *TOKENS[:5], "$"])))
         expect(screen.page.get_by_role("button", name="Try again")).to_be_visible()
 
 
