@@ -134,5 +134,5 @@ class Logins:
 
 def name_of(text: str) -> str:
     """A person's name as it is compared: composed, without blanks around it. "" for what is no name."""
-    name = unicodedata.normalize("NFC", text).strip()
+    name = unicodedata.normalize("NFC", text).strip(" ")
     return name if name and len(name) <= LONGEST_NAME and name.isprintable() else ""

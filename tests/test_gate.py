@@ -135,6 +135,17 @@ async def test_a_body_is_json(method: str, kind: str, expected: int) -> None:
     assert await status("/chats/abc", method, content_type=kind, transfer_encoding="chunked") == expected
 
 
+async def test_a_form_is_for_the_login_alone() -> None:
+    form: dict[str, Any] = {"content_type": "application/x-www-form-urlencoded", "content_length": "2"}
+    assert await status("/login", **form) == 200
+    assert await status("/login", **form, origin="http://evil.example") == 403
+    assert await status("/login", **form, origin="null") == 403
+    assert await status("/login", **form, sec_fetch_site="same-site") == 403
+    assert await status("/login", content_type="text/plain", content_length="2") == 415
+    for path in ("/login/", "/login/me", "/logout", "/chat/stream", "/"):
+        assert await status(path, **form) == 415
+
+
 @pytest.mark.parametrize("method", CHANGING)
 async def test_no_body_needs_no_type(method: str) -> None:
     assert await status("/chats/abc", method) == 200

@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ from chat.api.callers import bears
 from chat.api.chunks import error
 from chat.api.cookie import cookies, redeems
 from chat.api.login import PATHS, Login, Visitor, answer
+from chat.api.proxies import PEER, Proxies
 from chat.errors import Kind, RateLimited
 from chat.logins import Logins, name_of
 from chat.owners import COOKIE, LOCAL, Owners, person
@@ -39,7 +39,7 @@ class Door:
     ) -> None:
         self._app, self._settings, self._owners, self._logins = app, settings, owners, logins
         self._login = Login(settings, owners, logins, framed=framed)
-        self._proxies = [ip_network(each, strict=False) for each in settings.proxies]
+        self._proxies = Proxies(None, named=settings.proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN:
@@ -95,19 +95,12 @@ class Door:
 
     def _named(self, scope: Any) -> list[str]:
         """The values of the login header, where it is to be believed."""
-        if not self._settings.login_header or not self._from_proxy(scope):
-            return []
         header = self._settings.login_header.encode()
+        if not header or not self._proxies.names(scope.get(PEER, _address(scope))):
+            return []
         raw = [value for name, value in scope["headers"] if name == header and value.strip()]
         # What is no UTF-8 has a character that no name may have.
         return [value.decode("utf-8", "replace").replace("\ufffd", "\0") for value in raw]
-
-    def _from_proxy(self, scope: Any) -> bool:
-        try:
-            peer = ip_address(_peer(scope))
-        except ValueError:
-            return False
-        return any(peer in network for network in self._proxies)
 
     def _as(self, scope: Any, owner: str) -> Any:
         """The request with the cookie of `owner`, and with no other one of ours."""
@@ -181,13 +174,9 @@ def _basic(authorization: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
-def _peer(scope: Any) -> str:
-    """Whose connection it is."""
+def _address(scope: Any) -> str:
     client = scope.get("client")
     return client[0] if client else ""
-
-
-_address = _peer
 
 
 def _values(scope: Any, header: bytes) -> list[str]:

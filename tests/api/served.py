@@ -14,11 +14,13 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from chat.api.door import Door
 from chat.api.gate import Gate
 from chat.api.mount import mount
 from chat.build import App, open_app
 from chat.catalogue import Catalogue
 from chat.engine import Engine
+from chat.logins import Logins
 from chat.runs import Runs
 from chat.settings import Settings
 from chat.slots import Slots
@@ -66,6 +68,9 @@ async def served(
         app = replace(opened, catalogue=catalogue, tools=known, runs=runs)
         parent = FastAPI(openapi_url=None)
         mount(parent, app, heartbeat=heartbeat)
+        if settings.login:
+            logins = Logins(settings.users, app.owners)
+            parent.add_middleware(Door, settings=settings, owners=app.owners, logins=logins)
         parent.add_middleware(Gate, local=settings.loopback and not settings.public)
         async with listening(parent) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
             try:
