@@ -13,7 +13,17 @@ from typing import Any, Protocol
 
 from chat.context import Window, fitted
 from chat.deadlines import Content, watched
-from chat.errors import CutOff, Fault, Overloaded, RateLimited, Refused, Server, TooLong, Unreachable
+from chat.errors import (
+    BadRequest,
+    CutOff,
+    Fault,
+    Overloaded,
+    RateLimited,
+    Refused,
+    Server,
+    TooLong,
+    Unreachable,
+)
 from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
 from chat.messages import Request
 from chat.models import Model
@@ -60,7 +70,7 @@ async def attempts(
     `until` in the loop's time.
     """
     title, model = provider.vendor.title, request.model
-    whole = replace(request, omit=request.omit | known.refused(model))
+    whole = _bounded(replace(request, omit=request.omit | known.refused(model)))
     request = fitted(whole, known.window(model))
     attempt, shortened = 1, 0
     while True:
@@ -78,7 +88,7 @@ async def attempts(
             fault = caught
         if isinstance(fault, Refused) and not begun and fault.parameter not in request.omit:
             known.refuse(model, fault.parameter)
-            whole = replace(whole, omit=whole.omit | {fault.parameter})
+            whole = _bounded(replace(whole, omit=whole.omit | {fault.parameter}))
             request = replace(request, omit=whole.omit)
             yield Notice(
                 "parameter_refused", f"{model.id} does not accept {fault.parameter}: sent without it."
@@ -100,6 +110,19 @@ async def attempts(
         attempt += 1
         yield Retrying(attempt + shortened, delay, fault.kind, fault.message)
         await sleep(delay)
+
+
+_LIMITS = ({"max_output_tokens"}, {"max_tokens", "max_completion_tokens"})
+"""The names of a limit that one protocol knows. Messages always sends its own."""
+
+
+def _bounded(request: Request) -> Request:
+    """`request`, or a fault where it would have no limit and must have one."""
+    if request.capped and any(names <= request.omit for names in _LIMITS):
+        raise BadRequest(
+            f"{request.model.id} takes no limit of tokens, and answers have one here. Choose another model."
+        )
+    return request
 
 
 class _Meter:

@@ -14,7 +14,7 @@ from limits.storage import Storage
 from limits.storage.base import MovingWindowSupport
 
 KEPT = 100_000
-"""Keys. One stranger has four, or five on the first day; all together are some 40 MB."""
+"""Keys. One stranger has four, or five on the first day; all together are some 50 MB."""
 
 
 class _Window:

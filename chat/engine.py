@@ -39,6 +39,7 @@ from chat.messages import (
     User,
 )
 from chat.models import Model
+from chat.owners import LOCAL
 from chat.reply import Reply
 from chat.settings import Settings
 from chat.tools import Outcome, Tools
@@ -114,6 +115,12 @@ class Engine:
                 yield TurnFinished("end" if stop == "tool_use" else stop, usage)
                 return
             request = replace(request, messages=(*request.messages, *said))
+            if request.capped:
+                left = self._settings.max_tokens - (usage.output or 0 if usage else 0)
+                if left <= 0:
+                    yield TurnFinished("length", usage)
+                    return
+                request = replace(request, max_tokens=min(request.max_tokens or left, left))
         raise TooManyRounds(
             f"{model.id} asked for tools {ROUNDS} times in a row without coming to an answer. "
             "Ask for less at once, or switch tools off."
@@ -137,6 +144,11 @@ class Engine:
         if specs and model.tools is False:
             notices.append(Notice("tools_not_sent", f"{model.id} takes no tools: asked without them."))
             specs = ()
+        longest, most = options.max_tokens, self._settings.max_tokens
+        if capped := bool(most) and turn.owner != LOCAL:
+            if longest is not None and longest > most:
+                notices.append(Notice("max_tokens_lowered", f"An answer has at most {most:,} tokens here."))
+            longest = min(longest or most, most)
         system = self._settings.system if options.system is None else options.system
         messages: tuple[Message, ...] = (*turn.history, User(turn.question))
         request = Request(
@@ -144,7 +156,8 @@ class Engine:
             messages=messages,
             system=system.strip() or None,
             temperature=temperature,
-            max_tokens=options.max_tokens,
+            max_tokens=longest,
+            capped=capped,
             effort=options.effort,
             tools=specs,
             stream=options.stream,

@@ -126,3 +126,5 @@ class Request:
     history: int = 0
     """How many of `messages`, from the first, were said before the question. They alone may be left out
     where all of it does not fit."""
+    capped: bool = False
+    """Whether `max_tokens` may not be left out: the asker is not to spend more."""

@@ -8,7 +8,7 @@ import pytest
 
 from chat.context import Window
 from chat.engine import Engine
-from chat.errors import CutOff, Overloaded, TooLong
+from chat.errors import CutOff, Overloaded, Refused, TooLong
 from chat.events import (
     Citation,
     Event,
@@ -28,6 +28,7 @@ from chat.events import (
 )
 from chat.messages import Assistant, Options, Raw, Text, ToolCall, ToolResults, Turn, User
 from chat.models import Model
+from chat.owners import LOCAL
 from chat.providers.vendors import Vendor
 from chat.settings import Deadlines
 from chat.tools import Context, tool
@@ -282,6 +283,62 @@ async def test_a_temperature_beyond_the_vendors_range_is_lowered_with_a_notice()
     events = await answer(vendor, temperature=1.8)
     assert "temperature_lowered" in [e.code for e in events if isinstance(e, Notice)]
     assert vendor.asked[0].temperature == 1
+
+
+@pytest.mark.parametrize(
+    ("owner", "asked", "sent", "lowered"),
+    [
+        ("ann", 5000, 100, True),
+        ("ann", 101, 100, True),
+        ("ann", 100, 100, False),
+        ("ann", 7, 7, False),
+        ("ann", None, 100, False),
+        ("", None, 100, False),
+        (LOCAL, 5000, 5000, False),
+        (LOCAL, None, None, False),
+    ],
+)
+async def test_an_answer_has_at_most_the_tokens_of_the_settings(
+    owner: str, asked: int | None, sent: int | None, lowered: bool
+) -> None:
+    vendor = Scripted([says("Hi.")])
+    options = Options(model="acme:one", max_tokens=asked)
+    answering = engine(vendor, max_tokens=100).answer(Turn("Hello?", options, owner=owner))
+    events = [event async for event in answering]
+    assert isinstance(last(events), TurnFinished)
+    assert vendor.asked[0].max_tokens == sent
+    notices = [event for event in events if isinstance(event, Notice)]
+    assert [notice.code for notice in notices] == ["max_tokens_lowered"] * lowered
+    assert all("100 tokens" in notice.text for notice in notices)
+
+
+async def test_the_rounds_of_an_answer_share_its_tokens() -> None:
+    rounds = [[Usage(output=n), *calls("double")] for n in (30, 50, 20)]
+    vendor = Scripted([*rounds, says("Never asked.")])
+    events = await answer(vendor, double, tools=("double",), settings={"max_tokens": 100})
+    assert [request.max_tokens for request in vendor.asked] == [100, 70, 20]
+    assert last(events) == TurnFinished("length", Usage(output=100))
+
+
+async def test_without_a_cap_each_round_may_have_what_was_asked_for() -> None:
+    rounds = [[Usage(output=90), *calls("double")] for _ in range(2)]
+    vendor = Scripted([*rounds, says("42")])
+    await answer(vendor, double, tools=("double",), max_tokens=100)
+    assert [request.max_tokens for request in vendor.asked] == [100] * 3
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"), [(["max_output_tokens"], 1), (["max_tokens", "max_completion_tokens"], 2)]
+)
+async def test_a_model_that_takes_no_limit_is_not_asked_without_one(names: list[str], asked: int) -> None:
+    vendor = Scripted([*([Refused("No.", parameter=name)] for name in names), says("Endless.")])
+    capped = engine(vendor, max_tokens=100)
+    for _ in range(2):  # the second time it is known
+        ended = last([event async for event in capped.answer(turn())])
+        assert isinstance(ended, TurnFailed)
+        assert ended.failure.kind == "bad_request"
+        assert "Choose another model" in ended.failure.message
+        assert len(vendor.asked) == asked
 
 
 async def test_an_unknown_vendor_says_which_variable_is_missing() -> None:

@@ -56,7 +56,7 @@ TABLE: dict[str, set[str]] = {
         *("chat.settings", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
     },
     "chat.reply": VALUES,
-    "chat.engine": {"chat.reply", *ENGINE},
+    "chat.engine": {"chat.reply", "chat.owners", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
     "chat.conversations": {"chat.transcript", *VALUES},
     "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
