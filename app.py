@@ -27,7 +27,7 @@ async def serve(settings: Settings) -> None:
         from starlette.middleware.cors import CORSMiddleware
 
         from chat import ui
-        from chat.api import chats
+        from chat.api import chats, keys
         from chat.api.cookie import Cookie
         from chat.api.gate import Gate
         from chat.api.mount import mount
@@ -39,6 +39,7 @@ async def serve(settings: Settings) -> None:
             # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
             parent.add_middleware(CORSMiddleware, allow_origins=[])
             chats.route(parent, app)
+            keys.route(parent, app)
             mount(parent, app)
             ui.mount(parent, app)
             framed = settings.space

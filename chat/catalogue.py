@@ -93,6 +93,8 @@ class Catalogue:
                 )
                 own = f"{vendor.title} needs a key: put your own into “Your keys” in the sidebar"
                 found[name] = f"{own}, or {otherwise}."
+        for name in self._private - frozenset(providers):
+            found[name] = found[self._providers[name].vendor.name]  # second names too
         return found
 
     def version_of(self, owner: str) -> str:

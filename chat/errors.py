@@ -180,16 +180,38 @@ _KEY = re.compile(
 )
 _GAP = r"[^!-~]{0,8}"
 """What may break a key that is echoed: blanks, line ends, characters of no width."""
+_PIECE = r"[\w*….•-]"
+"""What may stand beside a piece of a key: more of it, or what masks the rest."""
 
 
 def redact(text: str, keys: Iterable[str] = ()) -> str:
     """`text` without `keys` and without anything that looks like a key.
 
-    A key of eight characters or more is found in any case, and when it is broken (a line end in the middle).
+    A key of eight characters or more is found in any case, and when it is broken (a line end in the middle);
+    of one of sixteen or more its beginning and its end are found too, with what masks the rest.
     """
     for key in keys:
         if len(key) >= 4:
             text = text.replace(key, "[key]")
         if len(solid := re.sub("[^!-~]", "", key)) >= 8:
             text = re.sub(_GAP.join(map(re.escape, solid)), "[key]", text, flags=re.IGNORECASE)
+        if len(solid) >= 16:
+            text = _without_pieces(text, solid)
     return _KEY.sub("[key]", text)
+
+
+def _without_pieces(text: str, key: str) -> str:
+    """`text` without the beginning of `key`, its end, and a masked form of it: `abc1****wxyz`."""
+    begins, ends, first = re.escape(key[:8]), re.escape(key[-8:]), re.escape(key[:3])
+    text = re.sub(rf"{begins}{_PIECE}*(?<!\.)", "[key]", text, flags=re.IGNORECASE)
+    text = re.sub(
+        rf"{first}[\w-]{{0,20}}(?:[*…•]|\.{{3}}){_PIECE}*(?<!\.)", "[key]", text, flags=re.IGNORECASE
+    )
+    # Backwards by hand: a pattern that begins with a repetition takes quadratic time.
+    kept, last = "", 0
+    for found in re.finditer(ends, text, re.IGNORECASE):
+        start = found.start()
+        while start > last and re.match(_PIECE, text[start - 1]):
+            start -= 1
+        kept, last = f"{kept}{text[last:start]}[key]", found.end()
+    return kept + text[last:]

@@ -49,6 +49,8 @@ class Own:
     """What the vendor lists for this key, by id; empty where it did not answer."""
     works: bool | None
     """None: nobody knows yet."""
+    sentence: str
+    """What its vendor said of it, for a person."""
 
 
 @dataclass(slots=True)
@@ -115,10 +117,10 @@ class Wallet:
         providers = self._make(found, key)
         self._trying += 1
         try:
-            models, works = await _tried(providers[vendor])
+            models, works, sentence = await _tried(providers[vendor])
         finally:
             self._trying -= 1
-        own = Own(found, providers, models, works)
+        own = Own(found, providers, models, works, sentence)
         # What was heard of the owner meanwhile may have been «forget all».
         purse = self._purses.setdefault(owner, purse)
         purse.own[vendor] = own
@@ -192,18 +194,24 @@ def check(key: str) -> None:
         )
 
 
-async def _tried(provider: Provider) -> tuple[dict[str, Model], bool | None]:
+async def _tried(provider: Provider) -> tuple[dict[str, Model], bool | None, str]:
     """The models that the vendor lists, and whether that says that it accepts the key. Raises `Auth`."""
+    title = provider.vendor.title
     try:
         async with asyncio.timeout(PATIENCE):
             models = {model.id: model for model in await provider.models()}
-    except Auth as fault:
+    except Fault as fault:
         # 403: a good key may be one that is not allowed to read the list.
-        if fault.status != 403:
+        if isinstance(fault, Auth) and fault.status != 403:
             raise
-    except (Fault, TimeoutError) as error:
-        why = error.message if isinstance(error, Fault) else "no answer in time"
-        log.info("a key for %s could not be tried: %s", provider.vendor.name, why)
+        why = fault.message
+    except TimeoutError:
+        why = f"{title} did not answer in time."
     else:
-        return models, None if provider.vendor.open_list else True
-    return {}, None
+        count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+        if not provider.vendor.open_list:
+            return models, True, f"{title} took the key: {count}."
+        unknown = f"{title} has {count}, which it shows to everybody."
+        return models, None, f"{unknown} Whether it takes the key, your first question will tell."
+    log.info("a key for %s could not be tried: %s", provider.vendor.name, why)
+    return {}, None, f"{why} The key is kept, and will be tried with your first question."

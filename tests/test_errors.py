@@ -1,6 +1,7 @@
 """The closed set of failures, and texts that leave without a key in them."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import get_args
 
@@ -79,6 +80,32 @@ def test_keys_are_taken_out(text: str, left: str):
 )
 def test_ordinary_words_stay(text: str):
     assert redact(text) == text
+
+
+LONG = "Zq81xYwv0aKdT7LmNn3pRs9U"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"Your key {LONG[:12]} is wrong.", "Your key [key] is wrong."),
+        (f"Your key {LONG[:14]}. Get another", "Your key [key]. Get another"),
+        (f"ending in …{LONG[-8:]}.", "ending in [key]."),
+        (f"«{LONG[4:]}»", "«[key]»"),
+        (f"{LONG[:4]}****{LONG[-4:]} is no key", "[key] is no key"),
+        (f"{LONG[:3]}...{LONG[-4:]}", "[key]"),
+        (f"twice: {LONG[:10].lower()}, {LONG[-9:].upper()}", "twice: [key], [key]"),
+    ],
+)
+def test_pieces_of_a_key_are_taken_out_too(text: str, left: str):
+    assert redact(text, [LONG]) == left
+
+
+def test_pieces_are_looked_for_in_linear_time():
+    begun = time.perf_counter()
+    redact("a" * 30_000 + LONG[-7:], [LONG])
+    redact(LONG[:3] * 10_000, [LONG])
+    assert time.perf_counter() - begun < 1
 
 
 def test_an_empty_or_tiny_key_does_not_shred_the_text():

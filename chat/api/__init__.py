@@ -4,5 +4,5 @@ mount      the routes, and the OpenAPI document     routes, completions, websock
 dialects, chunks   the formats, pure                streams    a run through one of them, into a response
 bodies, completion_bodies, reading      what may be sent
 callers, asking    who asks; from a request to its run
-gate, safety, cookie   middleware of every answer, the page's too      chats   the page's list
+gate, safety, cookie   middleware of every answer, the page's too      chats, keys   what the page asks
 """
