@@ -20,6 +20,9 @@ PEER = "runnel.peer"
 _FOR, _PROTO, _HOST = b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"
 _TAKEN = {_FOR, _PROTO, _HOST, b"forwarded"}
 
+INTERNAL = [ip_network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+"""Networks that lead nowhere from outside: RFC 1918, and RFC 6598 between a provider and its customers."""
+
 Address = IPv4Address | IPv6Address
 
 log = logging.getLogger(__name__)
@@ -87,9 +90,14 @@ class Proxies:
             if found is None:
                 break  # «unknown», or nonsense: whoever wrote it is as far as it goes
             client, hops = found, hops + 1
-            if not self._has(found):
+            # A Space's own hops have private addresses: counted by one, all visitors would be one person.
+            if not (self._has(found) or (self._space and _is_internal(found))):
                 break
         return client, hops
+
+
+def _is_internal(address: Address) -> bool:
+    return any(address in network for network in INTERNAL)
 
 
 def _at(values: list[str], place: int, length: int) -> str:

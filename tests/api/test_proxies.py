@@ -103,6 +103,7 @@ async def test_that_somebody_was_not_believed_is_said_once(caplog: pytest.LogCap
 async def test_on_a_space_the_last_address_is_believed_and_no_other() -> None:
     assert await client(f"1.1.1.1, {VISITOR}", peer="10.20.30.40", space=True) == VISITOR
     assert await client(f"1.1.1.1, {VISITOR}", peer="198.51.100.1", space=True) == VISITOR
+    assert await client(f"1.1.1.1, {VISITOR}, 10.0.3.4", peer="10.20.30.40", space=True) == VISITOR
     assert (await seen(("x-forwarded-proto", "https"), peer="198.51.100.1", space=True))["scheme"] == "https"
 
 
