@@ -8,11 +8,16 @@ from contextlib import aclosing
 
 import pytest
 
+from chat import slots
 from chat.conversations import Conversation
-from chat.errors import BadRequest
+from chat.errors import BadRequest, RateLimited
 from chat.events import Entry, Event, TextDelta, TurnFailed, TurnFinished, TurnStarted
+from chat.limits import Limits
 from chat.messages import Options, Turn, User
+from chat.owners import LOCAL
 from chat.runs import Run, Runs
+from chat.settings import Settings
+from chat.slots import Slots
 
 Answer = Callable[[Turn], AsyncGenerator[Event, None]]
 
@@ -358,6 +363,55 @@ async def test_a_second_question_waits_for_the_first_answer() -> None:
     await runs.ask(conversation, "One?", Options())
     with pytest.raises(BadRequest):
         await runs.ask(conversation, "Two?", Options())
+    await runs.aclose()
+
+
+async def test_what_has_begun_is_counted_and_nothing_else() -> None:
+    """Refused, sent twice, empty, at the wrong moment: none of it takes anything from what one may ask."""
+    teller = Teller()
+    limits = Limits(Settings.read({"CHAT_RATE": "2/hour"}))
+    runs, conversation = Runs(teller.answer, slots=Slots(1, 1), limits=limits), Conversation("me")
+    run = await runs.ask(conversation, "One?", Options(), key="k", address="192.0.2.1")
+    assert await runs.ask(conversation, "One?", Options(), key="k", address="192.0.2.1") is run
+    for question, more in (("", {}), ("Two?", {}), ("", {"continues": True})):
+        with pytest.raises(BadRequest):
+            await runs.ask(conversation, question, Options(), address="192.0.2.1", **more)
+    run.stop()
+    await run.finished()
+    again = await runs.ask(conversation, "", Options(), again=True, address="192.0.2.1")
+    again.stop()
+    await again.finished()
+    with pytest.raises(RateLimited, match="2 questions an hour"):
+        await runs.ask(conversation, "Three?", Options(), address="192.0.2.1")
+    with pytest.raises(RateLimited, match="From your network"):
+        await runs.ask(Conversation("you"), "Mine?", Options(), address="192.0.2.1")
+    assert len(conversation.exchanges) == 1
+    await runs.ask(Conversation(LOCAL), "Mine?", Options())
+    await runs.aclose()
+
+
+async def test_a_question_for_which_there_is_no_room_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "WAITING_EACH", 0)
+    limits = Limits(Settings.read({"CHAT_RATE": "2/hour"}))
+    runs = Runs(Teller().answer, slots=Slots(1, 9), limits=limits)
+    run = await runs.ask(Conversation("me"), "One?", Options())
+    for _ in range(5):
+        with pytest.raises(RateLimited, match="waiting already"):
+            await runs.ask(Conversation("me"), "Two?", Options())
+    run.stop()
+    await run.finished()
+    await runs.ask(Conversation("me"), "Two?", Options())
+    await runs.aclose()
+
+
+async def test_many_strangers_of_one_address_leave_room_for_others() -> None:
+    limits = Limits(Settings.read({"CHAT_PUBLIC": "1"}))
+    runs = Runs(Teller().answer, slots=Slots(1, 4, 2), limits=limits)
+    crowd = [await runs.ask(Conversation(f"{n}"), "Hello?", Options(), address="192.0.2.1") for n in range(9)]
+    other = await runs.ask(Conversation("other"), "Hello?", Options(), address="192.0.2.2")
+    await other.wait(other.seq)
+    begun = [any(isinstance(entry.event, TurnStarted) for entry in run.entries) for run in (*crowd, other)]
+    assert begun == [True] * 2 + [False] * 7 + [True]
     await runs.aclose()
 
 

@@ -80,6 +80,49 @@ def test_too_many_questions_in_all_are_turned_away(monkeypatch: pytest.MonkeyPat
         limits.join("another")
 
 
+def test_who_comes_from_one_network_with_many_names_leaves_slots_for_others() -> None:
+    limits = Slots(2, 6, 3)
+    crowd = [limits.join(f"stranger {n}", "there") for n in range(8)]
+    assert [ticket.place for ticket in crowd] == [None] * 3 + [0, 1, 2, 3, 4]
+    others = [limits.join("ann", "here"), limits.join("bob")]
+    assert [ticket.place for ticket in others] == [None, None]
+    crowd[0].leave()
+    assert [ticket.place for ticket in crowd[1:]] == [None] * 3 + [0, 1, 2, 3]
+    others[0].leave()
+    assert crowd[4].place == 0, "a slot came free, and not for that network"
+    assert limits.held == 4
+
+
+def test_people_who_are_known_are_not_held_up_by_where_they_come_from() -> None:
+    limits = Slots(1, 9, 1)
+    assert [limits.join(f"{n}").place for n in range(5)] == [None] * 5
+
+
+def test_without_a_share_a_network_may_have_all_slots() -> None:
+    limits = Slots(4, 200)
+    assert [limits.join(f"{n}", "there").place for n in range(200)] == [None] * 200
+    assert all(limits.join(f"{n} more", "there").place == n for n in range(slots.WAITING_NETWORK + 20))
+
+
+def test_one_network_cannot_fill_the_queue() -> None:
+    limits = Slots(1, 9, 1)
+    for n in range(1 + slots.WAITING_NETWORK):
+        limits.join(f"stranger {n}", "there")
+    with pytest.raises(RateLimited, match="Too many"):
+        limits.join("one more", "there")
+    assert limits.join("ann", "here").place is None
+    assert limits.join("bob", "here").place == 0
+
+
+def test_in_a_full_house_the_places_of_all_are_one_line() -> None:
+    limits = Slots(9, 2, 1)
+    held = [limits.join("ann", "there"), limits.join("bob", "here")]
+    waiting = [limits.join(*who) for who in (("eve", "there"), ("dan", "here"), ("joe", "third"))]
+    assert [ticket.place for ticket in waiting] == [0, 1, 2]
+    held[1].leave()  # the next one who may: «there» has its share
+    assert [ticket.place for ticket in waiting] == [0, None, 1]
+
+
 async def test_a_ticket_tells_each_place_once_and_ends_with_its_slot() -> None:
     limits = Slots(9, 1)
     tickets = [limits.join(owner) for owner in ("ann", "bob", "eve", "dan")]
@@ -100,13 +143,17 @@ async def test_a_slot_at_once_tells_nothing() -> None:
     assert [place async for place in Slots(1, 1).join("ann")] == []
 
 
+STRANGERS = "abc"
+"""Owners who come from one network."""
+
+
 class Crowd(RuleBasedStateMachine):
     """Owners come and go in any order, against the promises of the queue."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.each, self.total = 2, 3
-        self.limits = Slots(self.each, self.total)
+        self.each, self.total, self.share = 2, 3, 2
+        self.limits = Slots(self.each, self.total, self.share)
         self.held: list[Ticket] = []
         self.queue: list[Ticket] = []
         self.overtaken: dict[Ticket, Counter[str]] = {}
@@ -114,7 +161,7 @@ class Crowd(RuleBasedStateMachine):
     @rule(owner=st.sampled_from("abcde"))
     def join(self, owner: str) -> None:
         if sum(each.owner == owner for each in self.queue) < slots.WAITING_EACH:
-            ticket = self.limits.join(owner)
+            ticket = self.limits.join(owner, "there" if owner in STRANGERS else "")
             self.queue.append(ticket)
             self.overtaken[ticket] = Counter()
             self.settle()
@@ -154,13 +201,16 @@ class Crowd(RuleBasedStateMachine):
         return list(first.values())
 
     def capped(self, owner: str) -> bool:
-        return sum(each.owner == owner for each in self.held) >= self.each
+        theirs = sum(each.owner in STRANGERS for each in self.held)
+        crowded = owner in STRANGERS and theirs >= self.share
+        return crowded or sum(each.owner == owner for each in self.held) >= self.each
 
     @invariant()
     def limits_hold(self) -> None:
         assert self.limits.held == len(self.held) <= self.total
         assert self.limits.waiting == len(self.queue)
         assert max(Counter(ticket.owner for ticket in self.held).values(), default=0) <= self.each
+        assert sum(ticket.owner in STRANGERS for ticket in self.held) <= self.share
 
     @invariant()
     def nobody_waits_beside_a_free_slot(self) -> None:
