@@ -35,6 +35,8 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    in that moment would read the same (static/place.js lets the second wait). 6.31.
 15. `/queue/data`, `/queue/join` and `/cancel` take a session's name for its key. Expected: a browser's
    sessions are its own. Actual: who names another's session gets its answers (`sessions`). 6.31.
+16. Choices that a dropdown gets while its list is open are looked up by the numbers of the old ones, which
+   throws where there are fewer now (static/follow.js waits until it is closed). 6.31.
 """
 
 import gradio as gr

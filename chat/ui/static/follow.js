@@ -29,8 +29,10 @@
     if (lost()) return void location.reload();
     if (!response.ok) return;
     const state = await response.json();
-    if (models !== null && state.models !== models) document.getElementById("refresh")?.click();
-    models = state.models;
+    // Not while the menu is open: Gradio would look up its lines in the new list, and throw.
+    const choosing = models !== null && document.activeElement?.closest("#model");
+    if (models !== null && state.models !== models && !choosing) document.getElementById("refresh")?.click();
+    if (!choosing) models = state.models;
     if (chats !== null && state.chats !== chats) say("runnel-chats");
     chats = state.chats;
     trouble = state.trouble;
