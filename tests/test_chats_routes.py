@@ -18,7 +18,7 @@ from chat.build import App, open_app
 from chat.conversations import Conversation
 from chat.errors import Fault
 from chat.messages import Options
-from chat.owners import COOKIE
+from chat.owners import COOKIE, LOCAL
 from chat.settings import Settings
 
 NOTHING = {"error": "There is no such chat."}
@@ -60,6 +60,25 @@ async def site() -> AsyncIterator[Site]:
         transport = httpx.ASGITransport(parent)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Site(app, client)
+
+
+async def test_a_program_with_the_token_is_the_owner_at_this_machine() -> None:
+    token = "a-token-of-the-tests-0123"
+    settings = Settings.read({"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", "CHAT_TOKEN": token})
+    async with open_app(settings) as app:
+        parent = FastAPI()
+        chats.route(parent, app)
+        transport = httpx.ASGITransport(parent)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            site = Site(app, client)
+            mine = await site.ask("mine", LOCAL)
+            bearer = {"Authorization": f"Bearer {token}"}
+            listed = (await client.get("/chats", headers=bearer)).json()["chats"]
+            assert [chat["id"] for chat in listed] == [mine.id]
+            wrong = await client.delete(f"/chats/{mine.id}", headers={"Authorization": "Bearer another"})
+            assert wrong.status_code == 404
+            assert (await client.delete(f"/chats/{mine.id}", headers=bearer)).status_code == 200
+            assert await site.titles(LOCAL) == []
 
 
 # -- the list ----------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """The list of conversations over HTTP: search, rename, delete, restore, export, and thumbs on answers.
 
-The page's script (`chat.ui`) calls these with the owner's cookie. Whose a conversation is, the store
-decides: an id of somebody else gets the very answer of an id that does not exist, for every verb. What
-a request asks is judged before the store is asked, so that a wrong request tells nothing either.
+The page's script (`chat.ui`) calls these with the owner's cookie, a program with the settings' token. Whose
+a conversation is, the store decides: an id of somebody else gets the very answer of an id that does not
+exist, for every verb. What a request asks is judged before the store is asked, so that a wrong request tells
+nothing either.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from chat.api.callers import known
 from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault
@@ -158,7 +160,7 @@ class _Routes:
         return _nothing()
 
     def _owner(self, request: Request) -> str:
-        return self._app.owners.of(request.cookies)
+        return known(self._app, request).owner
 
 
 # -- requests ------------------------------------------------------------------------------------
