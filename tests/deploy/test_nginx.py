@@ -1,7 +1,10 @@
 """Runnel behind a real nginx, with the file that is shipped: it streams, and it tells who came and how."""
 
 import json
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,7 +38,12 @@ class Front:
     url: str
     http: int
     folder: Path
-    context: ssl.SSLContext
+    certificate: Path
+    upstream: int
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.certificate))
 
     @property
     def port(self) -> int:
@@ -58,8 +67,7 @@ def front(folder: Path, upstream: int) -> Iterator[Front]:
     certified = nginx.certificate(folder)
     http, https = nginx.free_port(), nginx.free_port()
     with nginx.running(folder, nginx.shipped(folder, upstream, http, https, certified), https):
-        context = ssl.create_default_context(cafile=str(certified[0]))
-        yield Front(f"https://localhost:{https}", http, folder, context)
+        yield Front(f"https://localhost:{https}", http, folder, certified[0], upstream)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +78,7 @@ def runnel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         "CHAT_DEMO_PACE": "0",
         "CHAT_TOKEN": TOKEN,
         "CHAT_PROXIES": "127.0.0.1",
-        "CHAT_HOSTS": "localhost",
+        "CHAT_HOSTS": "localhost, 127.0.0.1",
         "CHAT_PUBLIC": "1",
     }
     with started(folder, **settings) as process:
@@ -155,6 +163,48 @@ def test_the_log_has_no_question_and_no_key(runnel: Front) -> None:
     log = (runnel.folder / "runnel.log").read_text()
     assert " GET /chat 200 " in log
     assert "secret" not in log
+
+
+def doctor(url: str, folder: Path, **environ: str) -> tuple[int, dict[str, Any]]:
+    """Its exit code, and what it found by name."""
+    found = subprocess.run(
+        [sys.executable, "-m", "chat", "doctor", "--json", url],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(nginx.ROOT), "CHAT_TOKEN": TOKEN, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert TOKEN not in found.stdout + found.stderr
+    return found.returncode, {check["name"]: check for check in json.loads(found.stdout)["checks"]}
+
+
+def test_the_doctor_finds_all_well(runnel: Front) -> None:
+    _, found = doctor(runnel.url, runnel.folder, SSL_CERT_FILE=str(runnel.certificate))
+    wrong = {name for name, check in found.items() if check["verdict"] != "ok"}
+    # These two measure this machine too, and it may have other things to do.
+    assert wrong <= {"first byte", "first word"}, found
+    assert found["streaming"]["figures"]["ticks"] == 20
+    assert {"certificate", "forwarding", "headers", "websocket", "ready"} <= found.keys()
+    with runnel.client() as client:
+        assert not any("ticks" in chat["title"] for chat in client.get("/chats").json()["chats"][:1])
+
+
+def test_the_doctor_finds_a_proxy_that_holds_back(runnel: Front, tmp_path: Path) -> None:
+    port = nginx.free_port()
+    with nginx.running(tmp_path / "nginx", nginx.holding_back(runnel.upstream, port), port):
+        code, found = doctor(f"http://127.0.0.1:{port}", tmp_path)
+    assert code == 1
+    assert found["streaming"]["verdict"] == "failed"
+    assert "arrived in 1 burst:" in found["streaming"]["said"]
+    assert "proxy_buffering off;" in found["streaming"]["next"]
+    assert found["websocket"]["verdict"] == "failed"
+
+
+def test_the_doctor_tells_a_certificate_that_nobody_believes(runnel: Front) -> None:
+    code, found = doctor(runnel.url, runnel.folder)
+    assert code == 1
+    assert "is signed by itself" in found["address"]["said"]
 
 
 class _Echo(BaseHTTPRequestHandler):
