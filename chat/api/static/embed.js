@@ -186,4 +186,5 @@
     running(false);
     box.focus();
   });
+  send.disabled = false; // what is sent before all this stands would be a form's, and lost
 })();
