@@ -21,12 +21,16 @@ _SYSTEM = ("system", "developer")
 
 
 class Part(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     type: str
     text: Annotated[str, Field(max_length=LONGEST)] = ""
 
 
 class Spoken(BaseModel):
     """A message. Fields that are not read, such as `name`, may be there."""
+
+    model_config = ConfigDict(strict=True)
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[str, Field(max_length=LONGEST)] | list[Part] | None = None
@@ -51,6 +55,8 @@ class Spoken(BaseModel):
 
 
 class StreamOptions(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     include_usage: bool | None = None
 
 
@@ -68,11 +74,12 @@ class Completion(BaseModel):
     and so is what a client adds for a server of its own."""
 
     model_config = ConfigDict(
+        strict=True,
         json_schema_extra={
             "examples": [
                 {"model": "demo:tour", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
             ]
-        }
+        },
     )
 
     messages: Annotated[list[Spoken], Field(min_length=1, max_length=DEEPEST)]

@@ -28,10 +28,6 @@ from chat.runs import Run
 PATIENCE = 2.0
 """Seconds that the list of models may be waited for: it is being fetched when the program has just begun."""
 
-_NOTHING = (
-    "Of OpenAI's addresses Runnel has POST /v1/chat/completions, GET /v1/models and GET /v1/models/{model}."
-)
-
 
 class OpenAIRoute(Route):
     def refuse(self, refusal: Refusal) -> Response:
@@ -56,9 +52,6 @@ class Completions:
             ("/models/{model:path}", self.model, document.MODEL),
         ):
             self.router.add_api_route(path, endpoint, methods=["GET"], responses=answers, response_model=None)
-        self.router.add_api_route(
-            "/{path:path}", self.nothing, methods=["GET", "POST"], include_in_schema=False
-        )
 
     async def complete(self, request: Request, ask: Completion) -> Response:
         """As OpenAI's, streamed or not. Thinking comes as `reasoning_content`."""
@@ -80,9 +73,6 @@ class Completions:
             if each["id"] == model:
                 return each
         raise Refusal(404, f"There is no model «{model}» in the menu.", "not_found")
-
-    async def nothing(self, path: str) -> Response:
-        raise Refusal(404, _NOTHING, "not_found")
 
     async def _models(self, request: Request) -> list[dict[str, Any]]:
         caller = asking(self._app, request)

@@ -115,9 +115,44 @@ _WHOLE_EXAMPLE = {
 }
 
 
-def streamed(media: str, example: str, *, only: bool = False) -> Responses:
+def _stream(data: dict[str, Any], example: str) -> dict[str, Any]:
+    """Events whose data is `data`. `itemSchema` is OpenAPI 3.2's; who does not know it leaves it aside."""
+    event = _object(("data",), data=data, id=_TEXT, event=_TEXT)
+    return {"text/event-stream": {"itemSchema": event, "example": example}}
+
+
+def _of(*schemas: dict[str, Any]) -> dict[str, Any]:
+    """A text that is JSON, of one of these."""
+    held = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    return {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
+
+
+_MARK = {"const": "[DONE]"}
+LINE: dict[str, Any] = {"type": "string", "description": "A piece of the text."}
+OBJECTS: dict[str, Any] = {
+    "anyOf": [
+        _of(
+            _object(("content",), content=_TEXT),
+            _object(("thinking",), thinking=_TEXT),
+            _object(("function_result", "name", "id"), function_result={}, name=_TEXT, id=_TEXT),
+            _object(("error", "kind"), error=_TEXT, kind=_TEXT),
+            _object(("done",), done={"const": True}),
+        ),
+        _MARK,
+    ]
+}
+CHUNKED = _of(
+    _object(("chunk",), chunk=_TEXT),
+    _object(("json_data",), json_data={}),
+    _object(("error",), error=_TEXT),
+    _object(("end", "full_response"), end={"const": True}, full_response=_TEXT),
+)
+EVENT = _of(_object(("type",), type=_TEXT))
+
+
+def streamed(data: dict[str, Any], example: str, *, only: bool = False) -> Responses:
     """Of a route whose answer is a stream. `only`: neither as plain text nor as one JSON value."""
-    content = {media: {"schema": _TEXT, "example": example}}
+    content = _stream(data, example)
     if not only:
         content |= {"text/plain": {"schema": _TEXT, "example": "Hello."}, **_json(_WHOLE, _WHOLE_EXAMPLE)}
     return {
@@ -162,6 +197,14 @@ _COMPLETION = _object(
         total_tokens=_TOKENS,
     ),
 )
+_PIECE = _object(
+    ("id", "object", "created", "model", "choices"),
+    id=_TEXT,
+    object={"const": "chat.completion.chunk"},
+    created=_TOKENS,
+    model=_TEXT,
+    choices={"type": "array", "items": _object(("index", "delta", "finish_reason"))},
+)
 _CHUNK = (
     'data: {"id": "chatcmpl-…", "object": "chat.completion.chunk", "created": 1700000000, '
     '"model": "demo:tour", "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": null}]}'
@@ -187,7 +230,10 @@ OPENAI_ERRORS: Responses = {
 COMPLETION: Responses = {
     200: {
         "description": "The answer.",
-        "content": {"text/event-stream": {"schema": _TEXT, "example": _CHUNK}, **_json(_COMPLETION)},
+        "content": {
+            **_stream({"anyOf": [_of(_PIECE, _OPENAI_ERROR), _MARK]}, _CHUNK),
+            **_json(_COMPLETION),
+        },
         "headers": _STARTED,
     },
     204: {"description": "All of it was delivered up to `Last-Event-ID`."},

@@ -15,6 +15,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from chat.api import chunks
+from chat.errors import Kind
+
 LARGEST_BODY = 1_000_000
 """Bytes. The page sends a question and some settings."""
 
@@ -65,9 +68,8 @@ class Gate:
             else:
                 await self._app(scope, receive, send)
             return
-        page = "text/html" in headers.get(b"accept", "")
         if refusal := self._refusal(scope, headers):
-            await _answer(send, *refusal, page)
+            await _answer(send, scope, *refusal)
             return
         if scope["method"] in ("GET", "HEAD") and not (
             {b"content-length", b"transfer-encoding"} & set(headers)
@@ -88,7 +90,7 @@ class Gate:
             if started or body.refusal is None:
                 raise
         if body.refusal is not None and not started:
-            await _answer(send, *body.refusal, page, close=True)
+            await _answer(send, scope, *body.refusal, close=True)
 
     def _named(self, scope: Any, headers: Mapping[bytes, str]) -> bool:
         """Whether it was asked for by a name that is answered."""
@@ -185,12 +187,15 @@ def _loopback(scope: Any) -> bool:
         return False
 
 
-async def _answer(send: Any, status: int, text: str, page: bool, *, close: bool = False) -> None:
-    """As JSON for a program, and as it is for a `page` that a person looks at. `close`: the rest of what was
-    sent is not waited for."""
-    kind = {404: "not_found", 413: "too_large"}.get(status, "bad_request")
-    body = (text if page else json.dumps({"error": text, "kind": kind})).encode()
-    media = b"text/plain; charset=utf-8" if page else b"application/json"
+async def _answer(send: Any, scope: Any, status: int, text: str, *, close: bool = False) -> None:
+    """As JSON for a program (in OpenAI's shape for its clients), and as it is for a page that a person looks
+    at. `close`: the rest of what was sent is not waited for."""
+    kind: Kind = "not_found" if status == 404 else "too_large" if status == 413 else "bad_request"
+    openai = scope["path"].startswith("/v1/")
+    body = json.dumps(chunks.error(text, kind, status) if openai else {"error": text, "kind": kind}).encode()
+    media = b"application/json"
+    if any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
+        body, media = text.encode(), b"text/plain; charset=utf-8"
     headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
     if close:
         headers.append((b"connection", b"close"))

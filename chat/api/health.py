@@ -25,6 +25,7 @@ class Health:
             self.router.add_api_route(
                 path, endpoint, methods=["GET"], responses=answers, openapi_extra=EVERYBODY
             )
+            self.router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
     async def alive(self) -> JSONResponse:
         """That it answers at all."""

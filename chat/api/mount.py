@@ -12,6 +12,7 @@ from chat.api.completions import Completions
 from chat.api.document import document
 from chat.api.embed import Embed
 from chat.api.health import Health
+from chat.api.otherwise import refusing
 from chat.api.routes import Routes
 from chat.api.streams import HEARTBEAT
 from chat.api.websocket import Line
@@ -29,6 +30,7 @@ def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
     ]
     for router in routers:
         parent.include_router(router)
+    parent.router.routes += refusing(parent.router.routes)
 
     @cache
     def described() -> dict[str, Any]:

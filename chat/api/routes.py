@@ -3,7 +3,7 @@
     POST /chat/stream[/{provider}]   GET /chat?q=      POST /api/message      POST /stream-chat
     GET /runs/{id}/events            POST /runs/{id}/stop
 
-Which dialect a route speaks is the table below; who may ask is `callers`', what begins `asking`'s.
+Who may ask is `callers`', what begins `asking`'s, and how a dialect is written its own.
 """
 
 from typing import Annotated
@@ -15,20 +15,11 @@ from chat.api.asking import Reading, begin, find, resume
 from chat.api.bodies import LONGEST, Ask, Choices, Key, MaybeAsk
 from chat.api.callers import Caller, Refusal, asking, known
 from chat.api.dialects import CHUNKS, CONTENTS, EVENTS, LINES, MARKED_LINES, TEXT, WHOLE, Dialect, dumps
-from chat.api.document import RESUMES, STOPPED, streamed
+from chat.api.document import CHUNKED, EVENT, LINE, OBJECTS, RESUMES, STOPPED, streamed
 from chat.api.reading import Route, invalid
 from chat.api.streams import HEADERS, Stream, delivered
 from chat.build import App
 from chat.sse import comment, encode
-
-DIALECTS = {
-    "/chat/stream": CONTENTS,
-    "/chat/stream/{provider}": CONTENTS,
-    "/api/message": CHUNKS,
-    "/stream-chat": LINES,
-    "/chat": MARKED_LINES,
-    "/runs/{id}/events": EVENTS,
-}
 
 Id = Annotated[str, Path(max_length=64)]
 Question = Annotated[str | None, Query(max_length=LONGEST, description="The question, if not in the body.")]
@@ -38,20 +29,21 @@ class Routes:
     def __init__(self, app: App, heartbeat: float) -> None:
         self._app, self._heartbeat = app, heartbeat
         self.router = APIRouter(route_class=Route, tags=["chat"])
-        for method, path, endpoint, example in (
-            ("POST", "/chat/stream", self.stream, 'data: {"content": "Hel"}'),
-            ("POST", "/chat/stream/{provider}", self.stream_of, 'data: {"content": "Hel"}'),
-            ("POST", "/api/message", self.message, 'data: {"chunk": "Hel"}'),
-            ("POST", "/stream-chat", self.stream_chat, "data: Hel"),
-            ("GET", "/chat", self.chat, "data: Hel"),
-            ("GET", "/runs/{id}/events", self.events, 'event: text_delta\ndata: {"type": "text_delta", …}'),
+        objects, event = 'data: {"content": "Hel"}', 'event: text_delta\ndata: {"type": "text_delta", …}'
+        for method, path, endpoint, data, example in (
+            ("POST", "/chat/stream", self.stream, OBJECTS, objects),
+            ("POST", "/chat/stream/{provider}", self.stream_of, OBJECTS, objects),
+            ("POST", "/api/message", self.message, CHUNKED, 'data: {"chunk": "Hel"}'),
+            ("POST", "/stream-chat", self.stream_chat, LINE, "data: Hel"),
+            ("GET", "/chat", self.chat, LINE, "data: Hel"),
+            ("GET", "/runs/{id}/events", self.events, EVENT, event),
         ):
             self.router.add_api_route(
                 path,
                 endpoint,
                 methods=[method],
                 response_class=Response,
-                responses=streamed(DIALECTS[path].media, example, only=method == "GET"),
+                responses=streamed(data, example, only=method == "GET"),
                 openapi_extra=RESUMES,
             )
         self.router.add_api_route(

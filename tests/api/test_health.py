@@ -13,6 +13,12 @@ async def test_a_program_that_is_well() -> None:
             assert answer.headers["cache-control"] == "no-store"
 
 
+async def test_a_watcher_that_wants_no_body() -> None:
+    async with served() as site:
+        answer = await site.client.head("/healthz")
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
 async def test_a_program_that_ends_is_alive_and_not_ready() -> None:
     async with served() as site:
         await site.app.runs.aclose()

@@ -112,7 +112,7 @@ async def test_a_body_without_a_length_that_does_not_end() -> None:
         for _ in range(12):
             writer.write(b"186a0\r\n" + b"x" * 100_000 + b"\r\n")
         async with asyncio.timeout(10):
-            assert b" 400 " in await reader.readline()
+            assert b" 413 " in await reader.readline()
         writer.close()
         assert site.vendor.asked == []
         assert (await site.post("/stream-chat", ASK)).status_code == 200
@@ -127,6 +127,30 @@ async def test_a_disk_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> No
         answer = await site.post("/chat/stream", ASK | {"conversation": "A"})
         assert refused(answer, 503, "server") == "The disk reports an error."
         assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "takes"),
+    [
+        ("GET", "/chat/stream", "POST"),
+        ("PUT", "/api/message", "POST"),
+        ("POST", "/chat", "GET"),
+        ("GET", "/runs/A/stop", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_another_method_is_told_which_there_is(method: str, path: str, takes: str) -> None:
+    async with served() as site:
+        answer = await site.client.request(method, path)
+        assert refused(answer, 405) == f"This address takes {takes}."
+        assert answer.headers["allow"] == takes
+
+
+async def test_another_method_under_v1_is_told_in_openai_s_shape() -> None:
+    async with served() as site:
+        answer = await site.client.get("/v1/chat/completions")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert answer.json()["error"]["message"] == "This address takes POST."
 
 
 async def test_no_question_anywhere() -> None:

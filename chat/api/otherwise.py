@@ -1,0 +1,46 @@
+"""What no route of ours takes, answered before the page would: another method, another address under /v1.
+
+Without it the page, which takes every address that is left, would say that there is no such thing.
+Called by `mount`.
+"""
+
+from collections.abc import Iterable
+
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from chat.api import chunks
+from chat.errors import Kind
+
+_NOTHING = (
+    "Of OpenAI's addresses Runnel has POST /v1/chat/completions, GET /v1/models and GET /v1/models/{model}."
+)
+
+
+class _Refuses:
+    """An ASGI app that says one sentence to whatever comes."""
+
+    def __init__(self, path: str, status: int, sentence: str, kind: Kind, **headers: str) -> None:
+        openai = path.startswith("/v1/")
+        self._body = chunks.error(sentence, kind, status) if openai else {"error": sentence, "kind": kind}
+        self._status, self._headers = status, {"Cache-Control": "no-store", **headers}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse(self._body, self._status, self._headers)(scope, receive, send)
+
+
+def refusing(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
+    """To stand behind `routes`: 405 at their addresses, 404 for what OpenAI has and Runnel has not."""
+    allowed: dict[str, set[str]] = {}
+    for route in routes:
+        if isinstance(route, Route):
+            allowed.setdefault(route.path, set()).update(route.methods or ())
+    behind: list[BaseRoute] = []
+    for path, methods in allowed.items():
+        names = ", ".join(sorted(methods))
+        refuses = _Refuses(path, 405, f"This address takes {names}.", "bad_request", Allow=names)
+        behind.append(Route(path, refuses, include_in_schema=False))
+    path = "/v1/{path:path}"
+    behind.append(Route(path, _Refuses(path, 404, _NOTHING, "not_found"), include_in_schema=False))
+    return behind
