@@ -68,11 +68,7 @@ async def open_app(
     try:
         async with open_store(settings.database) as store:
             owners = Owners(settings.secret.value.encode() if settings.secret else store.secret)
-            network = UNLIMITED if settings.alone else max(settings.runs_each, settings.runs // SHARE)
-            slots, limits = Slots(settings.runs_each, settings.runs, network), Limits(settings)
-            runs = Runs(
-                *(engine.answer, store, slots, limits), leaving=settings.leaving, log_text=settings.log_text
-            )
+            runs = runs_of(engine, store, settings)
             try:
                 catalogue.refresh()
                 yield App(settings, catalogue, tools, runs, store, owners, Budget(), wallet)
@@ -82,6 +78,14 @@ async def open_app(
         wallet.close()
         await catalogue.aclose()
         await clients.aclose()
+
+
+def runs_of(engine: Engine, store: Store, settings: Settings) -> Runs:
+    """The runs of `engine`, as many as `settings` allow."""
+    network = UNLIMITED if settings.alone else max(settings.runs_each, settings.runs // SHARE)
+    slots, limits = Slots(settings.runs_each, settings.runs, network), Limits(settings)
+    answer, log_text = engine.answer, settings.log_text
+    return Runs(answer, store, slots, limits, leaving=settings.leaving, log_text=log_text)
 
 
 def whose_keys(settings: Settings) -> str:
@@ -163,4 +167,4 @@ def _provider(protocol: Speaks, vendor: Vendor, key: str, clients: Clients, sett
             return Demo(vendor, settings.demo_pace)
 
 
-__all__ = ["App", "open_app", "whose_keys"]
+__all__ = ["App", "open_app", "runs_of", "whose_keys"]

@@ -44,11 +44,11 @@ class _Rule:
     id: str
     sentence: str
 
-    def wait(self, now: float) -> float:
-        """Seconds until one more may be asked; 0 for now."""
+    def wait(self, now: float) -> int:
+        """Whole seconds until one more may be asked; 0 for now."""
         if self.limiter.test(self.item, self.whose, self.id):
             return 0
-        return max(0.0, self.limiter.get_window_stats(self.item, self.whose, self.id).reset_time - now)
+        return math.ceil(self.limiter.get_window_stats(self.item, self.whose, self.id).reset_time - now)
 
     def hit(self) -> None:
         self.limiter.hit(self.item, self.whose, self.id)
@@ -85,8 +85,7 @@ class Limits:
         waits = ((rule.wait(now), rule) for rule in self._rules(owner, network))
         wait, rule = max(waits, key=lambda found: found[0], default=(0, None))
         if rule is not None and wait > 0:
-            seconds = math.ceil(wait)
-            raise RateLimited(f"{rule.sentence} Ask again {_in(seconds)}.", retry_after=seconds)
+            raise RateLimited(f"{rule.sentence} Ask again {_in(wait)}.", retry_after=wait)
 
     def count(self, owner: str, network: str = "") -> None:
         """A question of `owner`'s has begun to be answered."""

@@ -373,9 +373,9 @@ async def test_what_has_begun_is_counted_and_nothing_else() -> None:
     runs, conversation = Runs(teller.answer, slots=Slots(1, 1), limits=limits), Conversation("me")
     run = await runs.ask(conversation, "One?", Options(), key="k", address="192.0.2.1")
     assert await runs.ask(conversation, "One?", Options(), key="k", address="192.0.2.1") is run
-    for question, more in (("", {}), ("Two?", {}), ("", {"continues": True})):
+    for question, continues in (("", False), ("Two?", False), ("", True)):
         with pytest.raises(BadRequest):
-            await runs.ask(conversation, question, Options(), address="192.0.2.1", **more)
+            await runs.ask(conversation, question, Options(), continues=continues, address="192.0.2.1")
     run.stop()
     await run.finished()
     again = await runs.ask(conversation, "", Options(), again=True, address="192.0.2.1")

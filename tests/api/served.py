@@ -17,13 +17,12 @@ from fastapi import FastAPI
 from chat.api.door import Door
 from chat.api.gate import Gate
 from chat.api.mount import mount
-from chat.build import App, open_app
+from chat.api.proxies import Proxies
+from chat.build import App, open_app, runs_of
 from chat.catalogue import Catalogue
 from chat.engine import Engine
 from chat.logins import Logins
-from chat.runs import Runs
 from chat.settings import Settings
-from chat.slots import Slots
 from chat.tools import Tool, Tools
 from tests.scripted import Scripted
 
@@ -63,15 +62,16 @@ async def served(
     async with open_app(settings) as opened:
         catalogue, known = Catalogue(settings, {"acme": vendor}), Tools(settings, tools)
         engine = Engine(settings, catalogue, known)
-        slots = Slots(settings.runs_each, settings.runs)
-        runs = Runs(engine.answer, opened.store, slots, leaving=settings.leaving)
+        runs = runs_of(engine, opened.store, settings)
         app = replace(opened, catalogue=catalogue, tools=known, runs=runs)
         parent = FastAPI(openapi_url=None)
         mount(parent, app, heartbeat=heartbeat)
         if settings.login:
             logins = Logins(settings.users, app.owners)
             parent.add_middleware(Door, settings=settings, owners=app.owners, logins=logins)
-        parent.add_middleware(Gate, local=settings.loopback and not settings.public)
+        local = settings.loopback and not (settings.public or settings.proxies)
+        parent.add_middleware(Gate, local=local, hosts=settings.hosts)
+        parent.add_middleware(Proxies, named=settings.proxies, space=settings.space)
         async with listening(parent) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
             try:
                 yield Served(app, vendor, url, client)
@@ -85,7 +85,14 @@ async def listening(asgi: Any, **config: Any) -> AsyncIterator[str]:
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(asgi, log_level="error", ws="wsproto", timeout_graceful_shutdown=1, **config)
+        uvicorn.Config(
+            asgi,
+            log_level="error",
+            proxy_headers=False,
+            ws="wsproto",
+            timeout_graceful_shutdown=1,
+            **config,
+        )
     )
     serving = asyncio.create_task(server._serve([bound]))  # not `serve`: the tests keep their signals
     try:
