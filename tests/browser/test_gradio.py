@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Opener, Watch
 
@@ -36,4 +36,30 @@ def test_13_a_lost_connection_is_said_in_a_toast(open_page: Opener, demo: str, w
     screen.box.fill("hello")
     screen.box.press("Enter")
     expect(screen.page.locator(".toast-wrap .error").first).to_contain_text("Connection to the server")
+    screen.page.close()  # nothing fails after it
     watch.complaints[:] = [each for each in watch.complaints if "Failed to" not in each]
+
+
+def test_16_other_models_wait_until_the_menu_is_closed(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.page.wait_for_load_state("networkidle")
+
+    def moved(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "models": -1})
+
+    screen.evaluate(
+        "() => (window.clicks = 0, document.querySelector('#refresh').addEventListener('click', () => clicks++))"
+    )
+    menu = screen.page.locator("#model input")
+    menu.click()
+    expect(screen.page.get_by_role("listbox")).to_be_visible()
+    screen.page.route("**/state?*", moved)
+    for _ in range(2):
+        with screen.page.expect_response("**/state?*"):
+            screen.look()
+    assert screen.evaluate("() => clicks") == 0
+    menu.press("Escape")
+    menu.blur()
+    screen.look()
+    screen.page.wait_for_function("() => clicks === 1")
