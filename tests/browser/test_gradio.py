@@ -49,7 +49,7 @@ def test_16_other_models_wait_until_the_menu_is_closed(open_page: Opener, demo: 
         route.fulfill(response=answer, json={**answer.json(), "models": -1})
 
     screen.evaluate(
-        "() => (window.clicks = 0, document.querySelector('#refresh').addEventListener('click', () => clicks++))"
+        "() => (window.clicks = 0, document.getElementById('refresh').onclick = () => void clicks++)"
     )
     menu = screen.page.locator("#model input")
     menu.click()
