@@ -37,6 +37,7 @@ async def answer(
     owners: Owners = OWNERS,
     *,
     framed: bool = False,
+    door: bool = False,
     cookie: str = "",
     kind: str = "text/html",
     method: str = "GET",
@@ -73,7 +74,7 @@ async def answer(
         "scheme": scheme,
         "headers": headers,
     }
-    await Cookie(app, owners=owners, adopt=adopt, framed=framed)(scope, None, send)
+    await Cookie(app, owners=owners, adopt=adopt, framed=framed, door=door)(scope, None, send)
     return Answer(sent[0]["status"], sent[0]["headers"], reached, adopted)
 
 
@@ -129,6 +130,17 @@ async def test_two_servers_on_one_machine_leave_each_other_their_cookies() -> No
 @pytest.mark.parametrize("other", [{"kind": "application/json"}, {"method": "POST"}])
 async def test_only_the_page_gives_it_out(other: dict[str, Any]) -> None:
     assert (await answer(**other)).cookies == []
+
+
+async def test_with_logins_only_the_owner_at_this_machine_has_one() -> None:
+    for owner in ("", "stranger", "person-x"):
+        cookie = f"{OWNERS.name}={OWNERS.cookie(owner)}" if owner else ""
+        given = await answer(door=True, cookie=cookie)
+        assert given.cookies == []
+        assert "private" in (given.header("cache-control") or "")
+    assert (await answer(door=True, cookie=f"{OWNERS.name}={OWNERS.cookie(LOCAL)}")).owner == LOCAL
+    owners = Owners(b"secret")
+    assert (await answer(owners, door=True, query=f"key={owners.key}")).owner == LOCAL
 
 
 # -- the key in the address --------------------------------------------------------------------------

@@ -24,9 +24,10 @@
     });
     if (response.status >= 500) throw new Error("away"); // a proxy speaks in its place
     failed = 0;
+    const was = out;
     out = response.status === 401;
     if (out) return; // loaded again, what is shown would be gone
-    if (lost()) return void location.reload();
+    if (was || lost()) return void location.reload(); // somebody is signed in again: perhaps somebody else
     if (!response.ok) return;
     const state = await response.json();
     // Not while the menu is open: Gradio would look up its lines in the new list, and throw.
