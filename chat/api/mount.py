@@ -30,11 +30,12 @@ def mount(parent: FastAPI, app: App, *, heartbeat: float = HEARTBEAT) -> None:
     ]
     for router in routers:
         parent.include_router(router)
-    parent.router.routes += refusing(parent.router.routes)
+    routes = [route for router in routers for route in router.routes]
+    parent.router.routes += refusing(routes)
 
     @cache
     def described() -> dict[str, Any]:
-        return document(app.settings.title, [route for router in routers for route in router.routes])
+        return document(app.settings.title, routes)
 
     @parent.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:

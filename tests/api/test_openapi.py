@@ -101,14 +101,15 @@ async def test_no_setting_but_the_title_is_in_it() -> None:
     environ = {
         "CHAT_TOKEN": "sentinel-token-000000",
         "CHAT_SYSTEM": "sentinel-system",
-        "CHAT_USERS": "sentinel-user:sentinel-password",
+        "CHAT_USERS": "sentinel-user:sentinel-password-of-enough-letters",
         "OPENAI_API_KEY": "sk-sentinel-key",
         "CHAT_ENDPOINTS": "sentinel-vendor=https://sentinel.example/v1",
         "CHAT_MODELS": "acme:one, acme:sentinel",
         "CHAT_TITLE": "Acme chat",
     }
     async with served(environ=environ) as site:
-        told = (await site.client.get("/openapi.json")).text
+        bearer = {"Authorization": f"Bearer {environ['CHAT_TOKEN']}"}
+        told = (await site.client.get("/openapi.json", headers=bearer)).text
     assert "Acme chat" in told
     for word in ("sentinel", "acme:", "127.0.0.1"):
         assert word not in told
