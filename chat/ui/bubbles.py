@@ -29,10 +29,9 @@ def question(text: str, *below: str) -> Message:
     return message("user", f'<div class="asked">{plain(text, breaks=True)}</div>', *below)
 
 
-def remark(text: str, kind: str = "") -> Message:
+def remark(text: str) -> Message:
     """A line of the page's own below the conversation, about something that could not be done."""
-    name = " ".join(filter(None, ("fate failed remark", kind)))
-    return message("assistant", f'<div class="{name}"><p class="failure">{plain(text)}</p></div>')
+    return message("assistant", f'<div class="fate failed remark"><p class="failure">{plain(text)}</p></div>')
 
 
 def link(to: Link) -> str:

@@ -18,7 +18,7 @@ from chat.errors import BadRequest
 from chat.menu import Menu
 from chat.messages import Options
 from chat.pacing import Pace
-from chat.ui.personas import PERSONAS
+from chat.ui.personas import personas
 
 EFFORTS = {
     "none": "None",
@@ -72,7 +72,7 @@ class Controls:
             self.reset = gr.Button("↺", elem_id="temperature-reset", size="sm", min_width=32, scale=0)
         with gr.Accordion("More settings", open=False, elem_id="more"):
             self.persona = gr.Dropdown(
-                [OWN, *PERSONAS],
+                [OWN, *personas(app.settings)],
                 value=OWN,
                 label="Persona",
                 filterable=False,

@@ -139,9 +139,15 @@ class Handlers:
                 chat = await self.places.shown(owner, sent, tab)
         if chat is None:
             tab.show("")
-            yield ([bubbles.remark(NO_CHAT, f"nowhere of-{sent.chat}")] if sent.chat else []), activity.EMPTY
+            yield self._empty(owner, nowhere=sent.chat), activity.EMPTY
+            yield NOTHING
             return
         match sent.act:
+            case "open" if not chat.exchanges:
+                tab.show(chat.id)
+                yield self._empty(owner), activity.EMPTY
+                yield NOTHING
+                return
             case "open" | "arrive":
                 place = chat.find(sent.run) if sent.run else None
                 tab.show(chat.id, WINDOW if place is None else max(WINDOW, len(chat.exchanges) - place))
@@ -160,6 +166,10 @@ class Handlers:
         async with aclosing(self._draw(tab, chat)) as screens:
             async for screen in screens:
                 yield screen
+
+    def _empty(self, owner: str, *, nowhere: str = "") -> Any:
+        """The chat without a message: the welcome of now."""
+        return gr.update(value=[], placeholder=welcome.text(self._app, owner, nowhere=nowhere))
 
     def _draw(self, tab: Tab, chat: Conversation, pace: Pace = "as it comes") -> AsyncGenerator[Screen, None]:
         if tab.chat != chat.id:
@@ -186,9 +196,10 @@ class Handlers:
         self._app.catalogue.refresh()
         owner, sent = self._owner(request), Sent.read(raw)
         chat = await self.places.arriving(owner, sent) if owner else None
+        nowhere = sent.chat if owner and chat is None else ""
         return [
             *self._settings(owner, chat, opening=True),
-            gr.update(placeholder=welcome.text(self._app, owner)),
+            gr.update(placeholder=welcome.text(self._app, owner, nowhere=nowhere)),
         ]
 
     async def settings(self, raw: Any, request: gr.Request) -> list[Any]:

@@ -11,7 +11,7 @@ A stream has one input, which carries the sidebar's values too (gradio_fixes, 9)
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import gradio as gr
 
 from chat.ui.controls import SET, UNSET, Controls
 from chat.ui.handlers import Handlers
-from chat.ui.personas import PERSONAS
 
 SEND, STOP = "Send", "Stop"
 SWITCH = """
@@ -72,8 +71,9 @@ class Chat(gr.ChatInterface):
         chatbot: gr.Chatbot,
         textbox: gr.Textbox,
         examples: Sequence[tuple[str, str]] = (),
+        personas: Mapping[str, str],
     ) -> None:
-        self.handlers, self._sidebar = handlers, sidebar
+        self.handlers, self._sidebar, self._personas = handlers, sidebar, personas
         super().__init__(
             handlers.ask,
             title=title,
@@ -151,5 +151,5 @@ class Chat(gr.ChatInterface):
         temperature = [controls.temperature, controls.warm]
         controls.temperature.input(outputs=temperature, js=SET, **_SCRIPT)
         controls.reset.click(outputs=temperature, js=UNSET, **_SCRIPT)
-        texts = f"name => ({json.dumps(PERSONAS)})[name] ?? ''"
+        texts = f"name => ({json.dumps(dict(self._personas))})[name] ?? ''"
         controls.persona.input(inputs=[controls.persona], outputs=[controls.system], js=texts, **_SCRIPT)

@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from chat.build import App
 from chat.ui import activity, chats, gradio_fixes, look, person, state, welcome
 from chat.ui.controls import Controls
+from chat.ui.fates import plain
 from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
+from chat.ui.personas import personas
 from chat.ui.sessions import Sessions
 
 SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
@@ -52,6 +54,7 @@ def build_page(app: App) -> gr.Blocks:
             elem_id="question",
         ),
         examples=welcome.examples(app),
+        personas=personas(app.settings),
     )
     gradio_fixes.steady_browser_state(page)
     return page
@@ -60,7 +63,7 @@ def build_page(app: App) -> gr.Blocks:
 def sidebar(app: App) -> Side:
     with gr.Sidebar(width=340, elem_id="sidebar"):
         with gr.Row(elem_id="brand"):
-            gr.Markdown(f"# {app.settings.title}", elem_id="title")
+            gr.Markdown(f"<h1>{plain(app.settings.title)}</h1>", elem_id="title")
             new = gr.Button("New", size="sm", elem_id="new", scale=0)
         if app.settings.login:
             person.component()

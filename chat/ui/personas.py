@@ -1,4 +1,8 @@
-"""Ready-made system prompts to begin from. The page's menu shows them by name."""
+"""Ready-made system prompts to begin from. The page shows them by name; the settings may have others."""
+
+from collections.abc import Mapping
+
+from chat.settings import Settings
 
 BIKE_SHOP = """\
 You are the assistant of a bicycle shop. People ask you about bikes, parts, fit, repairs and prices.
@@ -40,3 +44,8 @@ PERSONAS = {
     "Documentation assistant": DOCUMENTATION,
     "Customer support": CUSTOMER_SUPPORT,
 }
+
+
+def personas(settings: Settings) -> Mapping[str, str]:
+    """Name and prompt, in the order of the menu: those of the settings, else our own."""
+    return settings.personas or PERSONAS

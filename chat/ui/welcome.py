@@ -1,7 +1,11 @@
-"""The empty page: what this is, what to try, and how to add a key when there is none."""
+"""The empty page: what this is, what to try, and how to add a key when there is none.
+
+Under an address that leads nowhere, that first. `handlers` shows it, static/place.js looks for `.nowhere`.
+"""
 
 from chat.build import App
 from chat.providers import demo
+from chat.ui.fates import plain
 
 SENTENCE = (
     "Ask something, and watch the answer arrive: the words, the thinking behind them and the tools it uses."
@@ -27,9 +31,19 @@ EXAMPLES = (
 )
 
 
-def text(app: App, owner: str) -> str:
-    """Markdown for the empty chat. A welcome from the settings takes the sentence's place."""
-    parts = [app.settings.welcome or f"## {app.settings.title}\n\n{SENTENCE}"]
+NOWHERE = (
+    "There is no such chat. Perhaps it was deleted, or it was begun in another browser. "
+    "What you ask now begins a new one."
+)
+
+
+def text(app: App, owner: str, *, nowhere: str = "") -> str:
+    """Markdown for the empty chat. A welcome from the settings takes the sentence's place.
+
+    `nowhere`: the id of the chat that was looked for, and is not there.
+    """
+    parts = [f'<p class="nowhere of-{nowhere}">{NOWHERE}</p>'] if nowhere else []
+    parts += [app.settings.welcome or f"<h2>{plain(app.settings.title)}</h2>\n\n{SENTENCE}"]
     if app.catalogue.of(owner).keyless:
         parts.append(NO_KEY)
     return "\n\n".join(parts)

@@ -180,11 +180,16 @@ def test_a_chat_that_is_not_there_is_said_and_the_address_cleaned(open_page: Ope
     mine = open_page(served).ask("hello").over(1)
     for id in ("no-such-chat", mine.chat_id):  # another browser's is one that nobody has
         screen = open_page(f"{served}/?chat={id}")
-        expect(screen.chat).to_contain_text("There is no such chat.")
+        lost = screen.page.locator("#chat .nowhere")
+        expect(lost).to_contain_text("There is no such chat.")
+        expect(screen.page.locator("#chat .example").first).to_be_visible()
         screen.page.wait_for_function("() => !location.search")
         screen.ask("hello").over(1)
         expect(screen.asked).to_have_text(["hello"])
         assert screen.chat_id != id
+        screen.new_chat()
+        expect(screen.page.locator("#chat .example").first).to_be_visible()
+        expect(lost).to_have_count(0)
 
 
 def test_the_settings_come_back_with_the_chat(open_page: Opener, served: str) -> None:

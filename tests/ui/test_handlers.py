@@ -76,6 +76,9 @@ async def screens(stream: AsyncGenerator[Screen, None]) -> list[Screen]:
 
 def text(screen: Screen) -> str:
     """All that the chat says."""
+    if isinstance(screen[0], dict):  # the empty chat
+        assert screen[0]["value"] == []
+        return screen[0]["placeholder"]
     return "\n".join(block["text"] for message in screen[0] for block in message["content"])
 
 
@@ -199,7 +202,7 @@ async def test_a_new_chat_leaves_the_running_answer_going(page: Chat, handlers: 
         before = await app.store.current(ME)
         run = app.runs.get(before.exchanges[0].run)
         assert run is not None
-        assert (await act(page, "open", chat=""))[-1][0] == []
+        assert (await act(page, "open", chat=""))[-1][0]["value"] == []
         # What the old chat still says is not drawn over the new one.
         run.stop()
         assert await screens(reading) == [NOTHING]

@@ -77,10 +77,22 @@ async def test_an_id_that_is_another_s_is_one_that_nobody_has(page: Chat, app: A
     assert await questions(app, OTHER) == []
 
 
+async def test_below_what_is_not_there_stands_the_welcome_until_a_new_chat(page: Chat) -> None:
+    *_, welcome = await page.handlers.arrive({}, request())
+    [lost] = await act(page, "arrive", chat="nobody-s")
+    *_, also = await page.handlers.arrive(sent(page, act="arrive", chat="nobody-s"), request())
+    assert text(lost) == also["placeholder"]  # whichever comes last
+    assert text(lost).startswith('<p class="nowhere of-nobody-s">There is no such chat.')
+    assert text(lost).endswith(welcome["placeholder"])
+    assert text((await act(page, "open", chat=""))[-1]) == welcome["placeholder"]
+
+
 async def test_a_session_shows_nothing_of_its_former_owner(page: Chat, app: App, handlers: Handlers) -> None:
     await ask(page, "mine")
     theirs = gr.Request(cookies=request(OTHER).cookies, session_hash=request(ME).session_hash)
-    assert await screens(handlers.act(sent(page, act=""), theirs)) == [([], {})]
+    [screen] = await screens(handlers.act(sent(page, act=""), theirs))
+    assert "mine" not in text(screen)
+    assert screen[1] == {}
     await handlers.stop({}, theirs)
     assert await questions(app) == [["mine"]]
 
