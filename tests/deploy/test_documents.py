@@ -1,0 +1,122 @@
+"""What the documents for operators say works as it is written: settings, commands, files."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from chat.cli.doctor import visitors
+from chat.settings import Settings
+from chat.store import open_store
+from tests.test_app import ROOT, address, started
+
+TUTORIAL = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+HOSTING = (ROOT / "docs/hosting.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+# -- the tutorial
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with started(tmp_path_factory.mktemp("app"), CHAT_DEMO_PACE="0") as process:
+        yield address(process)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("curl") and shutil.which("bash")), reason="there is no curl, or no bash"
+)
+def test_the_tutorial_s_lines_run_in_their_order_and_say_what_stands_below_them(
+    url: str, tmp_path: Path
+) -> None:
+    steps = re.findall(r"```sh\n(.*?)```(?:\n\n```text\n(.*?)```)?", TUTORIAL, re.DOTALL)
+    asked = [(command, expected) for command, expected in steps if "curl" in command or "$RUN" in command]
+    assert len(asked) == 6
+    script = "\necho '== end'\n".join(command for command, _ in asked)
+    found = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:7860", url)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert found.returncode == 0, found.stderr
+    told = re.sub(r"[A-Za-z0-9_-]{16}(?=/\d)", "…", found.stdout).split("== end\n")
+    assert len(told) == len(asked)
+    for (command, expected), output in zip(asked, told, strict=True):
+        rest = output
+        for line in expected.splitlines():
+            before, here, rest = rest.partition(line)
+            assert here, f"{command}\nhas no «{line}» behind\n{before}"
+    assert "441" in told[1]
+
+
+def test_the_rest_of_its_lines_are_those_of_the_readme() -> None:
+    [start, doctor] = [each for each in blocks(TUTORIAL, "sh") if "curl" not in each and "$RUN" not in each]
+    assert start == ".venv/bin/python app.py\n"
+    assert doctor.count(".venv/bin/python -m chat doctor") == 2
+
+
+# -- hosting
+
+
+def settings(block: str, tmp_path: Path) -> Settings:
+    (tmp_path / "env").write_text(block.replace("make-one-with-the-line-below", "x" * 24), encoding="utf-8")
+    values = dotenv_values(tmp_path / "env", interpolate=False)
+    return Settings.read({name: value for name, value in values.items() if value})
+
+
+def test_its_settings_are_well(tmp_path: Path) -> None:
+    people, everybody = (settings(block, tmp_path) for block in blocks(HOSTING, "ini"))
+    for found in (people, everybody):
+        assert {outcome.verdict for outcome in visitors.checks(found)} == {"ok"}
+        assert found.shares_keys
+        assert found.token
+    assert set(people.users) == {"ann", "ben"}
+    assert everybody.questions == "10/minute"
+
+
+def test_its_variables_exist() -> None:
+    known = set(re.findall(r"\b[A-Z]+_[A-Z_]+(?==)", (ROOT / ".env.example").read_text(encoding="utf-8")))
+    told = set(re.findall(r"\b(?:CHAT|GRADIO|OPENAI)_[A-Z_]+", HOSTING))
+    assert told <= known, told - known
+
+
+async def test_its_copy_is_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    async with open_store(tmp_path / "data/chat.db"):
+        pass
+    [line] = [line for line in HOSTING.splitlines() if ".backup(" in line]
+    code = line.partition('"')[2].rpartition('"')[0]
+    subprocess.run(["python3", "-c", code], cwd=tmp_path, check=True, env={"PATH": os.environ["PATH"]})
+    async with open_store(tmp_path / "data/copy.db") as copy:
+        assert await copy.saved(5)
+        assert not copy.trouble
+
+
+def test_the_service_runs_what_the_page_puts_there() -> None:
+    service = (ROOT / "deploy/runnel.service").read_text(encoding="utf-8")
+    folder = re.search(r"^WorkingDirectory=(.+)$", service, re.MULTILINE)
+    assert folder
+    assert f"ExecStart={folder[1]}/.venv/bin/python app.py" in service
+    assert f"sudo python3 -m venv {folder[1]}/.venv" in HOSTING
+    assert f"ReadWritePaths={folder[1]}/data" in service
+    assert f"-m 700 {folder[1]}/data" in HOSTING
+    assert "User=runnel" in service
+
+
+@pytest.mark.parametrize("text", [TUTORIAL, HOSTING], ids=["tutorial", "hosting"])
+def test_its_links_lead_somewhere(text: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)", text)
+    assert links
+    for link in links:
+        assert (ROOT / "docs" / link).exists(), link
