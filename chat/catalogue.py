@@ -84,13 +84,11 @@ class Catalogue:
 
     def _advice(self, providers: Mapping[str, Provider]) -> dict[str, str]:
         """What somebody without the owner's keys may do, by the name of each vendor that cannot be asked."""
-        settings, found = self._settings, dict(self._missing)
-        at_home = settings.loopback and settings.shares_keys and not settings.login
+        found = dict(self._missing)
         for name, vendor in self._wallet.vendors.items():
             if name not in providers and self._wallet.takes(name):
-                otherwise = (
-                    f"{vendor.key}=… into the file .env and start again" if at_home else "choose a demo model"
-                )
+                dotenv = f"{vendor.key}=… into the file .env and start again"
+                otherwise = dotenv if self._settings.alone else "choose a demo model"
                 own = f"{vendor.title} needs a key: put your own into “Your keys” in the sidebar"
                 found[name] = f"{own}, or {otherwise}."
         for name in self._private - frozenset(providers):

@@ -215,11 +215,18 @@ class Handlers:
         model = last.options.model or last.transcript.model
         return self.controls.restored(owner, replace(last.options, model=model))
 
-    async def refresh(self, name: Any, temperature: Any, effort: Any, request: gr.Request) -> list[Any]:
-        """The menu of now, and what is known by now of the model chosen in it."""
-        owner = self._owner(request)
-        menu = gr.update(choices=self._app.catalogue.of(owner).names())
-        return [menu, *self.controls.of_model(owner, name, temperature, effort)]
+    async def refresh(
+        self, raw: Any, name: Any, temperature: Any, effort: Any, request: gr.Request
+    ) -> list[Any]:
+        """The menu of now, and what is known by now of the model chosen in it. With other keys, another model
+        may be wanted, and other words for the empty page."""
+        owner, wanted = self._owner(request), raw if isinstance(raw, dict) else {}
+        names = self._app.catalogue.of(owner).names()
+        menu = gr.update(choices=names)
+        if wanted.get("model") in names:
+            name = menu["value"] = wanted["model"]
+        words = gr.update(placeholder=welcome.text(self._app, owner)) if wanted.get("keys") else gr.skip()
+        return [menu, *self.controls.of_model(owner, name, temperature, effort), words]
 
     async def of_model(
         self, name: Any, temperature: Any, effort: Any, request: gr.Request

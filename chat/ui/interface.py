@@ -45,6 +45,8 @@ _ARRIVING = """() => runnel.arriving()"""
 _ARRIVED = """() => (runnel.arrived(), [])"""
 _PACKED = """(...values) => runnel.pack({values})"""
 _CHAT = """() => ({chat: runnel.chat})"""
+# static/keys.js knows what becomes of the chosen model.
+_WANTED = """(_, ...chosen) => [runnel.wanted?.(chosen[0]) ?? {}, ...chosen]"""
 _NEW = """() => (dispatchEvent(new CustomEvent("runnel-open", {detail: {chat: ""}})), [])"""
 _SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -143,7 +145,9 @@ class Chat(gr.ChatInterface):
         quiet = {"preprocess": False, **_QUIET}
         self.load(handlers.arrive, [self.sent], [*controls.inputs, self.chatbot], js=_ARRIVING, **quiet)
         self.settle.click(handlers.settings, [self.sent], controls.inputs, js=_CHAT, **quiet)
-        self.refresh.click(handlers.refresh, chosen, [controls.model, *of_model], **quiet)
+        self.refresh.click(
+            handlers.refresh, [self.sent, *chosen], [*chosen, self.chatbot], js=_WANTED, **quiet
+        )
         controls.model.change(handlers.of_model, chosen, of_model, **quiet)
         for event in (self.side.new.click, self.chatbot.clear):
             event(js=_NEW, **_SCRIPT)

@@ -33,8 +33,8 @@ TINT = Shade("#e6f1f4", "#1d2f36")
 ON_ACCENT = Shade("#ffffff", "#10181b")
 
 SHEETS = (
-    *("style", "chat", "actions", "text", "box", "sidebar", "controls", "activity", "chats", "person"),
-    "small",
+    *("style", "chat", "actions", "text", "box", "sidebar", "controls", "keys"),
+    *("activity", "chats", "person", "small"),
 )
 
 RADIUS = "8px"

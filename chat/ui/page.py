@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from chat.build import App
-from chat.ui import activity, chats, gradio_fixes, look, person, state, welcome
+from chat.ui import activity, chats, gradio_fixes, keys, look, person, state, welcome
 from chat.ui.controls import Controls
 from chat.ui.fates import plain
 from chat.ui.handlers import Handlers
@@ -68,6 +68,7 @@ def sidebar(app: App) -> Side:
         if app.settings.login:
             person.component()
         controls = Controls(app)
+        keys.component()
         # Both are there from the start: what is not shown keeps what was opened in it.
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Activity", render_children=True):

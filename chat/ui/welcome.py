@@ -10,10 +10,14 @@ from chat.ui.fates import plain
 SENTENCE = (
     "Ask something, and watch the answer arrive: the words, the thinking behind them and the tools it uses."
 )
+DEMO = "You are talking to the built-in **demo**, a script that runs offline. To talk to a real model, paste "
 NO_KEY = (
-    "You are talking to the built-in **demo**, a script that runs offline. To talk to a real model, put a "
-    "key into the file `.env`, for instance `OPENAI_API_KEY=…` or `ANTHROPIC_API_KEY=…`, and start again. "
-    "`.env.example` names them all."
+    f"{DEMO}a key into [Your keys](#keys) in the sidebar. To keep it, put it into the file `.env`, for "
+    "instance `OPENAI_API_KEY=…`, and start again; `.env.example` names them all."
+)
+NO_KEY_OF_YOURS = (
+    f"{DEMO}a key of your own into [Your keys](#keys) in the sidebar. It stays in this server’s memory, for "
+    "your questions alone, and is forgotten an hour after you leave."
 )
 
 EXAMPLES = (
@@ -45,7 +49,7 @@ def text(app: App, owner: str, *, nowhere: str = "") -> str:
     parts = [f'<p class="nowhere of-{nowhere}">{NOWHERE}</p>'] if nowhere else []
     parts += [app.settings.welcome or f"<h2>{plain(app.settings.title)}</h2>\n\n{SENTENCE}"]
     if app.catalogue.of(owner).keyless:
-        parts.append(NO_KEY)
+        parts.append(NO_KEY if app.settings.alone else NO_KEY_OF_YOURS)
     return "\n\n".join(parts)
 
 
