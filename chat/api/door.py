@@ -132,8 +132,8 @@ class Door:
             headers.append(("retry-after", str(round(late.retry_after or 60))))
         else:
             headers.append(("www-authenticate", "Bearer"))
-            if self._logins.any and not _values(scope, b"sec-fetch-mode"):
-                # A browser would open a window of its own for this one.
+            if self._logins.any and not _browser(scope):
+                # For this one a browser would open a window of its own.
                 headers.append(("www-authenticate", 'Basic realm="Runnel", charset="UTF-8"'))
         await answer(send, status, headers, json.dumps(body), "websocket." if socket else "")
 
@@ -149,6 +149,12 @@ def _looks(scope: Any) -> bool:
     if where:
         return where[0] in ("document", "iframe", "frame")
     return any("text/html" in each for each in _values(scope, b"accept"))
+
+
+def _browser(scope: Any) -> bool:
+    """Over plain http to another machine browsers send no Sec-Fetch headers."""
+    agents = _values(scope, b"user-agent")
+    return bool(_values(scope, b"sec-fetch-mode")) or any(each.startswith("Mozilla/") for each in agents)
 
 
 def _to_login(scope: Any) -> str:

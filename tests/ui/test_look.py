@@ -77,3 +77,15 @@ def test_the_theme_is_light_and_dark() -> None:
 
 def test_motion_can_be_reduced() -> None:
     assert "@media (prefers-reduced-motion: reduce)" in SHEETS
+
+
+def test_the_login_page_has_the_pages_colours() -> None:
+    sheet = (STATIC.parents[1] / "api" / "login.html").read_text("utf-8")
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#\w+);", part))
+        for part in sheet.split("@media (prefers-color-scheme: dark)")
+    )
+    names = {"page": look.PAGE, "side": look.SIDE, "text": look.TEXT, "quiet": look.QUIET, "line": look.LINE}
+    names |= {"accent": look.ACCENT, "on-accent": look.ON_ACCENT}
+    assert light == {name: shade.light for name, shade in names.items()}
+    assert dark == {name: shade.dark for name, shade in names.items()}
