@@ -139,6 +139,10 @@ def test_a_secret_of_the_settings() -> None:
 # -- the port
 
 
+async def test_any_port() -> None:
+    assert (await machine.port(Settings(port=0, port_chosen=True))).said == "Any that is free at 127.0.0.1"
+
+
 async def test_a_port_that_is_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -131,6 +131,8 @@ def secret(settings: Settings) -> Outcome:
 
 
 async def port(settings: Settings) -> Outcome:
+    if settings.port == 0:
+        return ok("port", f"Any that is free at {settings.host}")
     where = f"{settings.host}:{settings.port}"
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
