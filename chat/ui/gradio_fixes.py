@@ -37,7 +37,11 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    sessions are its own. Actual: who names another's session gets its answers (`sessions`). 6.31.
 16. Choices that a dropdown gets while its list is open are looked up by the numbers of the old ones, which
    throws where there are fewer now (static/follow.js waits until it is closed). 6.31.
+17. `/queue/data` of a session that is over. Expected: a refusal. Actual: a message that says so, and then
+   a traceback in the log, for whoever likes to ask (`session_known`; `sessions` says that message). 6.31.
 """
+
+from collections.abc import Callable
 
 import gradio as gr
 
@@ -60,6 +64,11 @@ def calm_queue(page: gr.Blocks, streams: int) -> None:
     queue.max_thread_count = streams
     queue.sleep_when_free = LOOK
     queue.progress_update_sleep_when_free = 1.0  # nothing here reports progress that way
+
+
+def session_known(page: gr.Blocks) -> Callable[[str], bool]:
+    """Whether the queue has messages, or had some, for the session of this name."""
+    return lambda session: session in page._queue.pending_messages_per_session
 
 
 def steady_browser_state(chat: gr.ChatInterface) -> None:

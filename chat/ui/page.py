@@ -99,7 +99,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         css=look.css,
         head=_head(),
     )
-    parent.add_middleware(Sessions, owners=app.owners)
+    parent.add_middleware(Sessions, owners=app.owners, known=gradio_fixes.session_known(page))
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)
     return parent

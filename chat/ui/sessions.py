@@ -2,25 +2,36 @@
 
 A tab names its session itself, and Gradio gives a session's messages to whoever names it (6.31). So the
 name is exchanged on its way in for one that comes of the owner and the name: somebody else who names the
-same session means another one, which nobody has. `page.mount` places it; `chat.owners` makes the names.
+same session means another one, which nobody has. Whoever wants to read one that is not there is told so here:
+Gradio would write a traceback into the log. `page.mount` places it; `chat.owners` makes the names.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from chat.owners import Owners
 
 PREFIX = "/gradio_api/"
 FIELD = "session_hash"
+READ = PREFIX + "queue/data"
+GONE = {
+    "msg": "unexpected_error",
+    "event_id": None,
+    "message": "404: Not Found",
+    "session_not_found": True,
+    "success": False,
+}
+"""What Gradio says of a session that is not there."""
 
 
 class Sessions:
-    def __init__(self, app: Any, *, owners: Owners) -> None:
-        self._app, self._owners = app, owners
+    def __init__(self, app: Any, *, owners: Owners, known: Callable[[str], bool]) -> None:
+        self._app, self._owners, self._known = app, owners, known
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
@@ -31,6 +42,10 @@ class Sessions:
         if any(name == FIELD for name, _ in query):
             own = [(n, self._owners.apart(owner, v) if n == FIELD else v) for n, v in query]
             scope = {**scope, "query_string": urlencode(own).encode()}
+            if scope["path"] == READ and not self._known(dict(own)[FIELD]):
+                gone = Response(f"data: {json.dumps(GONE)}\n\n", media_type="text/event-stream")
+                await gone(scope, receive, send)
+                return
         if scope["method"] == "POST":
             if (body := await _body(receive)) is None:
                 return

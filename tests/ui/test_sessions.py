@@ -7,14 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
+from gradio.server_messages import UnexpectedErrorMessage
 
 from chat.api.gate import Gate
 from chat.build import App, open_app
 from chat.owners import Owners
 from chat.settings import Settings
 from chat.ui.page import mount
-from chat.ui.sessions import Sessions
+from chat.ui.sessions import GONE, Sessions
 from tests.api.served import listening
 
 SESSION, QUESTION = "abcdefghij", "canary question"
@@ -77,6 +78,23 @@ async def test_a_session_is_read_by_who_began_it_and_by_nobody_else(page: Page) 
     assert "close_stream" in said
 
 
+async def test_a_session_that_is_not_there_is_told_as_gradio_does_and_not_logged(
+    page: Page, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for address in ("session_hash=nobody", "session_hash=", "session_hash=%00&session_hash=x"):
+        said = await page.read("me", f"/gradio_api/queue/data?{address}")
+        assert json.loads(said.removeprefix("data: ")) == GONE
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+    await page.join("me")
+    assert QUESTION in await page.read("me")
+
+
+async def test_gradio_says_the_same_of_it() -> None:
+    """17 of gradio_fixes."""
+    error = UnexpectedErrorMessage(message=str(HTTPException(404)), session_not_found=True)
+    assert json.loads(error.model_dump_json()) == GONE
+
+
 async def test_two_of_the_same_name_are_two(page: Page) -> None:
     await page.join("me")
     await page.join("other")
@@ -120,5 +138,6 @@ def around() -> httpx.AsyncClient:
         assert len(body) == int(request.headers.get("content-length", "0"))
         return Response(json.dumps([json.loads(body) if body else None, request.url.query]))
 
-    transport = httpx.ASGITransport(Sessions(echo, owners=Owners(b"secret")))
+    sessions = Sessions(echo, owners=Owners(b"secret"), known=lambda session: True)
+    transport = httpx.ASGITransport(sessions)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
