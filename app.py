@@ -1,27 +1,31 @@
 """Starts Runnel: reads the settings, opens the app, mounts the faces on one ASGI app, serves it.
 
-    python app.py
+    python app.py [--reload]
 
 No logic lives here. The page is `chat.ui`, the composition `chat.build`; `serve` is our own
 uvicorn, so that SIGTERM gives every run its end before the process goes.
 """
 
+import argparse
 import asyncio
+import contextlib
 import logging
 import sys
+from collections.abc import Callable
+from socket import socket
 
 from chat.errors import Config
 from chat.settings import Settings
 
 
-async def serve(settings: Settings) -> None:
-    """Until a signal. Raises `Config` when it cannot start."""
+async def serve(settings: Settings, bound: socket | None = None) -> None:
+    """Until a signal, on `bound` where there is one. Raises `Config` when it cannot start."""
     from chat.build import open_app, whose_keys
     from chat.server import Server, listen
 
     if said := whose_keys(settings):
         logging.getLogger(__name__).info(said)
-    with listen(settings) as socket:
+    with contextlib.nullcontext(bound) if bound else listen(settings) as listening:
         # Gradio takes two seconds to import: not before it is clear that it will be needed.
         from fastapi import FastAPI
         from starlette.middleware.cors import CORSMiddleware
@@ -57,22 +61,39 @@ async def serve(settings: Settings) -> None:
             parent.add_middleware(Gate, local=local, hosts=settings.hosts)
             parent.add_middleware(SafetyHeaders, framed=framed)
             parent.add_middleware(Proxies, named=settings.proxies, space=settings.space)
-            await Server(parent, app, socket).serve()
+            await Server(parent, app, listening).serve()
 
 
-def main() -> int:
+def run(sockets: list[socket] | None = None) -> None:
+    """Until a signal. `sockets`: of the process that starts this one again and again."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    with contextlib.suppress(KeyboardInterrupt):
+        said(lambda settings: asyncio.run(serve(settings, *(sockets or ()))))
+
+
+def said(begin: Callable[[Settings], object]) -> None:
+    """Calls `begin`; what is wrong with the settings is a sentence, and exit code 2."""
     try:
-        asyncio.run(serve(Settings.load()))
+        begin(Settings.load())
     except Config as fault:
         sys.stderr.write(f"{fault.message}\n")
-        return 2
-    except KeyboardInterrupt:
-        pass
-    return 0
+        sys.exit(2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Starts Runnel. Settings are environment variables or lines of .env: see .env.example."
+    )
+    parser.add_argument("--reload", action="store_true", help="start again whenever its code changes")
+    if parser.parse_args().reload:
+        from chat.server import reload
+
+        said(lambda settings: reload(run, settings))
+    else:
+        run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

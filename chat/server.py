@@ -9,15 +9,18 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import ChangeReload
 
 from chat.build import App
 from chat.errors import Config
 from chat.settings import Settings
 
+PACKAGE = Path(__file__).parent
 TRIED = 100
 """Ports that are tried one after another when none was asked for."""
 LARGEST_MESSAGE = 1_000_000
@@ -57,6 +60,14 @@ def _no_port(settings: Settings, error: OSError) -> str:
             "Set GRADIO_SERVER_PORT to another one, or leave it away to take the next free one."
         )
     return f"No port from {settings.port} on is free at {settings.host} ({error.strerror})."
+
+
+def reload(run: Callable[[list[socket.socket] | None], None], settings: Settings) -> None:
+    """Calls `run` in a process of its own, and in a new one whenever a Python file of the package changes,
+    until a signal. Who connects meanwhile waits: the socket stays open. Raises `Config`."""
+    config = uvicorn.Config("app", reload=True, reload_dirs=[str(PACKAGE)], log_level="warning")
+    with listen(settings) as bound:
+        ChangeReload(config, target=run, sockets=[bound]).run()
 
 
 class Server(uvicorn.Server):

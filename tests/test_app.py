@@ -1,6 +1,7 @@
 """`python app.py` as a person or a host starts it: it serves, it ends, and it says why it does not start."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,14 +19,16 @@ ROOT = Path(__file__).parent.parent
 
 
 @contextmanager
-def started(folder: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
+def started(
+    folder: Path, *arguments: str, root: Path = ROOT, **environ: str
+) -> Iterator[subprocess.Popen[str]]:
     """app.py in a folder of its own, with nothing of this environment but the path."""
     process = subprocess.Popen(
-        [sys.executable, ROOT / "app.py"],
+        [sys.executable, root / "app.py", *arguments],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(root),
             "HOME": str(folder),
             "CHAT_LOCAL": "0",
             "GRADIO_SERVER_PORT": "0",
@@ -98,7 +101,8 @@ def test_a_wrong_setting_is_named(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert app.main() == 2
+    with pytest.raises(SystemExit, match="2"):
+        app.run()
     said = capsys.readouterr()
     assert said.out == ""
     assert name in said.err
@@ -110,5 +114,25 @@ def test_a_port_that_is_taken_is_named(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setenv("GRADIO_SERVER_PORT", str(other.getsockname()[1]))
-        assert app.main() == 2
+        with pytest.raises(SystemExit, match="2"):
+            app.run()
     assert "GRADIO_SERVER_PORT" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="is ended by a signal")
+def test_with_reload_it_starts_again_when_its_code_changes(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "chat", copy / "chat")
+    shutil.copy(ROOT / "app.py", copy)
+    with started(tmp_path, "--reload", root=copy) as process:
+        first = address(process)
+        with (copy / "chat/models.py").open("a") as file:
+            file.write("# another word\n")
+        again = address(process)
+        assert again == first
+        with urllib.request.urlopen(f"{again}/healthz", timeout=20) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+        assert process.returncode == 0

@@ -21,7 +21,7 @@ SECONDS = 5.0
 
 # app.py as it is, but for questions that are there when it starts; says when each has some text.
 ASKED = """
-import asyncio, sys
+import asyncio
 import app, chat.ui
 from chat.messages import Options
 from chat.owners import LOCAL
@@ -42,7 +42,7 @@ def asking(parent, opened):
     return mount(parent, opened)
 
 chat.ui.mount = asking
-sys.exit(app.main())
+app.run()
 """
 
 

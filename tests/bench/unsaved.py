@@ -3,7 +3,6 @@
 A database at `:memory:` would not do: it is written to as one on the disk is.
 """
 
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,4 +19,4 @@ async def nothing_kept(database: Path) -> AsyncGenerator[Store, None]:
 
 if __name__ == "__main__":
     build.open_store = nothing_kept
-    sys.exit(app.main())
+    app.run()
