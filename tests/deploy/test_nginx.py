@@ -74,14 +74,14 @@ def front(folder: Path, upstream: int) -> Iterator[Front]:
 def runnel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     nginx.required()
     folder = tmp_path_factory.mktemp("app")
-    settings = {
-        "CHAT_DEMO_PACE": "0",
-        "CHAT_TOKEN": TOKEN,
-        "CHAT_PROXIES": "127.0.0.1",
-        "CHAT_HOSTS": "localhost, 127.0.0.1",
-        "CHAT_PUBLIC": "1",
-    }
-    with started(folder, **settings) as process:
+    with started(
+        folder,
+        CHAT_DEMO_PACE="0",
+        CHAT_TOKEN=TOKEN,
+        CHAT_PROXIES="127.0.0.1",
+        CHAT_HOSTS="localhost, 127.0.0.1",
+        CHAT_PUBLIC="1",
+    ) as process:
         port = urlsplit(address(process)).port
         assert port
         with front(folder / "nginx", port) as found:
@@ -205,6 +205,28 @@ def test_the_doctor_tells_a_certificate_that_nobody_believes(runnel: Front) -> N
     code, found = doctor(runnel.url, runnel.folder)
     assert code == 1
     assert "is signed by itself" in found["address"]["said"]
+
+
+def stranger(found: Front, at: str, says: str) -> int:
+    """The status of a question of somebody new who comes from the address `at`, and `says` another one."""
+    transport = httpx.HTTPTransport(verify=found.context, local_address=at)
+    with httpx.Client(base_url=found.url, transport=transport, timeout=20) as client:
+        client.get("/", headers={"Accept": "text/html"}).raise_for_status()
+        question = {"message": "hello", "model": "demo:fast"}
+        return client.post("/chat/stream", json=question, headers={"X-Forwarded-For": says}).status_code
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has more addresses of itself")
+def test_a_limit_holds_for_the_address_that_nginx_saw(tmp_path: Path) -> None:
+    nginx.required()
+    with started(tmp_path, CHAT_PROXIES="127.0.0.1", CHAT_PUBLIC="1", CHAT_RATE="2/hour") as process:
+        port = urlsplit(address(process)).port
+        assert port
+        with front(tmp_path / "nginx", port) as found:
+            told = [stranger(found, "127.0.0.1", f"10.0.{n}.1") for n in range(4)]
+            other = stranger(found, "127.0.0.2", "10.0.0.1")
+    assert told == [200, 200, 429, 429]
+    assert other == 200
 
 
 class _Echo(BaseHTTPRequestHandler):
