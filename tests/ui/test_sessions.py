@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,8 @@ class Page:
     def cookie(self, owner: str) -> dict[str, str]:
         return {"Cookie": f"{self.app.owners.name}={self.app.owners.cookie(owner)}"}
 
-    async def join(self, owner: str) -> str:
-        sent = {"question": QUESTION, "values": self.values, "act": "ask", "key": owner}
+    async def join(self, owner: str, key: str = "") -> str:
+        sent = {"question": QUESTION, "values": self.values, "act": "ask", "key": key or owner}
         body = {"data": [sent], "fn_index": self.ask, "session_hash": SESSION}
         answer = await self.client.post("/gradio_api/queue/join", json=body, headers=self.cookie(owner))
         assert answer.status_code == 200, answer.text
@@ -53,7 +54,13 @@ class Page:
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    environ = {"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", "CHAT_DATABASE": ":memory:"}
+    async with opened() as page:
+        yield page
+
+
+@asynccontextmanager
+async def opened(**more: str) -> AsyncIterator[Page]:
+    environ = {"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", "CHAT_DATABASE": ":memory:", **more}
     async with open_app(Settings.read(environ)) as app:
         parent = mount(FastAPI(), app)
         parent.add_middleware(Gate, local=True)
