@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload
 
 from chat.build import App
+from chat.connections import Connection
 from chat.errors import Config
 from chat.settings import Settings
 
@@ -77,6 +78,7 @@ class Server(uvicorn.Server):
                 asgi,
                 log_level="warning",
                 access_log=False,
+                http=Connection,
                 timeout_graceful_shutdown=GRACE,
                 timeout_keep_alive=75,
                 proxy_headers=False,  # `chat.api.proxies` reads them

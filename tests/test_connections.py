@@ -1,0 +1,154 @@
+"""Given these bytes at this pace, the connection is closed in time, or lives."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from chat.connections import Connection
+from tests.api.served import listening
+
+HEAD = b"POST /%s HTTP/1.1\r\nHost: localhost\r\n"
+
+
+class Fast(Connection):
+    patience = 0.2
+
+
+class Line:
+    """A connection, and what the server says on it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def answer(self) -> bytes:
+        """Head and body of one answer."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        return head + await self._reader.readexactly(int(length.partition(b":")[2]))
+
+    async def rest(self) -> bytes:
+        """All that comes until the server closes."""
+        async with asyncio.timeout(5):
+            try:
+                return await self._reader.read()
+            except ConnectionResetError:
+                return b""
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Reads the body, unless asked not to."""
+    if scope["type"] != "http":
+        return
+    if scope["path"] == "/read":
+        while (await receive()).get("more_body"):
+            pass
+    if scope["path"] == "/begin":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive()).get("more_body"):
+            pass
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@asynccontextmanager
+async def line(url: str) -> AsyncIterator[Line]:
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield Line(reader, writer)
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    async with listening(app, http=Fast) as url:
+        yield url
+
+
+async def patience(url: str) -> None:
+    """Until a connection is closed on which nothing is said from now on."""
+    async with line(url) as silent:
+        assert await silent.rest() == b""
+
+
+@pytest.mark.parametrize("said", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_a_head_that_does_not_come_is_not_waited_for(url: str, said: bytes) -> None:
+    async with line(url) as slow:
+        await slow.send(said)
+        assert await slow.rest() == b""
+    async with line(url) as other:
+        await other.send(HEAD % b"x" + b"\r\n")
+        assert b"200 OK" in await other.answer()
+
+
+async def test_a_head_that_comes_byte_by_byte_gains_nothing(url: str) -> None:
+    async def trickle(slow: Line) -> None:
+        while True:
+            await slow.send(b"X")
+            await asyncio.sleep(Fast.patience / 10)
+
+    async with line(url) as slow:
+        await slow.send(HEAD % b"x" + b"X-")
+        trickling = asyncio.create_task(trickle(slow))
+        assert await slow.rest() == b""
+        trickling.cancel()
+        await asyncio.gather(trickling, return_exceptions=True)
+
+
+async def test_a_second_head_has_its_own_time(url: str) -> None:
+    async with line(url) as slow:
+        await slow.send(HEAD % b"x" + b"\r\n")
+        assert b"200 OK" in await slow.answer()
+        await patience(url)
+        await slow.send(HEAD % b"x")
+        await slow.send(b"\r\n")
+        assert b"200 OK" in await slow.answer()
+        await slow.send(b"GET")
+        assert await slow.rest() == b""
+
+
+async def test_a_body_that_is_read_has_the_time_that_its_reader_gives_it(url: str) -> None:
+    async with line(url) as slow:
+        await slow.send(HEAD % b"read" + b"Content-Length: 2\r\n\r\n")
+        await patience(url)
+        await slow.send(b"{}")
+        assert b"200 OK" in await slow.answer()
+
+
+async def test_the_rest_of_a_body_that_was_answered_already_has_its_time(url: str) -> None:
+    async with line(url) as quick, line(url) as slow:
+        for each in (quick, slow):
+            await each.send(HEAD % b"x" + b"Content-Length: 60000000\r\n\r\n")
+            assert b"200 OK" in await each.answer()
+        piece = b"x" * 1_000_000
+        for _ in range(60):
+            await quick.send(piece)
+        await quick.send(HEAD % b"x" + b"\r\n")
+        assert b"200 OK" in await quick.answer()  # the same connection, for the next request
+        await slow.send(b"x")
+        assert await slow.rest() == b""
+
+
+async def test_nonsense_in_the_middle_of_an_answer_closes_and_is_no_traceback(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with line(url) as odd:
+        await odd.send(HEAD % b"begin" + b"Transfer-Encoding: chunked\r\n\r\n")
+        async with asyncio.timeout(5):
+            while b"begun" not in (await odd._reader.read(1000)):
+                pass
+        await odd.send(b"no length\r\n")
+        assert b"HTTP/1.1 400" not in await odd.rest()
+    assert "Traceback" not in caplog.text
