@@ -90,6 +90,27 @@ def test_something_that_is_no_file() -> None:
     assert env_file().verdict == "failed"
 
 
+@pytest.mark.parametrize(
+    ("line", "verdict", "said"),
+    [
+        ("CHAT_TITLE=Acme\nOTHER=1\nMY_BOX_API_KEY=x", "ok", ""),
+        ("# CHAT_NOTHING=1", "ok", ""),
+        ("CHAT_MESAGES_EACH=5", "warning", "CHAT_MESSAGES_EACH"),
+        ("export ANTROPIC_API_KEY = x", "warning", "ANTHROPIC_API_KEY"),
+        ("CHAT_XYZZYXYZZY=1", "warning", ".env.example"),
+    ],
+)
+def test_a_setting_whose_name_is_written_wrong(line: str, verdict: str, said: str) -> None:
+    Path(".env").write_text(line)
+    found = machine.names(Settings.read({"CHAT_ENDPOINTS": "my-box=http://my-box/v1"}))
+    assert found
+    assert (found.verdict, said in found.next) == (verdict, True), found
+
+
+def test_no_names_without_a_file() -> None:
+    assert machine.names(Settings()) is None
+
+
 # -- what is kept
 
 

@@ -64,6 +64,8 @@ async def _checks(settings: Settings | None, fault: Config | None, url: str) -> 
         yield outcome
     if settings is None:
         return
+    if (outcome := machine.names(settings)) is not None:
+        yield outcome
     async for outcome in vendors.opened(settings):
         yield outcome
     yield await machine.port(settings)

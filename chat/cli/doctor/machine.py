@@ -1,6 +1,8 @@
 """This machine: Python and the packages, `.env`, the disk, the port, what signs the cookies."""
 
+import difflib
 import importlib.metadata
+import re
 import shutil
 import socket
 import subprocess
@@ -13,12 +15,16 @@ from chat.settings import Settings
 from chat.store import MEMORY, Store
 
 REQUIREMENTS = Path(__file__).parents[3] / "requirements.txt"
+EXAMPLE = REQUIREMENTS.with_name(".env.example")
 OLDEST = (3, 11)
 """Python that works."""
 FULL, SHORT = 50_000_000, 1_000_000_000
 """Bytes left on the disk: too few to go on, and few enough to say so."""
 SAVING = 5.0
 """Seconds that a save may take."""
+_LINE = r"(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*="
+_SET, _SHOWN = (re.compile(rf"^[ \t]*{mark}{_LINE}", re.MULTILINE) for mark in ("", "#?"))
+"""Lines of `.env`, and of the example, where they are comments."""
 _INSTALL = "python -m pip install -r requirements.txt"
 
 
@@ -83,6 +89,29 @@ def kept_apart(path: Path = Path(".env")) -> Iterator[Outcome]:
         yield warning(".env", ".env is not ignored by git.", "echo .env >> .gitignore")
     else:
         yield ok(".env", "It can be read, by nobody else, and git leaves it out")
+
+
+def names(settings: Settings, path: Path = Path(".env"), known: Path = EXAMPLE) -> Outcome | None:
+    """Whether each line of `.env` that looks like a setting is one; None where nothing can be compared.
+
+    A variable whose name is written wrong is not there, and nobody says so.
+    """
+    try:
+        ours = _SHOWN.findall(known.read_text(encoding="utf-8"))
+        written = _SET.findall(path.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    ours += [endpoint.key for endpoint in settings.endpoints]
+    looks = (name for name in written if name.startswith("CHAT_") or name.endswith(("_API_KEY", "_TOKEN")))
+    strange = [name for name in dict.fromkeys(looks) if name not in ours]
+    if not strange:
+        return ok("names", "Every line of .env that looks like a setting is one")
+    meant = [match for name in strange for match in difflib.get_close_matches(name, ours, 1)]
+    return warning(
+        "names",
+        f"No setting is called {', '.join(strange)}: .env has it for nothing.",
+        f"Perhaps {', '.join(meant)} is meant." if meant else "See .env.example.",
+    )
 
 
 async def store(settings: Settings, opened: Store) -> Outcome:

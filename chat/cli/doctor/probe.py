@@ -137,7 +137,9 @@ async def ask(made: httpx2.AsyncClient, question: str, model: str, conversation:
     body = {"message": question, "model": model, "tools": False}
     body |= {"conversation": conversation} if conversation else {}
     asked = time.perf_counter()
-    async with made.stream("POST", "/chat/stream", json=body) as answer:
+    # As a browser sends it: a proxy that hides the host's name makes the page itself another site's.
+    headers = {"Origin": origin(str(made.base_url))}
+    async with made.stream("POST", "/chat/stream", json=body, headers=headers) as answer:
         heard = Heard(answer.status_code, answer.headers, time.perf_counter() - asked)
         if answer.status_code != 200:
             await answer.aread()
@@ -151,6 +153,17 @@ async def ask(made: httpx2.AsyncClient, question: str, model: str, conversation:
                 if isinstance(event, ServerSentEvent):
                     _hear(heard, event.data, at)
     return heard
+
+
+async def from_elsewhere(made: httpx2.AsyncClient) -> int:
+    """The status of a question that another site's page sends. Raises `Unreachable`."""
+    headers = {"Origin": "https://another-site.example", "Sec-Fetch-Site": "cross-site"}
+    return (await made.post("/chat/stream", json={"message": ""}, headers=headers)).status_code
+
+
+def origin(url: str) -> str:
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
 
 
 def _hear(heard: Heard, data: str, at: float) -> None:

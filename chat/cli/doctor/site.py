@@ -84,6 +84,7 @@ async def _met(made: probe.Client, url: str) -> AsyncIterator[Outcome]:
         yield headers(ticks)
         yield early(ticks, way)
         yield bursts(ticks)
+        yield elsewhere(await probe.from_elsewhere(made))
         yield websocket(*await probe.upgraded(made, "/chat/ws"))
         times: list[float | None] = []
         for _ in range(timing.QUESTIONS):
@@ -148,8 +149,14 @@ def cookie(page: probe.Response, url: str) -> Outcome | None:
 def refused(heard: Heard) -> Outcome:
     """Why nothing can be measured."""
     said = heard.error or f"it says {heard.status}"
-    if heard.status in (401, 403):
+    if heard.status == 401:
         return failed("question", said, "Set CHAT_TOKEN here to the one that is set there.")
+    if heard.status == 403:
+        return failed(
+            "question",
+            f"A question of its own page is refused: {said}",
+            "Let the proxy pass on the host's name. In nginx: proxy_set_header Host $http_host;",
+        )
     if heard.status == 429:
         return warning("question", f"Not measured to the end: {said}", "Wait, or ask with CHAT_TOKEN.")
     return warning(
@@ -209,6 +216,16 @@ def bursts(heard: Heard) -> Outcome:
             "streaming", f"{told}.", "Measure again; the network, or a proxy, gathers some.", **figures
         )
     return ok("streaming", told, **figures)
+
+
+def elsewhere(status: int) -> Outcome:
+    if status == 403:
+        return ok("other sites", "Their pages cannot ask here")
+    return failed(
+        "other sites",
+        f"A question that another site's page sends is not refused (it gets {status}).",
+        "Let the proxy pass on Origin and Host as they came.",
+    )
 
 
 def websocket(status: int, opened: bool) -> Outcome:
