@@ -32,6 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address(process)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("curl") and shutil.which("bash")), reason="there is no curl, or no bash"
 )
