@@ -1,8 +1,9 @@
 """The HTTP face: streams in several formats, and what the page's scripts ask.
 
-mount      the routes, and the OpenAPI document     routes, completions, websocket, health    what they do
+mount, document, shapes   the routes, and the OpenAPI document
+routes, completions, websocket, health    what they do
 dialects, chunks   the formats, pure                streams    a run through one of them, into a response
-bodies, completion_bodies, reading      what may be sent
+bodies, completion_bodies, reading      what may be sent                otherwise    what no route takes
 callers, asking    who asks; from a request to its run                 door, login    … where people log in
 gate, safety, cookie   middleware of every answer, the page's too      chats, keys   what the page asks
 """

@@ -13,6 +13,10 @@ from chat.messages import Assistant, Message, Options, Text, User
 LONGEST = 100_000
 """Characters of a message: some 25,000 tokens."""
 
+LONGEST_ADDRESSED = 5_000
+"""Characters of one that stands in the address. Encoded it has up to twelve times as many, and the server
+takes a head of 64 kB."""
+
 DEEPEST = 500
 """Messages of a history."""
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from chat.api import chunks, document
+from chat.api import chunks, shapes
 from chat.api.asking import Reading, begin, resume
 from chat.api.callers import Caller, Refusal, asking
 from chat.api.completion_bodies import Completion
@@ -44,12 +44,12 @@ class Completions:
             self.complete,
             methods=["POST"],
             response_class=Response,
-            responses=document.COMPLETION,
-            openapi_extra=document.RESUMES,
+            responses=shapes.COMPLETION,
+            openapi_extra=shapes.RESUMES,
         )
         for path, endpoint, answers in (
-            ("/models", self.models, document.MODELS),
-            ("/models/{model:path}", self.model, document.MODEL),
+            ("/models", self.models, shapes.MODELS),
+            ("/models/{model:path}", self.model, shapes.MODEL),
         ):
             self.router.add_api_route(path, endpoint, methods=["GET"], responses=answers, response_model=None)
 

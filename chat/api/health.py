@@ -8,7 +8,7 @@ Neither tells anything about anybody's conversations, so everybody may ask.
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from chat.api.document import EVERYBODY, UNREADY, WELL
+from chat.api.shapes import EVERYBODY, UNREADY, WELL
 from chat.build import App
 
 SAVING = 1.0

@@ -12,17 +12,19 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from chat.api.asking import Reading, begin, find, resume
-from chat.api.bodies import LONGEST, Ask, Choices, Key, MaybeAsk
+from chat.api.bodies import LONGEST_ADDRESSED, Ask, Choices, Key, MaybeAsk
 from chat.api.callers import Caller, Refusal, asking, known
 from chat.api.dialects import CHUNKS, CONTENTS, EVENTS, LINES, MARKED_LINES, TEXT, WHOLE, Dialect, dumps
-from chat.api.document import CHUNKED, EVENT, LINE, OBJECTS, RESUMES, STOPPED, streamed
 from chat.api.reading import Route, invalid
+from chat.api.shapes import CHUNKED, EVENT, LINE, OBJECTS, RESUMES, STOPPED, streamed
 from chat.api.streams import HEADERS, Stream, delivered
 from chat.build import App
 from chat.sse import comment, encode
 
 Id = Annotated[str, Path(max_length=64)]
-Question = Annotated[str | None, Query(max_length=LONGEST, description="The question, if not in the body.")]
+Question = Annotated[
+    str | None, Query(max_length=LONGEST_ADDRESSED, description="The question, if not in the body.")
+]
 
 
 class Routes:
@@ -86,7 +88,7 @@ class Routes:
     async def chat(
         self,
         request: Request,
-        q: Annotated[str, Query(min_length=1, max_length=LONGEST, examples=["Hello"])],
+        q: Annotated[str, Query(min_length=1, max_length=LONGEST_ADDRESSED, examples=["Hello"])],
         model: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
         conversation: Annotated[str | None, Query(max_length=64)] = None,
         key: Annotated[Key | None, Query()] = None,

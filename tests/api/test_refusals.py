@@ -160,6 +160,12 @@ async def test_no_question_anywhere() -> None:
         refused(await site.client.get("/chat?q=%20"), 422)
 
 
+async def test_the_longest_question_of_an_address_fits_into_a_request() -> None:
+    async with served(says("x")) as site:
+        assert (await site.client.get("/chat", params={"q": "🚴" * 5_000})).status_code == 200
+        assert "q: " in refused(await site.client.get("/chat", params={"q": "x" * 5_001}), 422)
+
+
 # -- who asks ------------------------------------------------------------------------------------
 
 
