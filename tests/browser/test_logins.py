@@ -77,12 +77,14 @@ def test_two_people_and_their_chats(arrive: Arrive, house: str) -> None:
 def test_signing_out_takes_the_other_tabs_along(arrive: Arrive, house: str) -> None:
     page = arrive(house)
     log_in(page, "ada", "correct horse")
-    Screen(page).ready()
+    Screen(page).ready().new_chat().ask("Hello").over(1)
     other = arrive(house, beside=page)
     Screen(other).ready().box.fill("Half a thought")
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{house}/login")
     expect(other).to_have_url(f"{house}/login")
+    page.go_back()  # what was kept for it is not shown
+    expect(page.get_by_label("Password")).to_be_visible()
     log_in(other, "böb", "battery staple")
     expect(Screen(other).ready().box).to_have_value("")  # the next person finds nothing of the last
 

@@ -8,7 +8,8 @@ const tabs = new BroadcastChannel("runnel-signed-out");
 const leave = () => {
   // After draft.js has kept what is typed, for a reload.
   addEventListener("pagehide", () => sessionStorage.removeItem("runnel-draft"));
-  location.assign(address("login"));
+  addEventListener("pageshow", () => location.reload()); // the browser had kept the page, for its Back
+  location.replace(address("login"));
 };
 const signOut = async (button) => {
   button.disabled = true;
