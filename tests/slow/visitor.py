@@ -117,7 +117,7 @@ class Visitor:
     # -- its other routes --------------------------------------------------------------------------
 
     async def get(self, path: str, **params: str) -> httpx2.Response:
-        return await self.send("GET", path, params=params)
+        return await self.send("GET", path, params=params or None)  # {} would drop its own
 
     async def send(self, method: str, path: str, **how: Any) -> httpx2.Response:
         answer = await self._client.request(method, path, **how)

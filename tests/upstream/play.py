@@ -255,6 +255,10 @@ class Play:
             case "huge":
                 await self.wire.chunk(self.dialect.text("x" * HUGE))
                 return True
+            case "error-echo":
+                echo = f'"message": "{self._key()}: '.encode()
+                await self.wire.chunk(self.dialect.error("error").replace(b'"message": "', echo))
+                await self.wire.last()
             case _:
                 await self.wire.chunk(self.dialect.error(name))
                 await self.wire.last()
@@ -306,6 +310,10 @@ class Play:
                 await wire.whole(200, b"", "text/event-stream")
             case "echo":
                 await wire.whole(401, fault(f"Incorrect API key provided: {self._key()}.", "invalid_api_key"))
+            case "echo-pieces":
+                key = self._key()
+                said = f"No {key[:12]}…, nor …{key[-8:]}, nor {key[:4]}****{key[-8:]}, nor {key[8:]}."
+                await wire.whole(401, fault(said, "invalid_api_key"))
             case "temperature" if "temperature" not in self.body:
                 return True
             case "temperature" if anthropic:

@@ -23,10 +23,10 @@ unique. N counts, R is tokens per second (0 or left out: as fast as they come), 
 The model `asked` plays what the last question says, in the same words.
 
 Faults instead of an answer: 400, 401, 403, 404, 429[-S] (S is Retry-After), 500, 503, 529, html,
-html-502, json-error, json (a whole completion), empty-body, echo (the key in the error's text),
-temperature (refused if sent), context (too long), silence (no byte at all).
-Faults of the stream: error, error-nested, failed (these two of Responses), reset, close (the body
-ends as if all were well), cut (FIN without the body's end), broken-json, broken-utf8,
+html-502, json-error, json (a whole completion), empty-body, echo (the key in the error's text), echo-pieces
+(its ends), temperature (refused if sent), context (too long), silence (no byte at all).
+Faults of the stream: error, error-echo (the key in its text), error-nested, failed (these two of Responses),
+reset, close (the body ends as if all were well), cut (FIN without the body's end), broken-json, broken-utf8,
 silence-after-N, pings, huge (one event of 10 MB), nothing (the end, without an answer).
 """
 
@@ -96,10 +96,10 @@ class Status:
 Step = Say | Call | Pause | End | Hold | Trickle | Fault | Window | Status
 
 _STATUS = re.compile(
-    r"400|401|403|404|429|500|503|529|html|html-502|json-error|json|empty-body|echo|temperature|context|silence"
+    r"400|401|403|404|429|500|503|529|html|html-502|json-error|json|empty-body|echo|echo-pieces|temperature|context|silence"
 )
 _STREAM = re.compile(
-    r"error|error-nested|failed|reset|close|cut|broken-json|broken-utf8|silence|pings|huge|nothing"
+    r"error|error-echo|error-nested|failed|reset|close|cut|broken-json|broken-utf8|silence|pings|huge|nothing"
 )
 FOREVER = 3600.0
 ASKED = "asked"

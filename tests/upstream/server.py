@@ -1,7 +1,8 @@
 """The sockets of the upstream: HTTP/1.1 by hand, who asked what, and when a client left.
 
 By hand, because the faults are about bytes: a reset, a body that ends too early, one byte at a time.
-What to play is read from the model's name (`scenario`); `play` plays it.
+What to play is read from the model's name (`scenario`); `play` plays it. The list of models is there for
+every key but one with `refused` in it.
 """
 
 import asyncio
@@ -117,7 +118,11 @@ class Upstream:
             await wire.whole(200, self._log(request.path))
             return True
         if path == "/v1/models":
-            await wire.whole(200, _models("anthropic-version" in request.headers))
+            key = request.headers.get("x-api-key") or request.headers.get("authorization", "")
+            if "refused" in key:
+                await wire.whole(401, {"error": {"message": f"Incorrect API key provided: {key}"}})
+            else:
+                await wire.whole(200, _models("anthropic-version" in request.headers))
             return True
         if path not in DIALECTS:
             await wire.whole(404, {"error": {"message": "There is nothing here.", "type": "not_found"}})
