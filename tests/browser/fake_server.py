@@ -12,6 +12,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -135,7 +136,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.fake.asked.append(Asked(self.path, headers, json.loads(body) if body else None))
-        self.fake.answers.popleft()(self)
+        with suppress(ConnectionError):  # the page may have given up on this one
+            self.fake.answers.popleft()(self)
         self.close_connection = True
 
     def end_headers(self) -> None:

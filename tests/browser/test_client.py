@@ -16,21 +16,29 @@ from tests.browser.conftest import PATIENCE
 from tests.browser.fake_server import Answer, FakeServer, Handler, cut, refuse, stream
 
 ASK = """async ({endpoint = "/chat/stream", options = {}, message = "Hello", ...more}) => {
-    const told = window.told = {pieces: [], events: [], completed: null, error: null};
+    const told = window.told = {pieces: [], events: [], completed: null, error: null}, seen = [];
     const chat = window.chat = more.again ? window.chat
         : new StreamingChat(endpoint, {...options, onEvent: (event) => {
             told.events.push(event);
-            if (event.opened) window.seen?.();
+            if (event.opened) seen.push(window.seen?.());
         }});
     told.text = await chat.sendMessage(
         message,
-        (piece) => { told.pieces.push(piece); window.seen?.(); },
+        (piece) => { told.pieces.push(piece); seen.push(window.seen?.()); },
         (...ending) => { told.completed = ending; },
         ({message, sentence, text, status, kind, retryAfter}) => {
             told.error = {message, sentence, text, status, kind, retryAfter};
         },
     );
+    await Promise.all(seen);
     return told;
+}"""
+
+HURRY = """() => {
+    // Pauses between tries are no part of what is told here; their lengths are. Above nine seconds it is
+    // what a server asked for, or the silence after which a line counts as broken.
+    const real = setTimeout;
+    window.setTimeout = (after, time) => real(after, time < 9e3 ? time / 50 : window.silence ?? time);
 }"""
 
 CONTENT = b'data: {"content": "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xf0\x9f\x9a\xb4"}\n\n'
@@ -50,10 +58,7 @@ def page(browser: Browser, server: FakeServer) -> Iterator[Page]:
     page.set_default_timeout(PATIENCE)
     page.goto(server.url)
     page.evaluate("() => { window.seen = () => fetch('/seen') }")
-    # Pauses between tries are no part of what is told here; their lengths are.
-    page.evaluate(
-        "() => { const real = setTimeout; window.setTimeout = (f, ms) => real(f, ms > 9e3 ? ms : ms / 50) }"
-    )
+    page.evaluate(HURRY)
     yield page
     page.close()
     assert errors == []
@@ -176,6 +181,16 @@ def test_a_recorded_answer_comes_out_the_same_however_it_is_cut(page: Page, row:
     assert page.evaluate(RESPLIT, {"cases": cases, "rounds": 12}) == []
 
 
+def test_each_byte_may_reach_the_script_by_itself(page: Page) -> None:
+    whole = {
+        "media": "text/event-stream",
+        "text": "日本語🚴",
+        "objects": [{"content": "日本語🚴"}, {"done": True}],
+    }
+    case = {"endpoint": "/chat/stream", "body": base64.b64encode(CONTENT + ENDED).decode(), **whole}
+    assert page.evaluate(RESPLIT, {"cases": [case], "rounds": 1}) == []  # the first round goes byte by byte
+
+
 def test_fields_are_read_as_the_standard_says(page: Page, server: FakeServer) -> None:
     body = (
         b'data:{"content": "a"}\n\n'  # no blank after the colon
@@ -270,8 +285,57 @@ def test_it_gives_up_in_a_sentence_and_with_what_has_come(page: Page, server: Fa
     half = stream(frame(1, content="one"), cut=2, Run_Id="RUN")
     result = told(page, server, half, cut, cut, cut, options={"retries": 3})
     assert result["completed"] is None
+    assert len(server.asked) == 4
     assert result["error"]["message"] == "The connection was lost, and cannot be made again."
     assert result["error"]["text"] == "one"
+
+
+def test_each_new_word_gives_all_its_tries_again(page: Page, server: FakeServer) -> None:
+    lines = [stream(frame(n, content=f"{n} "), cut=2 * n, Run_Id="RUN") for n in (1, 2, 3)]
+    result = told(page, server, *lines, stream(ENDED), options={"retries": 1})
+    assert result["text"] == "1 2 3 "
+
+
+def test_a_line_that_has_gone_silent_is_taken_for_broken(page: Page, server: FakeServer) -> None:
+    never = threading.Event()
+    page.evaluate("window.silence = 100")
+    silent = stream(frame(1, content="one "), b"", until=never, Run_Id="RUN")
+    assert told(page, server, silent, stream(frame(2, content="two") + ENDED))["text"] == "one two"
+    page.evaluate("delete window.silence")
+    never.set()
+
+
+def begun(page: Page, server: FakeServer, *answers: Answer) -> None:
+    """Waits until an answer whose line broke is to be taken up again in an hour."""
+    server.say(
+        stream(frame(1, content="one "), cut=2, Run_Id="RUN"), refuse(503, Retry_After="3600"), *answers
+    )
+    page.evaluate(f"() => {{ window.going = ({ASK})({{}}) }}")
+    page.wait_for_function("window.told?.events.filter((event) => event.retrying).length === 2")
+
+
+def test_when_the_browser_is_online_again_it_does_not_wait(page: Page, server: FakeServer) -> None:
+    begun(page, server, stream(frame(2, content="two") + ENDED))
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert page.evaluate("going")["text"] == "one two"
+
+
+def test_a_stop_while_the_line_is_broken_does_not_wait_either(page: Page, server: FakeServer) -> None:
+    begun(page, server, cut, refuse(200, {}))
+    page.evaluate("chat.stop()")
+    assert page.evaluate("going")["completed"] == [
+        "one ",
+        {"state": "stopped", "run": "RUN", "conversation": None},
+    ]
+    assert [each.path for each in server.asked[2:]] == ["/runs/RUN/stop"] * 2
+
+
+def test_a_stop_that_does_not_reach_the_server_is_told(page: Page, server: FakeServer) -> None:
+    begun(page, server, cut, cut, cut)
+    page.evaluate("chat.stop()")
+    result = page.evaluate("going")
+    assert "could not be told" in result["error"]["message"]
+    assert result["error"]["text"] == "one "
 
 
 def test_an_answer_that_is_gone_is_told_in_the_server_s_words(page: Page, server: FakeServer) -> None:
