@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from chat.api.gate import LARGEST_BODY
 from chat.cli.doctor import visitors
-from chat.settings import Settings
+from chat.settings import Deadlines, Settings
 from chat.store import open_store
 from tests.test_app import ROOT, address, started
 
@@ -113,6 +114,18 @@ def test_the_service_runs_what_the_page_puts_there() -> None:
     assert f"ReadWritePaths={folder[1]}/data" in service
     assert f"-m 700 {folder[1]}/data" in HOSTING
     assert "User=runnel" in service
+
+
+def test_nginx_is_more_patient_than_runnel_and_takes_what_runnel_takes() -> None:
+    config = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    patience = re.findall(r"^ *(?:proxy_read|proxy_send|send)_timeout (\d+)s;", config, re.MULTILINE)
+    assert len(patience) == 3
+    assert min(map(int, patience)) > Deadlines().turn
+    [largest] = re.findall(r"^ *client_max_body_size (\d+)m;", config, re.MULTILINE)
+    assert int(largest) * 2**20 >= LARGEST_BODY
+    types = re.search(r"^ *gzip_types (.*);", config, re.MULTILINE)
+    assert types
+    assert not {"text/event-stream", "text/plain", "application/json"}.intersection(types[1].split())
 
 
 @pytest.mark.parametrize("text", [TUTORIAL, HOSTING], ids=["tutorial", "hosting"])

@@ -64,7 +64,7 @@ def packages(requirements: Path) -> Outcome:
 
 
 def kept_apart(path: Path = Path(".env")) -> Iterator[Outcome]:
-    """`.env`, which holds keys: nobody else reads it, and no commit takes it along."""
+    """`.env`, which holds keys: who else may read it, and whether a commit takes it along."""
     if not path.exists():
         yield ok(".env", "There is none: every setting comes from the environment, or is the default")
         return
@@ -88,7 +88,7 @@ def kept_apart(path: Path = Path(".env")) -> Iterator[Outcome]:
     elif _git("check-ignore", "-q", str(path)) == 1:
         yield warning(".env", ".env is not ignored by git.", "echo .env >> .gitignore")
     else:
-        yield ok(".env", "It can be read, by nobody else, and git leaves it out")
+        yield ok(".env", "It can be read, by nobody else, and no commit takes it along")
 
 
 def names(settings: Settings, path: Path = Path(".env"), known: Path = EXAMPLE) -> Outcome | None:
