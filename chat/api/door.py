@@ -34,11 +34,9 @@ ELSEWHERE = "Runnel does not know who is asking: it is to be reached through the
 
 
 class Door:
-    def __init__(
-        self, app: Any, *, settings: Settings, owners: Owners, logins: Logins, framed: bool = False
-    ) -> None:
+    def __init__(self, app: Any, *, settings: Settings, owners: Owners, logins: Logins) -> None:
         self._app, self._settings, self._owners, self._logins = app, settings, owners, logins
-        self._login = Login(settings, owners, logins, framed=framed)
+        self._login = Login(settings, owners, logins)
         self._proxies = Proxies(None, named=settings.proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -42,10 +42,9 @@ class Visitor:
 
 
 class Login:
-    """`framed`: the page stands in another site's frame (a Space)."""
-
-    def __init__(self, settings: Settings, owners: Owners, logins: Logins, *, framed: bool) -> None:
-        self._title, self._owners, self._logins, self._framed = settings.title, owners, logins, framed
+    def __init__(self, settings: Settings, owners: Owners, logins: Logins) -> None:
+        self._title, self._owners, self._logins = settings.title, owners, logins
+        self._framed = settings.space
 
     async def __call__(
         self, scope: Any, receive: Any, send: Any, visitor: Visitor | None, address: str

@@ -60,7 +60,6 @@ class Place:
         media: str = "application/json",
         jar: dict[str, str] | None = None,
         https: bool = False,
-        framed: bool = False,
         **more: Any,
     ) -> Answer:
         given = Answer()
@@ -99,7 +98,7 @@ class Place:
             "headers": [(name.encode(), value.encode()) for name, value in pairs],
             **more,
         }
-        door = Door(app, settings=self.settings, owners=OWNERS, logins=self.logins, framed=framed)
+        door = Door(app, settings=self.settings, owners=OWNERS, logins=self.logins)
         await Proxies(door, named=self.settings.proxies)(scope, receive, send)
         return given
 

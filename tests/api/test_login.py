@@ -48,7 +48,7 @@ async def test_scripts_cannot_read_the_cookies() -> None:
     for given, also in (
         (await place.form(), "SameSite=Lax"),
         (await place.form(https=True), "SameSite=Lax; Secure"),
-        (await place.form(framed=True), "SameSite=None; Secure; Partitioned"),
+        (await Place(**USERS, SPACE_ID="a/b").form(https=True), "SameSite=None; Secure; Partitioned"),
     ):
         for cookie in given.all("set-cookie"):
             assert "HttpOnly" in cookie
