@@ -71,24 +71,15 @@ class Door:
             [name] = [name_of(each) for each in named] if len(named) == 1 else [""]
             return Visitor(person(name), name) if name else None
         sent = cookies(scope)
-        kept = self._kept(sent)
-        # A name and a password that are right go before a cookie. Wrong ones may be meant for a proxy.
-        try:
-            if (basic := _basic(authorization)) and self._logins.any:
-                known = sent.get(self._logins.known, "")
-                if name := self._logins.check(*basic, _address(scope), known):
-                    return Visitor(person(name), name)
-        except RateLimited:
-            if kept is None:
-                raise
-        return kept
-
-    def _kept(self, sent: dict[str, str]) -> Visitor | None:
-        """Whom the browser's cookies name."""
         if self._owners.of(sent) == LOCAL:
             return Visitor(LOCAL)
         if name := self._logins.of(sent.get(self._logins.name, "")):
             return Visitor(person(name), name, leaves=True)
+        # Last: what a browser tells a proxy in front, with every request, is no guess at a password of ours.
+        if (basic := _basic(authorization)) and self._logins.any:
+            known = sent.get(self._logins.known, "")
+            if name := self._logins.check(*basic, _address(scope), known):
+                return Visitor(person(name), name)
         return None
 
     def _named(self, scope: Any) -> list[str]:
