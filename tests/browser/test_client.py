@@ -366,6 +366,12 @@ def test_429_is_told_with_when_to_come_again(page: Page, server: FakeServer) -> 
     }
 
 
+def test_when_to_come_again_is_told_once(page: Page, server: FakeServer) -> None:
+    result = told(page, server, refuse(429, {"error": "Full. Ask again in 60 seconds."}, Retry_After="60"))
+    assert result["error"]["message"] == "HTTP 429: Full. Ask again in 60 seconds."
+    assert result["error"]["retryAfter"] == 60
+
+
 @pytest.mark.parametrize(
     ("body", "media", "message"),
     [

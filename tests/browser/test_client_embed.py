@@ -162,8 +162,19 @@ def test_what_is_refused_says_why(open_embed: Open, demo: str, watch: Watch) -> 
 
     embed.page.route("**/chat/stream", refuse)
     embed.ask("Hello").over("failed")
-    expect(embed.line).to_contain_text("Too many. Try again in 7 seconds.")
-    assert all("429" in each for each in watch.complaints)
+    expect(embed.line).to_have_text("Too many. Try again in 7 seconds.Ask again")
+    embed.page.unroute("**/chat/stream")
+    embed.page.context.clear_cookies()
+    embed.page.route("**/chat/stream", lambda route: route.fulfill(status=401, json={"error": "Who?"}))
+    embed.line.locator("button").click()
+    embed.over("failed")
+    expect(embed.line).to_have_text("Who?Load the page again")
+    embed.page.unroute("**/chat/stream")
+    embed.line.locator("button").click()
+    expect(embed.questions).to_have_count(0)
+    assert embed.page.context.cookies()
+    embed.ask("Hello").over()
+    assert all("429" in each or "401" in each for each in watch.complaints)
     watch.complaints.clear()
 
 
@@ -245,6 +256,7 @@ def test_behind_a_path_it_asks_below_that_path(open_embed: Open, demo: str) -> N
     assert {path.split("/")[1] for path in asked} == {"bot"}
 
 
+@pytest.mark.slow
 def test_another_site_s_frame_is_refused_and_one_of_the_same_is_not(
     open_embed: Open, demo: str, watch: Watch
 ) -> None:

@@ -42,7 +42,14 @@ def begin(page: Page, endpoint: str, model: str, **options: Any) -> None:
     page.evaluate(f"(asked) => {{ window.going = ({ASK})(asked) }}", more)
 
 
-@pytest.mark.parametrize("endpoint", ["chat/stream", "api/message", "stream-chat"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "chat/stream",
+        pytest.param("api/message", marks=pytest.mark.slow),
+        pytest.param("stream-chat", marks=pytest.mark.slow),
+    ],
+)
 def test_a_line_cut_twice_loses_nothing_and_asks_once(
     page: Page, proxy: Proxy, upstream: Upstream, endpoint: str
 ) -> None:
@@ -67,6 +74,7 @@ def test_bare_text_that_is_cut_comes_whole(page: Page, proxy: Proxy, upstream: U
     assert len(asked(upstream, model)) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_is_found_again(
     page: Page, proxy: Proxy, upstream: Upstream
 ) -> None:

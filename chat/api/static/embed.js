@@ -97,12 +97,11 @@
       this.say(fault ? fault.sentence ?? fault.message : `${taken} · ${state === "stopped" ? "stopped" : "done"}`);
     }
 
-    again(question) {
-      const button = this.line.appendChild(make("button", "again", "Ask again"));
+    /** The one button below a failure. */
+    offer(words, act) {
+      const button = this.line.appendChild(make("button", "again", words));
       button.type = "button";
-      button.addEventListener("click", () => {
-        if (ask(question)) button.remove();
-      });
+      button.addEventListener("click", () => act() && button.remove());
     }
   }
 
@@ -142,8 +141,11 @@
       (piece) => shown.add(piece),
       (text, { state }) => shown.end(state, text),
       (error) => {
+        if (error.status === 404) asked.conversation = null; // deleted elsewhere: the next one begins anew
         shown.end("failed", error.text, error);
-        shown.again(question);
+        // Who is not known any more gets a new cookie, or the login, with the page.
+        if (error.status === 401) shown.offer("Load the page again", () => location.reload());
+        else shown.offer("Ask again", () => ask(question));
       },
     ).finally(() => asked === chat && running(false));
     return true;
@@ -173,7 +175,10 @@
   };
   stop.addEventListener("click", halt);
   for (const example of $("empty").querySelectorAll("button")) {
-    example.addEventListener("click", () => ask(example.textContent));
+    example.addEventListener("click", () => {
+      ask(example.textContent);
+      log.focus();
+    });
   }
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && chat.streaming) halt();

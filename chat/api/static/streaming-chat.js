@@ -33,6 +33,7 @@ globalThis.StreamingChat = (() => {
   const QUIET = 20_000; // milliseconds without a byte: the server lets 5 pass at most
   const STEADY = 10_000; // milliseconds after which a line counts as one that holds
   const LINGER = 2_000; // milliseconds that a stopped answer has to end by itself
+  const PATIENCE = 30; // seconds at most between two tries, whatever the server asks for
   const pause = (attempt) => Math.min(5_000, 250 * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2);
 
   /** @returns {Failure} */
@@ -55,10 +56,10 @@ globalThis.StreamingChat = (() => {
     } catch {
       if (!body.includes("<")) said.error = body.trim().slice(0, 300);
     }
-    const wait = seconds >= 0 ? `Try again in ${seconds} seconds.` : "";
-    const sentence = `${sentenceOf(said)} ${wait}`.trim();
+    const told = sentenceOf(said), tell = seconds >= 0 && !/again in /i.test(told);
+    const sentence = (tell ? `${told} Try again in ${seconds} seconds.` : told).trim();
     const fault = failure(`HTTP ${status}${sentence && `: ${sentence}`}`, { status, kind: said.kind });
-    if (wait) fault.retryAfter = seconds;
+    if (seconds >= 0) fault.retryAfter = seconds;
     return Object.assign(fault, { sentence: sentence || `The server answered with HTTP ${status}.` });
   }
 
@@ -126,7 +127,7 @@ globalThis.StreamingChat = (() => {
           const lost = "The connection was lost, and cannot be made again.";
           throw failure(this.run ? lost : "The server cannot be reached.");
         }
-        const delay = Math.max(pause(attempt), 1000 * (wait || 0));
+        const delay = Math.max(pause(attempt), 1000 * Math.min(wait || 0, PATIENCE));
         this.said.event({ retrying: { attempt, delay } });
         await this.#rest(delay);
       }
