@@ -207,7 +207,7 @@ def test_fields_are_read_as_the_standard_says(page: Page, server: FakeServer) ->
 
 def test_a_line_that_is_no_object_falls_back_to_text(page: Page, server: FakeServer) -> None:
     body = b'data: plain\n\ndata: {"content": "!"}\n\ndata: 42\n\ndata: null\n\ndata: {"broken\n\n'
-    result = told(page, server, stream(body + ENDED))
+    result = told(page, server, stream(body + ENDED + CONTENT))  # what follows the end is no part of it
     assert result["text"] == 'plain!42null{"broken'
 
 
@@ -301,6 +301,23 @@ def test_a_line_that_has_gone_silent_is_taken_for_broken(page: Page, server: Fak
     page.evaluate("window.silence = 100")
     silent = stream(frame(1, content="one "), b"", until=never, Run_Id="RUN")
     assert told(page, server, silent, stream(frame(2, content="two") + ENDED))["text"] == "one two"
+    page.evaluate("delete window.silence")
+    never.set()
+
+
+def test_lines_that_stay_silent_are_given_up_too(page: Page, server: FakeServer) -> None:
+    never = threading.Event()
+
+    def nothing(handler: Handler) -> None:
+        never.wait(5)
+        stream(frame(2, content="late") + ENDED)(handler)
+
+    page.evaluate("window.silence = 100")
+    half = stream(frame(1, content="one "), cut=2, Run_Id="RUN")
+    padding = stream(b": ok\n\n", b"", until=never, Run_Id="RUN")
+    result = told(page, server, half, padding, nothing, options={"retries": 2})
+    assert result["error"]["text"] == "one "
+    assert len(server.asked) == 3
     page.evaluate("delete window.silence")
     never.set()
 

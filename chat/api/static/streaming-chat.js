@@ -31,7 +31,7 @@ globalThis.StreamingChat = (() => {
   const DONE = "[DONE]";
   const ROUTE = /(?:chat\/stream(?:\/[^/]*)?|api\/message|stream-chat)\/?$/;
   const QUIET = 20_000; // milliseconds without a byte: the server lets 5 pass at most
-  const STEADY = 10_000; // milliseconds after which a line counts as one that holds
+  const STEADY = 10_000; // milliseconds after which a line that still speaks counts as one that holds
   const LINGER = 2_000; // milliseconds that a stopped answer has to end by itself
   const PATIENCE = 30; // seconds at most between two tries, whatever the server asks for
   const pause = (attempt) => Math.min(5_000, 250 * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2);
@@ -104,6 +104,7 @@ globalThis.StreamingChat = (() => {
     #objects = false; // whether the frames are objects, which name their end
     #marked = false; // in bare text: the last line was [DONE]. Only the end, if nothing follows
     #frames = 0;
+    #heard = 0; // when the last bytes came
     #last = null; // id of the last whole frame
     #line = new AbortController();
     #wake = () => {};
@@ -121,7 +122,7 @@ globalThis.StreamingChat = (() => {
         const began = performance.now(), had = this.#frames;
         const wait = await this.#connect();
         if (this.stopped || this.#ended) break;
-        if (this.#frames > had || performance.now() - began > STEADY) attempt = 0;
+        if (this.#frames > had || this.#heard - began > STEADY) attempt = 0;
         attempt += 1;
         if (attempt > retries) {
           const lost = "The connection was lost, and cannot be made again.";
@@ -144,7 +145,10 @@ globalThis.StreamingChat = (() => {
       if (again) headers["Last-Event-ID"] = this.#last ?? `${this.run}/0`;
       this.#line = new AbortController();
       const asked = { method: "POST", body: this.body, headers, cache: "no-store", signal: this.#line.signal };
+      const watch = () => setTimeout(() => this.#line.abort(), QUIET);
+      const late = again ? watch() : 0; // a first answer may take its time: it cannot be asked for again
       const response = await fetch(this.url, asked).catch(() => null);
+      clearTimeout(late);
       if (!response) return undefined;
       if (again && response.status === 204) this.#ended = true;
       if (this.#ended) return undefined;
@@ -177,10 +181,11 @@ globalThis.StreamingChat = (() => {
       const decoder = new TextDecoder();
       try {
         while (!this.#ended) {
-          const timer = this.run && !bare ? setTimeout(() => this.#line.abort(), QUIET) : 0;
+          const timer = this.run && !bare ? watch() : 0;
           const read = await reader.read().catch(() => null);
           clearTimeout(timer);
           if (!read) break;
+          this.#heard = performance.now();
           take(decoder.decode(read.value, { stream: !read.done }));
           // Objects say themselves where they end; bare text ends where the server closes.
           if (read.done) this.#ended ||= bare || this.plain || (!this.#objects && this.text !== "");
@@ -195,6 +200,7 @@ globalThis.StreamingChat = (() => {
     }
 
     #frame(data) {
+      if (this.#ended) return;
       this.#frames += 1;
       if (this.plain) {
         if (this.#marked) this.#add(DONE);
