@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,11 +63,14 @@ class Front:
 
 
 @contextmanager
-def front(folder: Path, upstream: int) -> Iterator[Front]:
+def front(
+    folder: Path, upstream: int, edited: Callable[[str], str] = lambda config: config
+) -> Iterator[Front]:
     folder.mkdir()
     certified = nginx.certificate(folder)
     http, https = nginx.free_port(), nginx.free_port()
-    with nginx.running(folder, nginx.shipped(folder, upstream, http, https, certified), https):
+    config = edited(nginx.shipped(folder, upstream, http, https, certified))
+    with nginx.running(folder, config, https):
         yield Front(f"https://localhost:{https}", http, folder, certified[0], upstream)
 
 
@@ -227,6 +231,38 @@ def test_a_limit_holds_for_the_address_that_nginx_saw(tmp_path: Path) -> None:
             other = stranger(found, "127.0.0.2", "10.0.0.1")
     assert told == [200, 200, 429, 429]
     assert other == 200
+
+
+def with_a_login(config: str, users: Path) -> str:
+    """The file with the lines that it shows for a login of nginx's own, in the place that it says."""
+    login = r"((?: +#   (?:auth_basic|proxy_set_header)[^\n]*\n)+)"
+    shown = re.search(rf"{login} +proxy_set_header X-Forwarded-User '';\n", config)
+    assert shown
+    lines = shown[1].replace("#   ", "").replace("/etc/nginx/runnel.users", str(users))
+    return config.replace(shown[0], lines)
+
+
+def test_who_logged_in_at_nginx_is_who_asks(tmp_path: Path) -> None:
+    nginx.required()
+    users = tmp_path / "users"
+    users.write_text("ann:{PLAIN}correct horse\nben:{PLAIN}battery staple\n")
+    with started(
+        tmp_path, CHAT_PROXIES="127.0.0.1", CHAT_LOGIN_HEADER="X-Forwarded-User", CHAT_HOSTS="localhost"
+    ) as process:
+        port = urlsplit(address(process)).port
+        assert port
+        with (
+            front(tmp_path / "nginx", port, lambda config: with_a_login(config, users)) as found,
+            httpx.Client(base_url=found.url, verify=found.context, trust_env=False, timeout=20) as client,
+        ):
+            assert client.get("/", headers={"X-Forwarded-User": "ann"}).status_code == 401
+            question = {"message": "hello", "model": "demo:fast", "stream": False}
+            said = client.post("/chat/stream", json=question, auth=("ann", "correct horse"))
+            assert said.json()["state"] == "complete"
+            lies = {"X-Forwarded-User": "ann"}
+            hers = client.get("/chats", auth=("ann", "correct horse")).json()["chats"]
+            his = client.get("/chats", auth=("ben", "battery staple"), headers=lies).json()["chats"]
+    assert (len(hers), his) == (1, [])
 
 
 class _Echo(BaseHTTPRequestHandler):

@@ -111,6 +111,12 @@ def alive(answer: probe.Response, url: str) -> Outcome:
             f"A proxy answers at {url}, and Runnel behind it does not ({answer.status_code}).",
             "Is it running? Does the proxy pass on to its port?",
         )
+    if answer.status_code == 401:
+        return failed(
+            "address",
+            f"Something before Runnel asks for a login at {url}.",
+            "The doctor has none: ask it on that machine, with Runnel's own address.",
+        )
     if said := str(probe.told(answer).get("error", "")):
         return failed("address", f"It refuses: «{said}»", "Look at CHAT_HOSTS there.")
     return failed(
