@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import PATIENCE, Watch, app
+from tests.browser.conftest import PATIENCE, Watch, keyed_app
 from tests.browser.screen import Screen
 
 # Chromium says on the console that an answer was 401; that is what these tests are about.
@@ -15,10 +15,15 @@ Arrive = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     users = "ada:correct horse,böb:battery staple"
-    with app(tmp_path_factory.mktemp("house"), CHAT_USERS=users, CHAT_DEMO_PACE="0") as address:
+    with keyed_app(tmp_path_factory.mktemp("house"), CHAT_USERS=users, CHAT_DEMO_PACE="0") as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def house(printed: str) -> str:
+    return printed.partition("/?")[0]
 
 
 @pytest.fixture
@@ -134,3 +139,13 @@ def test_gradios_own_routes_are_shut_too(arrive: Arrive, house: str) -> None:
         f"{house}/gradio_api/queue/data?session_hash=a", headers={"accept": "text/event-stream"}
     )
     assert queue.status == 401
+
+
+def test_the_printed_address_needs_no_login(arrive: Arrive, printed: str, house: str) -> None:
+    page = arrive(printed)
+    Screen(page).ready()
+    expect(page).to_have_url(f"{house}/")
+    expect(page.locator("#person")).to_be_attached()
+    expect(page.locator("#person")).to_be_hidden()
+    late = arrive(printed)  # the key was good once
+    expect(late.get_by_label("Password")).to_be_visible()
