@@ -224,7 +224,10 @@ def test_a_person_is_the_same_owner_wherever_and_nobody_else_is() -> None:
     assert person("ada") == "person-_e5DDUC9V97qwYbNl5ADPQ8G-QmogG585ucXq3x9UCk"
 
 
-@pytest.mark.parametrize("text", ["", " ", "a\n", "a\x85", "a\u00a0", "a\nb", "a\0", "a\u202eb", "x" * 201, "\ud800"])
+NO_NAMES = ["", " ", "a\n", "a\x85", "a\u00a0", "a\nb", "a\0", "a\u202eb", "x" * 201, "\ud800"]
+
+
+@pytest.mark.parametrize("text", NO_NAMES)
 def test_what_is_no_name(text: str) -> None:
     assert name_of(text) == ""
 
