@@ -20,6 +20,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -31,6 +32,16 @@ PATIENCE = 20
 """Seconds that any one thing may take."""
 ENTER = "\ue007"
 ESCAPE = "\ue00c"
+
+OFFLINE = """
+user_pref("network.proxy.type", 1);
+user_pref("network.proxy.http", "127.0.0.1");
+user_pref("network.proxy.http_port", 1);
+user_pref("network.proxy.ssl", "127.0.0.1");
+user_pref("network.proxy.ssl_port", 1);
+user_pref("network.proxy.no_proxies_on", "127.0.0.1");
+"""
+"""What is not on this machine is asked of a proxy that is not there: Firefox looks for news by itself."""
 
 WAIT = """new Promise((resolve, reject) => {
     const until = performance.now() + %d;
@@ -64,13 +75,17 @@ class Firefox:
     @classmethod
     @contextmanager
     def started(cls) -> Iterator[Self]:
-        """Without a window, in a profile of its own. What it is driven by also keeps it from calling home."""
+        """Without a window, in a profile of its own, and without a way out of the machine."""
         path = installed()
         assert path
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             command = [path, "--headless", "--no-remote", "--profile", folder, "--remote-debugging-port=0"]
             environ = {"PATH": "/usr/bin:/bin", "HOME": folder, "MOZ_CRASHREPORTER_DISABLE": "1"}
-            with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+            (Path(folder) / "user.js").write_text(OFFLINE)
+            process = subprocess.Popen(
+                command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            with process:
                 assert process.stderr
                 lines = (
                     re.search(r"BiDi listening on ws://127\.0\.0\.1:(\d+)", line) for line in process.stderr
