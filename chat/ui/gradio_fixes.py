@@ -39,11 +39,23 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    throws where there are fewer now (static/follow.js waits until it is closed). 6.31.
 17. `/queue/data` of a session that is over. Expected: a refusal. Actual: a message that says so, and then
    a traceback in the log, for whoever likes to ask (`session_known`; `sessions` says that message). 6.31.
+18. A status tracker counts the time in each frame while something is pending, and the one of the page's
+   loading, taken away in the middle of that, never ends. Expected: an idle page is idle. Actual: 60 frames
+   a second for ever, 1.5 s of main thread a minute. style.css hides all trackers, so static/still.js lets
+   none count. 6.31.
+19. A call of a listener that is not there, or with too few inputs, and a body that cannot be read.
+   Expected: a refusal. Actual: a traceback, of some 100 lines where what was sent is no UTF-8 or no number,
+   because the refusal repeats it (`calls`, `plain_refusals`; `sessions` refuses). 6.31.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.routing import Mount
 
 LOOK = 0.005
 """Seconds between two looks into the queue: half of it is added to the way from Enter to the answer."""
@@ -69,6 +81,29 @@ def calm_queue(page: gr.Blocks, streams: int) -> None:
 def session_known(page: gr.Blocks) -> Callable[[str], bool]:
     """Whether the queue has messages, or had some, for the session of this name."""
     return lambda session: session in page._queue.pending_messages_per_session
+
+
+def calls(page: gr.Blocks) -> Callable[[Any], bool]:
+    """Whether a body sent to the queue calls one of the listeners, with as many inputs as it has."""
+
+    def found(sent: Any) -> bool:
+        number, data = (sent.get("fn_index"), sent.get("data")) if isinstance(sent, dict) else (None, None)
+        listener = page.fns.get(number) if isinstance(number, int) else None
+        if listener is None or listener.fn is None or not isinstance(data, list):
+            return False
+        return len(data) == len(listener.inputs)
+
+    return found
+
+
+def plain_refusals(parent: FastAPI) -> None:
+    """What Gradio cannot read it refuses without repeating it. Call after mounting."""
+    [mounted] = [route.app for route in parent.routes if isinstance(route, Mount)]
+    assert isinstance(mounted, FastAPI)
+
+    @mounted.exception_handler(RequestValidationError)
+    async def refuse(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "That is nothing that the page would send."}, 422)
 
 
 def steady_browser_state(chat: gr.ChatInterface) -> None:

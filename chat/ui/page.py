@@ -18,7 +18,7 @@ from chat.ui.markup import DELIMITERS
 from chat.ui.personas import personas
 from chat.ui.sessions import Sessions
 
-SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
+SCRIPTS = ("still.js", "place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
@@ -99,7 +99,13 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         css=look.css,
         head=_head(),
     )
-    parent.add_middleware(Sessions, owners=app.owners, known=gradio_fixes.session_known(page))
+    parent.add_middleware(
+        Sessions,
+        owners=app.owners,
+        known=gradio_fixes.session_known(page),
+        calls=gradio_fixes.calls(page),
+    )
+    gradio_fixes.plain_refusals(parent)
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)
     return parent

@@ -63,3 +63,22 @@ def test_16_other_models_wait_until_the_menu_is_closed(open_page: Opener, demo: 
     menu.blur()
     screen.look()
     screen.page.wait_for_function("() => clicks === 1")
+
+
+COUNTED = """
+  const draw = window.requestAnimationFrame.bind(window);
+  window.drawn = 0;
+  window.requestAnimationFrame = (work) => (drawn++, draw(work));
+"""
+
+
+def test_18_an_idle_page_draws_no_frames(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).ask("hello").over(1)
+    screen.page.add_init_script(COUNTED)
+    screen.page.reload()
+    screen.ready().over(1)
+    screen.page.wait_for_function("""async () => {
+      const before = drawn;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return drawn - before <= 2;
+    }""")
