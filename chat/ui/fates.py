@@ -33,8 +33,7 @@ def fate(answer: Sequence[Exchange], chat: str = "", *, last: bool = True) -> st
         parts.append(f'<p class="sources">Sources: {", ".join(links)}</p>')
     if transcript.failure is not None and transcript.state != "stopped":
         parts.append(f'<p class="failure">{plain(transcript.failure.message)}</p>')
-    figures = '<span class="dot"> · </span>'.join(f"<span>{plain(each)}</span>" for each in footer(exchange))
-    parts.append(f'<p class="footer">{figures}</p>')
+    parts.append(f'<p class="footer">{_in_a_row(footer(exchange))}</p>')
     parts.append(f'<p class="actions">{"".join(_actions(exchange, last))}</p>')
     seams = "".join(map(_seam, answer, answer[1:]))
     return seams + f'<div class="fate {transcript.state} {_names(exchange, chat)}">{"".join(parts)}</div>'
@@ -49,9 +48,13 @@ def _seam(left: Exchange, right: Exchange) -> str:
         f"{ending[0].lower()}{ending[1:]} after {before.length:,} characters",
         f"continued with {after.model or right.options.model}",
     ]
-    said = '<span class="dot"> · </span>'.join(f"<span>{plain(part)}</span>" for part in parts if part)
     versions = _versions(left) if len(left.versions) > 1 and left.run in left.versions else ""
-    return f'<div class="seam run-{left.run}">{said}{versions}</div>'
+    return f'<div class="seam run-{left.run}">{_in_a_row(filter(None, parts))}{versions}</div>'
+
+
+def _in_a_row(parts: Iterable[str]) -> str:
+    # A dot ends a line, and begins none.
+    return '<span class="dot">&nbsp;· </span>'.join(f"<span>{plain(part)}</span>" for part in parts)
 
 
 def _notices(answer: Sequence[Exchange]) -> Iterable[str]:
@@ -119,6 +122,8 @@ def _versions(exchange: Exchange) -> str:
 
 
 def seconds(value: float) -> str:
+    if value < 0.095:
+        return f"{max(1, 1000 * value):.0f} ms"
     return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
 
 

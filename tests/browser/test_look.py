@@ -54,6 +54,21 @@ def test_scrolling_down_to_the_end_follows_again(open_page: Opener, served: str)
     screen.page.wait_for_function(f"() => {REST} < 2")
 
 
+def test_a_chat_that_gets_shorter_for_a_moment_is_still_followed(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo, height=500).choose_model("demo:fast")
+    screen.ask("Show me Markdown: a table, code and maths").over(1)
+    screen.page.wait_for_function(f"() => {SCROLLER}.scrollTop > 400 && {REST} < 2")
+    screen.evaluate(f"""() => {{
+      const row = [...document.querySelectorAll('#chat .bot-row')].pop();
+      row.style.display = 'none';
+      {SCROLLER}.scrollTop; // laid out, so it is as far up as it can be
+      row.style.display = '';
+      row.style.paddingBottom = '300px';
+    }}""")
+    screen.page.wait_for_function(f"() => {REST} < 2")
+    expect(screen.page.locator("#newest")).to_be_hidden()
+
+
 def test_a_word_without_end_and_a_wide_block_stay_in_the_column(open_page: Opener, demo: str) -> None:
     screen = open_page(demo).choose_model("demo:fast")
     screen.ask("x" * 5000).over(1)

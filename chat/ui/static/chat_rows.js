@@ -7,12 +7,15 @@ Object.assign(PATHS, { more: "M3.5 8h.01M8 8h.01M12.5 8h.01" });
 const LONGEST_TITLE = 200;
 const address = (path) => new URL(path, document.baseURI).href;
 
+const LEAD = 16; // characters before the first of the words, so that it is within the line
+
 // `text` with the words of `search` marked.
 const highlight = (node, text, search) => {
   const words = search.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
   node.replaceChildren();
   if (!words.length) return void node.append(text);
   const parts = text.split(new RegExp(`(${words.join("|")})`, "iu"));
+  if (parts.length > 1 && parts[0].length > LEAD) parts[0] = `…${parts[0].slice(-LEAD).replace(/^\S*\s/, "")}`;
   parts.forEach((part, n) => part && node.append(n % 2 ? make("mark", "", part) : part));
 };
 

@@ -30,6 +30,7 @@
     let touching = false;
     let held = null; // ends the holding of a row
     let at = 0;
+    let tall = 0;
     const button = document.createElement("button");
     button.id = "newest";
     button.type = "button";
@@ -38,10 +39,14 @@
     chat.parentElement.append(button);
 
     const rest = () => chat.scrollHeight - chat.scrollTop - chat.clientHeight;
-    const settle = () => {
-      if (following && !touching) chat.scrollTop = chat.scrollHeight;
+    const offer = () => {
       const hidden = following || rest() < FAR;
       if (button.hidden !== hidden) button.hidden = hidden;
+    };
+    const settle = () => {
+      if (following && !touching) chat.scrollTop = chat.scrollHeight;
+      [at, tall] = [chat.scrollTop, chat.scrollHeight];
+      offer();
     };
     const leave = () => {
       if (chat.scrollTop > 0) following = false;
@@ -50,14 +55,14 @@
       following = true;
       settle();
     };
-    // Any way up leaves; only the way down to the end comes back. A chat that got shorter goes up by itself,
-    // and is at its end then.
+    // Any way up leaves; only the way down to the end comes back. A chat that got shorter goes up by itself
+    // (an answer that is tried again) before `settle` hears of it: that is nobody's doing.
     chat.addEventListener("scroll", () => {
       const now = chat.scrollTop;
-      if (now < at - 1 && rest() > 1) following = false;
+      if (now < at - 1 && rest() > 1 && chat.scrollHeight === tall) following = false;
       else if (now > at && rest() <= NEAR && !held) following = true;
-      at = now;
-      button.hidden = following || rest() < FAR;
+      [at, tall] = [now, chat.scrollHeight];
+      offer();
     }, { passive: true });
     chat.addEventListener("wheel", (event) => {
       if (event.deltaY < 0) leave();
