@@ -9,7 +9,7 @@ what one owner sees of all this is a `Menu`.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chat.context import Window
 from chat.errors import Fault
@@ -18,7 +18,7 @@ from chat.models import Model
 from chat.owners import LOCAL
 from chat.providers import Provider
 from chat.settings import Settings
-from chat.wallet import Wallet
+from chat.wallet import Own, Wallet
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,34 @@ PATIENCE = 10.0
 """Seconds that a vendor may take to answer with its list."""
 NEARBY = 0.3
 """Seconds within which a server on this machine answers, or is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The catalogue's memory of models, as one owner's questions use it. What was refused to a key that the
+    owner brought stays with that key: OpenAI streams some models to verified organisations only."""
+
+    catalogue: "Catalogue"
+    own: Mapping[str, Own]
+
+    def refused(self, model: Model) -> frozenset[str]:
+        own = self._own(model)
+        return self.catalogue.refused(model) | (own.refused.get(model.id, set()) if own else set())
+
+    def refuse(self, model: Model, parameter: str) -> None:
+        if own := self._own(model):
+            own.refused.setdefault(model.id, set()).add(parameter)
+        else:
+            self.catalogue.refuse(model, parameter)
+
+    def window(self, model: Model) -> Window:
+        return self.catalogue.window(model)
+
+    def learn(self, model: Model, window: Window) -> None:
+        self.catalogue.learn(model, window)
+
+    def _own(self, model: Model) -> Own | None:
+        return next((own for own in self.own.values() if model.vendor in own.providers), None)
 
 
 class Catalogue:
@@ -79,7 +107,7 @@ class Catalogue:
             missing,
             self._hidden,
             private - frozenset(providers),
-            self.refused,
+            self.known(owner).refused,
         )
 
     def _advice(self, providers: Mapping[str, Provider]) -> dict[str, str]:
@@ -105,6 +133,10 @@ class Catalogue:
         return dict(self._faults)
 
     # -- for the engine ----------------------------------------------------------------------
+
+    def known(self, owner: str) -> "_Known":
+        """What is remembered of models. All owners share it, but for what may depend on a key."""
+        return _Known(self, self._wallet.of(owner))
 
     def refused(self, model: Model) -> frozenset[str]:
         """Names of body parameters that `model` was seen to refuse."""

@@ -68,7 +68,7 @@ class Engine:
         limits = self._settings.deadlines
         until = asyncio.get_running_loop().time() + limits.turn
         options = turn.options
-        menu = self._catalogue.of(turn.owner)
+        menu, known = self._catalogue.of(turn.owner), self._catalogue.known(turn.owner)
         name = options.model or menu.default
         yield TurnStarted(name, _shown(options))
         provider, model = menu.find(name)
@@ -80,7 +80,7 @@ class Engine:
         usage, written, separate = None, False, False
         for _ in range(ROUNDS):
             reply = Reply(separate)
-            async with aclosing(attempts(provider, request, limits, until, self._catalogue)) as events:
+            async with aclosing(attempts(provider, request, limits, until, known)) as events:
                 async for event in events:
                     if isinstance(event, ReplyFinished):
                         reply.finish(event)

@@ -24,8 +24,9 @@ SILENCE = 3600.0
 """Seconds without word from an owner's browser after which the owner's keys are forgotten."""
 SWEEP = 60.0
 """Seconds between two looks for such owners."""
-OWNERS = 1000
-"""People whose keys are held at once. One more is turned away: nobody's key gives way to a stranger's."""
+KEYS = 1000
+"""Keys that are held at once. With what is made of it one takes about 50 kB, besides the list of models. One
+more is turned away: nobody's key gives way to a stranger's."""
 LONGEST = 500
 """Characters of a key. The longest known ones have about 170."""
 PATIENCE = 10.0
@@ -33,7 +34,10 @@ PATIENCE = 10.0
 TRIES = 8
 """Keys that are tried at once, of all people. Each try is a request that leaves this machine."""
 TRIES_EACH = 20
-"""Keys that one person may try within `SILENCE`."""
+"""Keys that one person may try in an hour."""
+TRIES_NETWORK = 100
+"""Keys that may be tried from one network in an hour: throwing the cookie away gains little."""
+HOUR = 3600.0
 
 Make = Callable[[Vendor, str], Mapping[str, Provider]]
 
@@ -51,6 +55,8 @@ class Own:
     """None: nobody knows yet."""
     sentence: str
     """What its vendor said of it, for a person."""
+    refused: dict[str, set[str]] = field(default_factory=dict, repr=False)
+    """Names of body parameters that a model did not take with this key: another's may be allowed more."""
 
 
 @dataclass(slots=True)
@@ -58,7 +64,6 @@ class _Purse:
     heard: float
     """When its owner was last heard of, by the wallet's clock."""
     version: int = 0
-    tries: int = 0
     own: dict[str, Own] = field(default_factory=dict)
 
 
@@ -77,16 +82,19 @@ class Wallet:
         self._settings, self._make, self._clock = settings, make, clock
         self._purses: dict[str, _Purse] = {}
         self._versions = itertools.count(1)
+        self._open: dict[str, dict[str, Model]] = {}
+        """The lists that everybody may read, once for all who have a key there."""
         self._trying = 0
+        self._tries: dict[str, list[float]] = {}
+        """When keys were tried in the last hour, by owner and by network."""
         self._sweeping: asyncio.TimerHandle | None = None
 
     # -- whose ---------------------------------------------------------------------------------
 
     def of(self, owner: str) -> Mapping[str, Own]:
         """The keys that `owner` brought, by the vendor's name."""
-        self._sweep()
         purse = self._purses.get(owner)
-        return purse.own if purse is not None else {}
+        return purse.own if purse is not None and purse.heard > self._clock() - SILENCE else {}
 
     def version(self, owner: str) -> int:
         """Another number when `owner` has other keys."""
@@ -102,8 +110,8 @@ class Wallet:
 
     # -- bringing and forgetting ---------------------------------------------------------------
 
-    async def bring(self, owner: str, vendor: str, key: str) -> Own:
-        """Tries `key` and keeps it, unless its vendor does not accept it.
+    async def bring(self, owner: str, vendor: str, key: str, network: str = "") -> Own:
+        """Tries `key` and keeps it, unless its vendor does not accept it. `network`: where it comes from.
 
         Raises `NotFound` for a vendor that takes none, `BadRequest` or `Config` for what can be no key,
         `Auth` for one that is refused, and `RateLimited`. A vendor that cannot be asked now is no reason:
@@ -112,7 +120,7 @@ class Wallet:
         if not owner or not self.takes(vendor):
             raise NotFound("No key is taken for this vendor.")
         check(key)
-        purse = self._purse(owner)
+        self._admit(owner, vendor, network)
         found = self.vendors[vendor]
         providers = self._make(found, key)
         self._trying += 1
@@ -120,11 +128,13 @@ class Wallet:
             models, works, sentence = await _tried(providers[vendor])
         finally:
             self._trying -= 1
+        if found.open_list:
+            models = self._open[vendor] = models or self._open.get(vendor, {})
         own = Own(found, providers, models, works, sentence)
-        # What was heard of the owner meanwhile may have been «forget all».
-        purse = self._purses.setdefault(owner, purse)
-        purse.own[vendor] = own
+        purse = self._purses.setdefault(owner, _Purse(0))
+        purse.heard, purse.own[vendor] = self._clock(), own
         purse.version = next(self._versions)
+        self._watch()
         return own
 
     def forget(self, owner: str, vendor: str = "") -> None:
@@ -146,29 +156,35 @@ class Wallet:
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._purses.clear()
+        self._tries.clear()
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _purse(self, owner: str) -> _Purse:
+    def _admit(self, owner: str, vendor: str, network: str) -> None:
+        """Raises `RateLimited` when no other key can be tried, or kept."""
         self._sweep()
         if self._trying >= TRIES:
             raise RateLimited("Many keys are being tried at this moment. Try again shortly.", retry_after=5)
-        purse = self._purses.get(owner)
-        if purse is None:
-            if len(self._purses) >= OWNERS:
-                raise RateLimited("No more keys can be kept now. Try again later.", retry_after=SWEEP)
-            purse = self._purses[owner] = _Purse(self._clock())
-        if purse.tries >= TRIES_EACH:
-            raise RateLimited("You have tried many keys. Try again in an hour.", retry_after=SILENCE)
-        purse.tries += 1
-        purse.heard = self._clock()
+        if sum(len(purse.own) for purse in self._purses.values()) >= KEYS and vendor not in self.of(owner):
+            raise RateLimited("No more keys can be kept now. Try again later.", retry_after=SWEEP)
+        bounds = {f"of {owner}": TRIES_EACH} | ({f"from {network}": TRIES_NETWORK} if network else {})
+        for who, most in bounds.items():
+            if len(times := self._tries.get(who, [])) >= most:
+                wait = times[0] + HOUR - self._clock()
+                raise RateLimited("Too many keys were tried. Try again in an hour.", retry_after=wait)
+        for who in bounds:
+            self._tries.setdefault(who, []).append(self._clock())
         self._watch()
-        return purse
 
     def _sweep(self) -> None:
-        until = self._clock() - SILENCE
-        for owner in [owner for owner, purse in self._purses.items() if purse.heard <= until]:
+        now = self._clock()
+        for owner in [owner for owner, purse in self._purses.items() if purse.heard <= now - SILENCE]:
             del self._purses[owner]
+        for who, times in list(self._tries.items()):
+            while times and times[0] <= now - HOUR:
+                times.pop(0)
+            if not times:
+                del self._tries[who]
 
     def _watch(self) -> None:
         """Looks again and again while there is anything to forget, so that nothing has to be asked for it."""
@@ -176,7 +192,7 @@ class Wallet:
         def look() -> None:
             self._sweeping = None
             self._sweep()
-            if self._purses:
+            if self._purses or self._tries:
                 self._watch()
 
         if self._sweeping is None:

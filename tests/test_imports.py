@@ -78,7 +78,7 @@ TABLE: dict[str, set[str]] = {
         *("chat.owners", *ENGINE),
     },
     "chat.ui": FACE,
-    "chat.api": FACE,
+    "chat.api": {"chat.limits", *FACE},
     "chat.cli": FACE,
     "chat.__main__": {"chat.cli"},
     "chat": set(),

@@ -117,17 +117,39 @@ async def test_who_and_what_takes_no_key(wallet: Wallet, owner: str, vendor: str
 
 
 async def test_keys_are_bounded(wallet: Wallet, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "OWNERS", 2)
-    monkeypatch.setattr(module, "TRIES_EACH", 2)
-    for owner in ("ann", "bob"):
+    monkeypatch.setattr(module, "KEYS", 2)
+    for owner in ("ann", "bob", "ann"):
         await wallet.bring(owner, "acme", KEY)
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimited, match="kept"):
         await wallet.bring("eve", "acme", KEY)
-    await wallet.bring("ann", "acme", KEY)
-    with pytest.raises(RateLimited):
-        await wallet.bring("ann", "acme", KEY)
     clock.now += module.SILENCE
     await wallet.bring("eve", "acme", KEY)
+
+
+@pytest.mark.parametrize(
+    ("limit", "owners"), [("TRIES_EACH", ("ann", "ann")), ("TRIES_NETWORK", ("ann", "bob"))]
+)
+async def test_tries_are_bounded_good_or_bad(
+    wallet: Wallet,
+    maker: Maker,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    owners: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(module, limit, 2)
+    maker.fault = Auth("No.", status=401)
+    for owner in owners:
+        with pytest.raises(Auth):
+            await wallet.bring(owner, "acme", KEY, "1.2.3.4")
+    clock.now += 600
+    with pytest.raises(RateLimited) as caught:
+        await wallet.bring("ann", "acme", KEY, "1.2.3.4")
+    assert caught.value.retry_after == module.HOUR - 600
+    assert len(maker.made) == 2
+    clock.now += module.HOUR
+    with pytest.raises(Auth):
+        await wallet.bring("ann", "acme", KEY, "1.2.3.4")
 
 
 async def test_few_keys_are_tried_at_once(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,6 +291,17 @@ async def test_a_list_that_everybody_may_read_proves_no_key(public: App) -> None
     own = await public.wallet.bring("ann", "openrouter", KEY)
     assert own.works is None
     assert "your first question will tell" in own.sentence
+
+
+async def test_what_a_brought_key_is_refused_is_no_word_on_other_keys(public: App) -> None:
+    await public.wallet.bring("ann", "openai", KEY)
+    model = public.catalogue.of("ann").find("openai:gpt-9")[1]
+    public.catalogue.known("ann").refuse(model, "stream")
+    assert public.catalogue.known("ann").refused(model) == {"stream"}
+    assert public.catalogue.known(LOCAL).refused(model) == frozenset()
+    public.catalogue.known(LOCAL).refuse(model, "temperature")
+    assert public.catalogue.known("ann").refused(model) == {"stream", "temperature"}
+    assert public.catalogue.of("ann").temperature("openai:gpt-9").reason
 
 
 async def test_only_offered_models_can_be_asked_with_ones_own_key_too(net: Net) -> None:

@@ -16,6 +16,7 @@ from chat.api.callers import Refusal
 from chat.api.gate import FOREIGN, foreign
 from chat.build import App
 from chat.errors import Fault
+from chat.limits import network as network_of
 from chat.wallet import Own
 
 _HEADERS = {"Cache-Control": "no-store"}
@@ -61,7 +62,9 @@ class _Routes:
         """As a vendor of `show`, with a `sentence` and the `model` to ask then."""
         try:
             owner = self._owner(request)
-            own = await self._app.wallet.bring(owner, vendor, await _key(request))
+            here = request.client.host if request.client is not None else ""
+            network = "" if self._app.settings.login else network_of(here)
+            own = await self._app.wallet.bring(owner, vendor, await _key(request), network)
         except Refusal as refusal:
             return refusal.response
         except Fault as fault:
