@@ -2,8 +2,9 @@
 
 A tab names its session itself, and Gradio gives a session's messages to whoever names it (6.31). So the
 name is exchanged on its way in for one that comes of the owner and the name: somebody else who names the
-same session means another one, which nobody has. Whoever wants to read one that is not there is told so here:
-Gradio would write a traceback into the log. `page.mount` places it; `chat.owners` makes the names.
+same session means another one, which nobody has. Whoever wants to read one that is not there, or calls what
+is not there, is told so here: Gradio would write a traceback into the log. `page.mount` places it;
+`chat.owners` makes the names.
 """
 
 import json
@@ -19,6 +20,7 @@ from chat.owners import Owners
 PREFIX = "/gradio_api/"
 FIELD = "session_hash"
 READ = PREFIX + "queue/data"
+CALLS = tuple(PREFIX + name for name in ("queue/join", "run/", "api/"))
 GONE = {
     "msg": "unexpected_error",
     "event_id": None,
@@ -30,8 +32,12 @@ GONE = {
 
 
 class Sessions:
-    def __init__(self, app: Any, *, owners: Owners, known: Callable[[str], bool]) -> None:
-        self._app, self._owners, self._known = app, owners, known
+    """`known`: whether a session of this name is there. `calls`: whether a body calls what the page has."""
+
+    def __init__(
+        self, app: Any, *, owners: Owners, known: Callable[[str], bool], calls: Callable[[Any], bool]
+    ) -> None:
+        self._app, self._owners, self._known, self._calls = app, owners, known, calls
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
@@ -54,6 +60,11 @@ class Sessions:
                     sent = json.loads(body)
                 except (ValueError, RecursionError):
                     await JSONResponse({"detail": "That is no JSON."}, 400)(scope, receive, send)
+                    return
+                if scope["path"].startswith(CALLS) and not self._calls(sent):
+                    await JSONResponse({"detail": "The page has nothing like that."}, 422)(
+                        scope, receive, send
+                    )
                     return
                 if isinstance(sent, dict) and isinstance(sent.get(FIELD), str):
                     sent[FIELD] = self._owners.apart(owner, sent[FIELD])

@@ -96,6 +96,39 @@ async def test_a_session_that_is_not_there_is_told_as_gradio_does_and_not_logged
     assert QUESTION in await page.read("me")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fn_index": 9999, "data": []},
+        {"fn_index": -1, "data": [{}]},
+        {"fn_index": [], "data": []},
+        {"fn_index": "ask", "data": [1]},
+        {"fn_index": 0, "data": "x"},
+        {"fn_index": 0, "data": [1] * 1000},
+        {"data": [1]},
+        [],
+        None,
+        {"message": float("nan")},
+        {"message": "\ud800"},
+    ],
+)
+async def test_what_the_page_would_not_send_is_refused_without_a_traceback(
+    page: Page, body: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """19 of gradio_fixes."""
+    for route in ("queue/join", "run/predict", "run/ask", "api/ask", "api/ask/", "cancel", "reset"):
+        sent = body | {"session_hash": SESSION} if isinstance(body, dict) else body
+        headers = page.cookie("me") | {"Content-Type": "application/json"}
+        answer = await page.client.post(f"/gradio_api/{route}", content=json.dumps(sent), headers=headers)
+        if route != "reset":
+            assert answer.status_code == 422, (route, answer.text)
+        assert answer.status_code < 500, (route, answer.text)
+        assert "NaN" not in answer.text
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+    await page.join("me")
+    assert QUESTION in await page.read("me")
+
+
 async def test_gradio_says_the_same_of_it() -> None:
     """17 of gradio_fixes."""
     error = UnexpectedErrorMessage(message=str(HTTPException(404)), session_not_found=True)
@@ -145,6 +178,7 @@ def around() -> httpx.AsyncClient:
         assert len(body) == int(request.headers.get("content-length", "0"))
         return Response(json.dumps([json.loads(body) if body else None, request.url.query]))
 
-    sessions = Sessions(echo, owners=Owners(b"secret"), known=lambda session: True)
+    yes = lambda asked: True  # noqa: E731
+    sessions = Sessions(echo, owners=Owners(b"secret"), known=yes, calls=yes)
     transport = httpx.ASGITransport(sessions)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
