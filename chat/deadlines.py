@@ -7,7 +7,8 @@ lies around each `anext`, never around a `yield`. All times are seconds.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, closing
+from types import TracebackType
 
 from chat.errors import Stalled
 from chat.events import (
@@ -34,23 +35,74 @@ async def watched(
     """
     loop = asyncio.get_running_loop()
     due, begun = loop.time() + limits.first, False
-    async with aclosing(events):
-        while True:
-            deadline = asyncio.timeout_at(min(due, until))
-            try:
-                async with deadline:
-                    event = await anext(events)
-            except StopAsyncIteration:
-                return
-            except TimeoutError as error:
-                if not deadline.expired():
-                    raise
-                if until <= due:
-                    raise turn_too_long(limits) from error
-                raise _silent(title, limits, begun) from error
-            if isinstance(event, Content):
-                begun, due = True, loop.time() + limits.idle
-            yield event
+    with closing(_Watch(loop, min(due, until))) as watch:
+        async with aclosing(events):
+            while True:
+                try:
+                    with watch:
+                        event = await anext(events)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as error:
+                    if not watch.expired:
+                        raise
+                    if until <= due:
+                        raise turn_too_long(limits) from error
+                    raise _silent(title, limits, begun) from error
+                if isinstance(event, Content):
+                    begun, due = True, loop.time() + limits.idle
+                    watch.move(min(due, until))
+                yield event
+
+
+class _Watch:
+    """A deadline around one await after another: `TimeoutError` in the one during which `due` comes.
+
+    One timer for all of them, which looks again when `due` has moved on meanwhile. An `asyncio.timeout` for
+    each token costs as much as reading it; in what it does with cancellations this is the same.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self.expired = False
+        self._loop, self._due = loop, due
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def move(self, due: float) -> None:
+        self._due = due
+        if self._timer is not None and due < self._timer.when():
+            self.close()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def __enter__(self) -> None:
+        self._task = task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._cancelling = task.cancelling()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._look)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        # Somebody else's cancellation at the same moment wins.
+        if self.expired and task and task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # nothing is waited for; the next await sets it again
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._look)
+        else:
+            self.expired = True
+            self._task.cancel()
 
 
 def turn_too_long(limits: Deadlines) -> Stalled:

@@ -89,15 +89,16 @@ class Run:
             return
         if self.transcript.ended is not None and within is None:
             return
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self._waiting[future] = (after, deltas)
+        timer = None if within is None else loop.call_later(within, _wake, future)
         try:
-            async with asyncio.timeout(within):
-                await future
-        except TimeoutError:
-            pass
+            await future
         finally:
             self._waiting.pop(future, None)
+            if timer is not None:
+                timer.cancel()
 
     def reading(self) -> "_Reading":
         """A context in which the run counts as read."""
@@ -147,8 +148,8 @@ class Run:
     def _wake(self) -> None:
         seq, turned, over = self.transcript.seq, self.transcript.turned, self.transcript.ended is not None
         for future, (after, deltas) in self._waiting.items():
-            if not future.done() and (over or (seq if deltas else turned) > after):
-                future.set_result(None)
+            if over or (seq if deltas else turned) > after:
+                _wake(future)
 
     def _settle(self, task: asyncio.Task[None]) -> None:
         failure = self._ending or STOPPED
@@ -183,6 +184,11 @@ class Run:
         if self._leaving is not None and not self._task.done():
             self._left = asyncio.get_running_loop().call_later(self._leaving, self.stop)
         self._announce()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Reading:

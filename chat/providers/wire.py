@@ -210,9 +210,15 @@ async def open_wire(manager: Any, call: Call) -> AsyncIterator[Wire]:
             await manager.__aexit__(None, None, None)
 
 
+_raw_decode = json.JSONDecoder().raw_decode
+
+
 def _parsed(text: str) -> Any:
     """JSON without lone surrogates: it may hold them as escapes, but no UTF-8 text can."""
-    value = json.loads(text)
+    # Most events are an object and nothing around it, which needs no looking for blanks.
+    value, end = _raw_decode(text) if text[:1] == "{" else (None, 0)
+    if end != len(text) or not end:
+        value = json.loads(text)
     return _without_halves(value) if "\\ud" in text or "\\uD" in text else value
 
 
