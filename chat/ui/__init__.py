@@ -5,6 +5,7 @@ sent, places, tabs             what the page's scripts send, and which chat it i
 screens, bubbles, fates        a conversation drawn for a tab, as messages, and the line under an answer
 markup, words                  a model's Markdown, made fit to show; what happens, in words
 controls, personas, welcome    the sidebar's settings, prompts to begin from, the empty page
+keys, person                   one's own keys for vendors, and who is signed in
 activity, brief, chats         the live view beside the chat, and the list of chats
 state                          what open pages ask now and then
 look, gradio_fixes             theme and styles; every reliance on Gradio's insides
