@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import keeping, report
+from tests.bench import keeping, relay, report
 from tests.bench import page as pages
 from tests.bench.processes import provider, running
 from tests.bench.scenarios import Bench, Sizes
@@ -21,6 +21,7 @@ ALL = {
     "long_open": keeping.long_open,
     "long_list": keeping.long_list,
     "idle": Bench.idle,
+    "relay": relay.relay,
 }
 
 

@@ -62,13 +62,13 @@ def cookie(owner: str) -> dict[str, str]:
 def command(name: str, upstream: str, port: int, database: Path) -> tuple[Sequence[str], dict[str, str]]:
     """How to start a page, and its environment, without a word of the person's own settings.
 
-    `ours`; `bare`; or `unsaved`, which is ours but for what it never saves.
+    `ours`; `bare`; `documents`, which is a relay and no page; or `unsaved`, ours but for what it never saves.
     """
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     env |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": str(ROOT)}
-    if name == "bare":
-        return (sys.executable, "-m", "tests.bench.bare", f"{upstream}/v1", str(port)), env
+    if name in ("bare", "documents"):
+        return (sys.executable, "-m", f"tests.bench.{name}", f"{upstream}/v1", str(port)), env
     env |= {
         "CHAT_ENDPOINTS": f"bench={upstream}/v1",
         "CHAT_MODEL": "bench:asked",
@@ -82,14 +82,18 @@ def command(name: str, upstream: str, port: int, database: Path) -> tuple[Sequen
 
 
 @contextlib.asynccontextmanager
-async def running(name: str, upstream: str, database: Path | None = None) -> AsyncIterator[Server]:
-    """`ours`, `bare` or `unsaved` in a process of its own, from its start until the end of the block.
+async def running(
+    name: str, upstream: str, database: Path | None = None, **environ: str
+) -> AsyncIterator[Server]:
+    """What `command` names in a process of its own, from its start until the end of the block.
 
-    It runs in an empty folder, so that no `.env` is read. `database`: one that is there already.
+    It runs in an empty folder, so that no `.env` is read. `database`: one that is there already. `environ`:
+    more settings of ours.
     """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="runnel-bench-") as folder, tempfile.TemporaryFile() as said:
         args, env = command(name, upstream, port, database or Path(folder) / "chat.db")
+        env |= environ
         begun = time.perf_counter()
         process = await asyncio.create_subprocess_exec(*args, env=env, cwd=folder, stdout=said, stderr=said)
         try:

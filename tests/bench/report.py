@@ -1,7 +1,8 @@
 """What a measurement is, its aim, and the table.
 
 A `Measure` holds the figures of each run of ours and of what it is compared with; the report takes
-medians. An aim is either a ratio (to the bare page, or to ours without storing) or a figure of ours
+medians. An aim is either a ratio (to the bare page, to ours without
+storing, or to the documents' relay) or a figure of ours
 alone (seconds, or a ratio to the ideal). Runs that are taken by turns are compared pair by pair, so
 that what else the machine did counts on both sides.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-Against = Literal["bare", "unsaved", "alone"]
+Against = Literal["bare", "unsaved", "documents", "alone"]
 
 
 @dataclass
@@ -61,8 +62,8 @@ class Measure:
     def row(self) -> list[str]:
         sign, verdict = (self.unit, "alone") if self.against == "alone" else ("×", "ratio")
         other = f"{median(self.other):.3g}" if self.other else "–"
-        if self.against == "unsaved":
-            other += " unsaved"
+        if self.against in ("unsaved", "documents"):
+            other += f" {self.against}"
         runs = (
             f"{len(self.ours)}"
             if len(self.other) in (0, len(self.ours))

@@ -9,7 +9,8 @@ import pytest
 
 from chat.store import open_store
 from tests.bench import seed
-from tests.bench.processes import ROOT
+from tests.bench.processes import ROOT, provider, running
+from tests.bench.relay import ask
 from tests.bench.report import Measure, table
 
 
@@ -53,6 +54,12 @@ async def test_the_seeds_are_chats_like_any_other(tmp_path: Path) -> None:
         assert len(await store.chats("ben", limit=100)) == 60
         assert len(await store.chats("ben", seed.RARE)) == seed.RARELY
         assert len(await store.chats("ben", seed.COMMON, limit=100)) == 60
+
+
+async def test_the_documents_relay_streams_what_ours_streams() -> None:
+    async with provider() as upstream, running("documents", upstream) as documents:
+        heard = await ask(documents, "text-20")
+    assert len(heard.tokens) == 20
 
 
 @pytest.mark.slow
