@@ -86,8 +86,8 @@ async def relay(bench: Bench) -> None:
 
 
 async def _cpu(bench: Bench, turns: list[Server]) -> None:
-    """As fast as they come, it is the work of the program. At a pace, most of it is to be woken for each token
-    and to pass one packet on: the system's work, and the HTTP client's that both have in common."""
+    """As fast as they come, it is the program's work. At a pace, most of it is to be woken for each token and
+    to pass one packet on: the system's work, and that of the HTTP client, which both have in common."""
     fast = bench.measure("relay: server CPU per 1000 tokens", "ms", 0.5, "documents", pairs=True)
     paced = bench.measure(
         f"relay: the same in {STREAMS} streams at {RATE}/s", "ms", 0.8, "documents", pairs=True
