@@ -279,5 +279,11 @@ async def test_this_machine_is_answered_by_its_own_names_too() -> None:
     assert await status("/healthz", "GET", False, ("*",), "192.0.2.1", host="any.example") == 200
 
 
+async def test_a_head_that_is_too_long() -> None:
+    assert await status(x="y" * 64_000) == 431
+    assert await status("/" + "a" * 64_000, "GET") == 431
+    assert await status(x="y" * 60_000) == 200
+
+
 async def test_two_lengths_are_none() -> None:
     assert await status(content_length="2", transfer_encoding="chunked") == 400

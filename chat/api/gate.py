@@ -21,6 +21,9 @@ from chat.errors import Kind
 LARGEST_BODY = 1_000_000
 """Bytes. The page sends a question and some settings."""
 
+LARGEST_HEAD = 64_000
+"""Bytes of a request's address and headers. h11 holds to its own limit only while a head is incomplete."""
+
 PATIENCE = 30.0
 """Seconds for a body to come. A megabyte takes eight at 1 Mbit/s."""
 
@@ -40,6 +43,7 @@ _ELSEWHERE = (
 )
 _UNNAMED = "Runnel does not answer to this name. Its operator lists the names in CHAT_HOSTS."
 _TOO_LARGE = "That is more than fits into one question."
+_LONG_HEAD = "The address and the headers of this request are too long."
 _TOO_SLOW = f"The body did not come within {PATIENCE:g} seconds."
 _TWO_LENGTHS = "A body has either a Content-Length or a Transfer-Encoding, not both."
 _NOT_JSON = "Send a body as JSON, with the header Content-Type: application/json."
@@ -104,6 +108,9 @@ class Gate:
     def _refusal(self, scope: Any, headers: Mapping[bytes, str]) -> Refusal | None:
         if not self._named(scope, headers):
             return 403, self._elsewhere
+        head = len(scope["path"]) + len(scope.get("query_string", b""))
+        if head + sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
+            return 431, _LONG_HEAD
         if _CLOSED.match(scope["path"]):
             return 404, "Not found."
         if b"content-length" in headers and b"transfer-encoding" in headers:
