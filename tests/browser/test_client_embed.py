@@ -94,6 +94,7 @@ def test_markdown_thinking_and_tools_of_the_demo(open_embed: Open, demo: str) ->
     embed.ask("Think aloud: a bicycle and a bell cost 110 together. What does the bell cost?").over()
     thoughts = embed.answers.last.locator("details.note")
     expect(thoughts.locator("p")).to_be_hidden()
+    assert re.fullmatch(r"Thought for [\d.]+ s", thoughts.locator("summary").inner_text())
     thoughts.locator("summary").click()
     expect(thoughts.locator("p")).not_to_be_empty()
     embed.ask("What is 23 × 19 + 4, and what time is it in Tokyo?").over()

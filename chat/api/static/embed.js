@@ -44,6 +44,7 @@
     #began = performance.now();
     #first = 0;
     #thinking = null;
+    #pondered = 0;
 
     constructor() {
       this.node = make("article", "message");
@@ -63,20 +64,29 @@
         if (!this.#thinking) {
           this.#thinking = this.notes.appendChild(make("details", "note"));
           this.#thinking.append(make("summary", "", "Thinking"), make("p", ""));
+          this.#pondered = performance.now();
         }
         this.#thinking.lastChild.append(event.thinking);
         this.say("Thinking");
       }
       if ("function_result" in event) {
         const value = JSON.stringify(event.function_result) ?? "";
-        this.#thinking = null; // thoughts after it are new ones
+        this.#thought();
         this.notes.append(make("p", "note", `${event.name ?? "tool"} → ${value.slice(0, 300)}`));
       }
       if (event.retrying) this.say("The connection was lost. Connecting again");
       if (event.opened && !this.#first) this.say("Waiting for the first word");
     }
 
+    /** Thoughts that come after this are new ones. */
+    #thought() {
+      if (!this.#thinking) return;
+      this.#thinking.firstChild.textContent = `Thought for ${seconds(performance.now() - this.#pondered)}`;
+      this.#thinking = null;
+    }
+
     add(piece) {
+      this.#thought();
       this.#first ||= performance.now();
       this.words.appendData(piece);
       this.say("Writing");
@@ -88,6 +98,7 @@
 
     /** `state`: complete, stopped or failed. */
     end(state, text, fault) {
+      this.#thought();
       this.node.dataset.state = state;
       this.node.removeAttribute("aria-busy");
       this.text.replaceChildren(renderMarkdown(text));
