@@ -313,7 +313,7 @@ class Play:
             case "echo-pieces":
                 key = self._key()
                 said = f"No {key[:12]}…, nor …{key[-8:]}, nor {key[:4]}****{key[-8:]}, nor {key[8:]}."
-                await wire.whole(401, fault(said, "invalid_api_key"))
+                await wire.whole(400, fault(said, "invalid_request_error"))
             case "temperature" if "temperature" not in self.body:
                 return True
             case "temperature" if anthropic:
