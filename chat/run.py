@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from chat import turn_log
+from chat.entries import Entries
 from chat.errors import BUG, Failure
 from chat.events import Entry, Event, TurnFailed
 from chat.messages import Turn
@@ -33,7 +34,7 @@ class Run:
     ) -> None:
         self.id = secrets.token_urlsafe(12)
         self.turn = turn
-        self.entries: list[Entry] = []
+        self.entries = Entries()
         self.transcript = Transcript()
         self.started = time.time()
         """Seconds since the epoch."""
@@ -139,9 +140,8 @@ class Run:
     def _append(self, event: Event) -> None:
         if self.transcript.ended is not None:
             return
-        entry = Entry(len(self.entries) + 1, self._clock() - self._began, event)
-        self.entries.append(entry)
-        self.transcript.add(entry.seq, entry.at, event)
+        at = self._clock() - self._began
+        self.transcript.add(self.entries.append(at, event), at, event)
         if self._waiting:
             self._wake()
 
@@ -162,7 +162,7 @@ class Run:
         self._append(TurnFailed(failure))
         self._settled.set()
         question = self.turn.question if self._log_text else None
-        log.info(turn_log.line(self.id, self.transcript, [entry.at for entry in self.entries], question))
+        log.info(turn_log.line(self.id, self.transcript, self.entries.times, question))
         self._announce()
 
     def _announce(self) -> None:

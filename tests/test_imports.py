@@ -37,6 +37,7 @@ TABLE: dict[str, set[str]] = {
     "chat.models": set(),
     "chat.events": VALUES,
     "chat.errors": set(),
+    "chat.entries": VALUES,
     "chat.unicode": set(),
     "chat.sse": VALUES,
     "chat.extract": set(),
@@ -68,7 +69,7 @@ TABLE: dict[str, set[str]] = {
     "chat.counts": set(),
     "chat.limits": {"chat.counts", "chat.owners", "chat.settings", *VALUES},
     "chat.slots": VALUES,
-    "chat.run": {"chat.turn_log", "chat.transcript", *VALUES},
+    "chat.run": {"chat.entries", "chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
         *("chat.run", "chat.slots", "chat.limits", "chat.settings", "chat.store", "chat.conversations"),
         *VALUES,

@@ -81,7 +81,7 @@ async def test_late_readers_and_those_who_return_miss_nothing() -> None:
                 break
     teller.say(TextDelta("B"), DONE)
     seen += await read(run, seen[-1].seq)
-    assert seen == run.entries == await read(run)
+    assert seen == list(run.entries) == await read(run)
 
 
 async def test_a_reader_that_leaves_stops_nothing() -> None:

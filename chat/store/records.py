@@ -3,6 +3,7 @@
 `gather` turns each of its events into part of a row once. Made by the store, kept by `saving`.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -19,7 +20,10 @@ class Recorded(Protocol):
     """What the store wants of a run."""
 
     id: str
-    entries: list[Entry]
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+
     transcript: Transcript
 
 
