@@ -25,8 +25,7 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    environ = {"CHAT_DEMO_PACE": "0", "CHAT_RUNS_EACH": "1000"}
-    with started(tmp_path_factory.mktemp("app"), **environ) as process:
+    with started(tmp_path_factory.mktemp("app"), CHAT_DEMO_PACE="0", CHAT_RUNS_EACH="1000") as process:
         yield address(process)
 
 
