@@ -41,8 +41,9 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    a traceback in the log, for whoever likes to ask (`session_known`; `sessions` says that message). 6.31.
 18. A status tracker counts the time in each frame while something is pending, and the one of the page's
    loading, taken away in the middle of that, never ends. Expected: an idle page is idle. Actual: 60 frames
-   a second for ever, 1.5 s of main thread a minute. style.css hides all trackers, so static/still.js lets
-   none count. 6.31.
+   a second for ever, 1.7 s of main thread a minute. style.css hides all trackers, so static/still.js lets
+   none count. It has to come before Gradio's own scripts; what `head` holds comes after them, so it is put
+   into the template (`first_script`). 6.31.
 19. A call of a listener that is not there, or with too few inputs, and a body that cannot be read.
    Expected: a refusal. Actual: a traceback, of some 100 lines where what was sent is no UTF-8 or no number,
    because the refusal repeats it (`calls`, `plain_refusals`; `sessions` refuses). 6.31.
@@ -55,10 +56,28 @@ import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from gradio.routes import templates
+from jinja2 import ChoiceLoader, DictLoader
 from starlette.routing import Mount
 
 LOOK = 0.005
 """Seconds between two looks into the queue: half of it is added to the way from Enter to the answer."""
+
+
+def first_script(script: str) -> None:
+    """Puts `script` before all others of each page that Gradio serves from now on."""
+    name, opening, whole = (
+        "frontend/index.html",
+        "<head>",
+        f"<script>{{% raw %}}{script}{{% endraw %}}</script>",
+    )
+    environment = templates.env
+    assert environment.loader is not None
+    source = environment.loader.get_source(environment, name)[0]
+    assert source.count(opening) == 1
+    if whole not in source:
+        changed = DictLoader({name: source.replace(opening, opening + whole)})
+        environment.loader = ChoiceLoader([changed, environment.loader])
 
 
 def heartbeat_off(page: gr.Blocks) -> None:
@@ -90,6 +109,14 @@ def calls(page: gr.Blocks) -> Callable[[Any], bool]:
         number, data = (sent.get("fn_index"), sent.get("data")) if isinstance(sent, dict) else (None, None)
         listener = page.fns.get(number) if isinstance(number, int) else None
         if listener is None or listener.fn is None or not isinstance(data, list):
+            return False
+        # Of ChatInterface's own examples, which the page does not show: their index is taken as it comes.
+        if listener.api_name == "load_example":
+            return False
+        selected = sent.get("event_data")
+        if any((name or "").endswith("select") for _, name in listener.targets) and not (
+            isinstance(selected, dict) and {"index", "value"} <= set(selected)
+        ):
             return False
         return len(data) == len(listener.inputs)
 

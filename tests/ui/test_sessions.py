@@ -129,6 +129,39 @@ async def test_what_the_page_would_not_send_is_refused_without_a_traceback(
     assert QUESTION in await page.read("me")
 
 
+async def test_every_listener_takes_whatever_comes_without_a_traceback(
+    page: Page, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    junk: list[Any] = [None, 1e308, "x", [[]], {"question": 5, "values": "x", "act": []}]
+    junk += [{"question": "", "values": [None] * 9, "act": "ask"}]
+    headers, number = page.cookie("me"), 0
+    for listener in (await page.client.get("/config")).json()["dependencies"]:
+        if not listener["backend_fn"]:
+            continue
+        queued = listener["queue"] is not False
+        route = "queue/join" if queued else "run/predict"
+        for value in junk:
+            for event in (None, {"index": [], "value": {"text": []}}):
+                number += 1
+                body = {
+                    "data": [value] * len(listener["inputs"]),
+                    "fn_index": listener["id"],
+                    "event_data": event,
+                }
+                body["session_hash"] = f"session{number}"
+                answer = await page.client.post(f"/gradio_api/{route}", json=body, headers=headers)
+                assert answer.status_code in (200, 422), (listener["api_name"], value, event, answer.text)
+                if answer.status_code == 200 and queued:
+                    said = await page.read("me", f"/gradio_api/queue/data?session_hash=session{number}")
+                    assert '"success":false' not in said.replace(" ", ""), (
+                        listener["api_name"],
+                        value,
+                        event,
+                    )
+    assert number > 50
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
 async def test_gradio_says_the_same_of_it() -> None:
     """17 of gradio_fixes."""
     error = UnexpectedErrorMessage(message=str(HTTPException(404)), session_not_found=True)
