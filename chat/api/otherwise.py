@@ -4,6 +4,7 @@ Without it the page, which takes every address that is left, would say that ther
 Called by `mount`.
 """
 
+import re
 from collections.abc import Iterable
 
 from starlette.responses import JSONResponse
@@ -42,5 +43,6 @@ def refusing(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
         refuses = _Refuses(path, 405, f"This address takes {names}.", "bad_request", Allow=names)
         behind.append(Route(path, refuses, include_in_schema=False))
     path = "/v1/{path:path}"
-    behind.append(Route(path, _Refuses(path, 404, _NOTHING, "not_found"), include_in_schema=False))
-    return behind
+    rest = Route(path, _Refuses(path, 404, _NOTHING, "not_found"), include_in_schema=False)
+    rest.path_regex = re.compile("^/v1/(?P<path>.*)$", re.DOTALL)  # an address may hold a line break
+    return [*behind, rest]

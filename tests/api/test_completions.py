@@ -168,6 +168,8 @@ async def test_the_models_of_the_menu() -> None:
         assert (await ours.models.retrieve("acme:b/two")).id == "acme:b/two"
         with pytest.raises(openai.NotFoundError, match="no model «acme:six»"):
             await ours.models.retrieve("acme:six")
+        with pytest.raises(openai.NotFoundError, match="GET /v1/models"):
+            await ours.models.retrieve("acme:\nsix")
 
 
 async def test_what_openai_has_and_runnel_has_not() -> None:
