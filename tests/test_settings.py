@@ -143,6 +143,15 @@ def test_what_becomes_of_an_answer_nobody_reads(value: str, leaving: float | Non
         ("CHAT_RUNS", "0"),
         ("CHAT_RUNS_EACH", "-1"),
         ("CHAT_DEMO_PACE", "1e9"),
+        ("CHAT_RATE", "soon"),
+        ("CHAT_RATE", "10/fortnight"),
+        ("CHAT_RATE", "0/minute"),
+        ("CHAT_RATE", "10/minute; rubbish"),
+        ("CHAT_RATE", "9" * 5000 + "/minute"),
+        ("CHAT_HOSTS", "https://chat.example"),
+        ("CHAT_HOSTS", "chat.example:8443"),
+        ("CHAT_HOSTS", "chat.*"),
+        ("CHAT_HOSTS", "a b"),
     ],
 )
 def test_a_wrong_value_names_its_variable(name: str, value: str):
@@ -259,3 +268,38 @@ def test_who_may_come_in_is_never_guessed(environ: dict[str, str]):
     assert next(iter(environ)) in str(refused.value)
     assert "long enough" not in str(refused.value)
     assert "short" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "alone"),
+    [
+        ({}, True),
+        ({"GRADIO_SERVER_NAME": "localhost", "CHAT_RATE": "1/hour", "CHAT_TOKEN": "x" * 16}, True),
+        ({"GRADIO_SERVER_NAME": "0.0.0.0"}, False),
+        ({"CHAT_PUBLIC": "1"}, False),
+        ({"SPACE_ID": "me/chat", "GRADIO_SERVER_NAME": "127.0.0.1"}, False),
+        ({"CHAT_USERS": "ann:password"}, False),
+        ({"CHAT_PROXIES": "127.0.0.1"}, False),
+        ({"CHAT_HOSTS": "chat.example"}, False),
+    ],
+)
+def test_whether_others_can_come(environ: dict[str, str], alone: bool):
+    settings = Settings.read(environ)
+    assert settings.alone is alone
+    assert settings.questions == environ.get("CHAT_RATE", "" if alone else "60/minute")
+    assert Settings.read(environ | {"CHAT_RATE": "0"}).questions == ""
+    assert Settings.read(environ | {"CHAT_RATE": "5/day;"}).questions == "5/day"
+    assert settings.shares_keys is (alone or settings.login)
+
+
+def test_the_keys_are_everybody_s_only_with_every_limit_set():
+    limits = {"CHAT_MESSAGES_EACH": "9", "CHAT_MESSAGES": "99", "CHAT_MAX_TOKENS": "999"}
+    assert Settings.read({"CHAT_PUBLIC": "1", **limits}).shares_keys
+    for missing in limits:
+        fewer = {name: value for name, value in limits.items() if name != missing}
+        assert not Settings.read({"CHAT_PUBLIC": "1", **fewer}).shares_keys
+
+
+def test_names_of_the_page():
+    read = Settings.read({"CHAT_HOSTS": "Chat.Example., *.example.com, 192.0.2.1, ::1, *"}).hosts
+    assert read == ("chat.example", "*.example.com", "192.0.2.1", "::1", "*")

@@ -136,7 +136,7 @@ class Settings:
             users=values.users(env.get("CHAT_USERS", "")),
             login_header=values.login_header(env),
             proxies=values.proxies(env.get("CHAT_PROXIES", "")),
-            hosts=tuple(host.lower() for host in values.parts(env.get("CHAT_HOSTS", ""))),
+            hosts=values.hosts(env.get("CHAT_HOSTS", "")),
             rate=values.rate(env.get("CHAT_RATE", "")),
             messages_each=int(values.number(env, "CHAT_MESSAGES_EACH", 0, 0, 1_000_000)),
             messages=int(values.number(env, "CHAT_MESSAGES", 0, 0, 100_000_000)),

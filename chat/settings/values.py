@@ -2,12 +2,16 @@
 is wrong with it. Called by `Settings.read` alone, which knows the variables.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from chat.errors import Config
+
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*")
+"""A name, or an address of either kind, as the header `Host` has it without port and brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,17 @@ def proxies(text: str) -> tuple[str, ...]:
                 f"CHAT_PROXIES: «{part[:80]}» is no address. "
                 "Write 10.0.0.5 or 10.0.0.0/8, separated by commas."
             ) from None
+    return found
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    found = tuple(part.lower().removesuffix(".") for part in parts(text))
+    for part in found:
+        if part != "*" and not _HOST.fullmatch(part):
+            raise Config(
+                f"CHAT_HOSTS: «{part[:80]}» is no name. Write chat.example.com or *.example.com, without "
+                "https:// and without a port, separated by commas."
+            )
     return found
 
 
