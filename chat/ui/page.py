@@ -18,7 +18,9 @@ from chat.ui.markup import DELIMITERS
 from chat.ui.personas import personas
 from chat.ui.sessions import Sessions
 
-SCRIPTS = ("still.js", "place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
+_STATIC = Path(__file__).parent / "static"
+
+SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
@@ -106,12 +108,12 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         calls=gradio_fixes.calls(page),
     )
     gradio_fixes.plain_refusals(parent)
+    gradio_fixes.first_script((_STATIC / "still.js").read_text(encoding="utf-8"))
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)
     return parent
 
 
 def _head() -> str:
-    static = Path(__file__).parent / "static"
-    scripts = (f"<script>{(static / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
+    scripts = (f"<script>{(_STATIC / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
     return f"{look.head}<style>{SWITCH}</style>{''.join(scripts)}"
