@@ -31,7 +31,7 @@ def test_a_stopped_answer_is_continued_without_another_question(
     before = screen.answer.inner_text()
     screen.page.get_by_role("button", name="Continue").click()
     seam = screen.page.locator("#chat .seam")
-    expect(seam).to_contain_text(re.compile(r"stopped after \d+ characters · continued with up:text-5"))
+    expect(seam).to_contain_text(re.compile(r"stopped after \d+ characters\s· continued with up:text-5"))
     screen.over(1)
     whole = f"{before} tok1 tok2 tok3 tok4 tok5"
     expect(screen.answers).to_have_count(1)
@@ -41,9 +41,9 @@ def test_a_stopped_answer_is_continued_without_another_question(
     expect(screen.page.get_by_role("button", name="Continue")).to_have_count(0)  # it is complete
     screen.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     screen.page.locator("#chat .message-buttons-left button").click()
-    screen.page.wait_for_function(
-        "async whole => (await navigator.clipboard.readText()).trim() === whole", arg=whole
-    )
+    expect(screen.page.get_by_role("button", name="Copied message")).to_be_visible()
+    copied = screen.evaluate("() => navigator.clipboard.readText()")
+    assert copied.strip() == whole
     screen.page.reload()
     screen.ready().over(1)
     expect(screen.answer).to_have_text(whole)

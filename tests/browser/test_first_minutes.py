@@ -24,7 +24,7 @@ def test_the_first_answer_needs_no_key_and_streams(on_demo: Screen) -> None:
     early = len(screen.answers.last.inner_text())
     screen.over(1)
     assert len(screen.answers.last.inner_text()) > early
-    assert re.fullmatch(r"demo:tour · \d\.\d s to first word · \d+ tok/s · done", screen.footer)
+    assert re.fullmatch(r"demo:tour\s· [\d.]+ m?s to first word\s· \d+ tok/s\s· done", screen.footer)
     expect(screen.answer.locator("table")).to_have_count(1)
     expect(screen.answer.locator(".katex").first).to_be_visible()
     expect(screen.answer.locator("pre code").first).to_be_visible()

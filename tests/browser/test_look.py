@@ -58,13 +58,14 @@ def test_a_chat_that_gets_shorter_for_a_moment_is_still_followed(open_page: Open
     screen = open_page(demo, height=500).choose_model("demo:fast")
     screen.ask("Show me Markdown: a table, code and maths").over(1)
     screen.page.wait_for_function(f"() => {SCROLLER}.scrollTop > 400 && {REST} < 2")
-    screen.evaluate(f"""() => {{
+    # The browser takes it up, and says so in the next frame: by then it has grown again.
+    screen.evaluate("""async () => {
       const row = [...document.querySelectorAll('#chat .bot-row')].pop();
       row.style.display = 'none';
-      {SCROLLER}.scrollTop; // laid out, so it is as far up as it can be
+      await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
       row.style.display = '';
       row.style.paddingBottom = '300px';
-    }}""")
+    }""")
     screen.page.wait_for_function(f"() => {REST} < 2")
     expect(screen.page.locator("#newest")).to_be_hidden()
 
