@@ -53,7 +53,7 @@ const rowOf = ({ name, title, works }) => {
   forget.type = "button";
   forget.setAttribute("aria-label", `Forget the key for ${title}`);
   forget.addEventListener("click", () => drop(name, title, forget));
-  row.append(make("span", "name", title), make("span", works ? "works" : "", works ? "works" : "not tried yet"), forget);
+  row.append(make("span", "name", title), make("span", works ? "works" : "", works ? "works" : "kept"), forget);
   return row;
 };
 const draw = () => {
