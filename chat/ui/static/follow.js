@@ -13,6 +13,11 @@
 
   const run = (mark) => runnel.named(mark, "run");
   const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
+  // A page that is being left loses its connections too; loaded again here, it would come twice.
+  const LEAVING = 5000; // milliseconds: if nothing came of it (a file was saved), it is no longer being left
+  let left = -LEAVING;
+  addEventListener("beforeunload", () => (left = performance.now()));
+
   // Gradio says it in a toast, which box.css hides.
   const lost = () => document.querySelector(".toast-wrap .error")?.textContent.includes("Connection to the server");
 
@@ -27,7 +32,7 @@
     const was = out;
     out = response.status === 401;
     if (out) return; // loaded again, what is shown would be gone
-    if (was || lost()) return void location.reload(); // somebody is signed in again: perhaps somebody else
+    if ((was || lost()) && performance.now() > left + LEAVING) return void location.reload(); // somebody is signed in again: perhaps somebody else
     if (!response.ok) return;
     const state = await response.json();
     // Not while the menu is open: Gradio would look up its lines in the new list, and throw.
