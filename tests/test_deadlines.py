@@ -64,3 +64,54 @@ async def test_pings_without_end_do_not_help() -> None:
 async def test_a_timeout_of_the_provider_itself_is_not_ours() -> None:
     with pytest.raises(TimeoutError):
         await watch([TimeoutError("theirs")], QUICK)
+
+
+async def test_the_pause_may_be_shorter_than_the_wait_for_the_first_word() -> None:
+    async with asyncio.timeout(10):
+        with pytest.raises(Stalled, match="CHAT_IDLE_TIMEOUT"):
+            await watch([TextDelta("A"), HANG], Deadlines(first=60, idle=0.02, turn=60))
+
+
+async def test_a_slow_reader_is_no_silence_of_the_provider() -> None:
+    vendor, end = Scripted([[TextDelta("A"), ReplyFinished("end")]]), asyncio.get_running_loop().time() + 60
+    seen = []
+    async for event in watched(vendor.stream(Request(Model("a", "b"), ())), QUICK, end, "Acme"):
+        seen.append(event)
+        await asyncio.sleep(2 * QUICK.first)
+    assert seen == [TextDelta("A"), ReplyFinished("end")]
+
+
+async def test_somebody_else_s_cancellation_is_theirs() -> None:
+    vendor, end = Scripted([[HANG]]), asyncio.get_running_loop().time() + 60
+    task = asyncio.create_task(
+        anext(watched(vendor.stream(Request(Model("a", "b"), ())), Deadlines(), end, "Acme"))  # type: ignore[arg-type]
+    )
+    await vendor.hanging.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert vendor.closed == 1
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await watch([HANG], Deadlines())
+
+
+async def test_both_at_the_same_moment_are_the_other_s() -> None:
+    async def hangs() -> AsyncGenerator[ReplyEvent, None]:
+        task = asyncio.current_task()
+        assert task is not None
+        # After the deadline's own timer, in the same turn of the loop.
+        asyncio.get_running_loop().call_at(end, task.cancel)
+        await asyncio.Event().wait()
+        yield KeepAlive()
+
+    end = asyncio.get_running_loop().time() + 0.02
+    task = asyncio.create_task(watch_of(hangs(), end))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def watch_of(events: AsyncGenerator[ReplyEvent, None], end: float) -> None:
+    async for _ in watched(events, Deadlines(), end, "Acme"):
+        pass
