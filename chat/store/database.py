@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import URL, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as Crowded
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -31,7 +32,10 @@ BUSY = 1000
 
 READERS = 4
 
-FAULTS = (DBAPIError, OSError, sqlite3.Error)
+QUEUE = 10.0
+"""Seconds that a read waits for one of them."""
+
+FAULTS = (DBAPIError, Crowded, OSError, sqlite3.Error)
 """What a disk that does not do as it should comes as."""
 
 _CAUSES = {
@@ -51,6 +55,8 @@ def cause(error: BaseException) -> str:
     """What is wrong, in words. Nobody's text is in it."""
     if isinstance(error, OSError):
         return f"the database cannot be opened ({error.strerror})"
+    if isinstance(error, Crowded):
+        return "too many read the database at once"
     return _CAUSES.get(_code(error), "the database reports an error")
 
 
@@ -147,7 +153,7 @@ class Database:
             await (await raw.execute("PRAGMA journal_mode = WAL")).close()  # not within a transaction
 
     def _engine(self, pool: Any, begin: str, size: int) -> AsyncEngine:
-        sized = {"poolclass": pool} if pool else {"pool_size": size, "max_overflow": 0}
+        sized = {"poolclass": pool} if pool else {"pool_size": size, "max_overflow": 0, "pool_timeout": QUEUE}
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(self.path)),
             hide_parameters=True,  # an error's text holds nobody's words

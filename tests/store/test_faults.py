@@ -13,7 +13,7 @@ import pytest
 
 from chat.conversations import Conversation
 from chat.errors import Unsaved
-from chat.store import Store, open_store, writer
+from chat.store import Store, database, open_store, writer
 
 from .told import ask, texts
 
@@ -352,3 +352,17 @@ async def test_what_a_person_asked_for_is_not_tried_again(path: Path) -> None:
             await store.delete("me", conversation.id)
         assert store.trouble == "", "nothing is left to be saved"
         assert [chat.title for chat in await store.chats("me")] == ["1?"]
+
+
+async def test_more_readers_than_the_disk_has_time_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "QUEUE", 0.01)
+    async with open_store(path) as store, contextlib.AsyncExitStack() as stack:
+        conversation = store.new("me")
+        ask(store, conversation, "1?", "1", key="once")
+        assert await store.saved(5)
+        assert store._disk
+        for _ in range(database.READERS):
+            await stack.enter_async_context(store._disk.database.reading())
+        assert await store.asked("me", "once") is None
+        await stack.aclose()
+        assert await store.asked("me", "once") is not None
