@@ -1,6 +1,7 @@
 """Whoever has asked enough is refused at every door alike, before anything streams, and told when to come."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -133,3 +134,16 @@ async def test_the_cap_on_tokens_holds_at_every_door() -> None:
         for _, path, body in DOORS[:2] + DOORS[-2:]:
             await site.post(path, body | {"max_tokens": 5000})
         assert [request.max_tokens for request in site.vendor.asked] == [50] * 4
+
+
+async def test_many_cookies_of_one_address_leave_an_answer_for_somebody_elsewhere() -> None:
+    environ = {"CHAT_PUBLIC": "1", "CHAT_PROXIES": "127.0.0.1", "CHAT_RUNS": "4", "CHAT_RUNS_EACH": "1"}
+    async with served([HANG], says("For me."), environ=environ) as site, AsyncExitStack() as open_lines:
+        for number in range(8):  # twice as many as there are slots
+            headers = site.cookie(f"stranger{number}") | {"X-Forwarded-For": "203.0.113.1"}
+            line = site.client.stream("POST", "/stream-chat", json=ASK, headers=headers)
+            assert (await open_lines.enter_async_context(line)).status_code == 200
+        headers = site.cookie("me") | {"X-Forwarded-For": "203.0.113.2"}
+        answer = await site.client.post("/stream-chat", json=ASK, headers=headers)
+        assert "For me." in answer.text
+        assert len(site.vendor.asked) == 2
