@@ -126,11 +126,13 @@ class Decoder:
 
 def encode(data: str, *, event: str = "", id: str = "") -> bytes:
     """One event. Each line of `data` becomes a data line; CR and CRLF come out as LF."""
-    if any(c in field for field in (event, id) for c in "\r\n\0"):
+    names = event + id
+    if "\n" in names or "\r" in names or "\0" in names:
         raise ValueError("an event's name and id are single lines")
     head = (f"event: {event}\n" if event else "") + (f"id: {id}\n" if id else "")
-    lines = data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return (head + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
+    if "\n" in data or "\r" in data:
+        data = data.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\ndata: ")
+    return f"{head}data: {data}\n\n".encode()
 
 
 def comment(text: str = "") -> bytes:
