@@ -8,7 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat; `reasoning_content`
 
 from typing import Any
 
-from chat.api.dialects import DONE, Dialect, Frame, Frames, dumps, failure, stopped
+from chat.api.dialects import DONE, Dialect, Frame, Frames, dumps, failure, quoted, stopped
 from chat.errors import Failure, Kind
 from chat.events import Event, Terminal, TextDelta, ThinkingDelta, TurnFinished, TurnStarted, Usage
 from chat.runs import Run
@@ -57,14 +57,21 @@ def chunks(run: Run, include_usage: bool) -> Dialect:
         figures = {"usage": usage} if include_usage else {}
         return Frame(dumps({**head, "choices": choices, **figures}))
 
+    before = dumps(head)[:-1] + ', "choices": [{"index": 0, "delta": {'
+    behind = '}, "finish_reason": null}]' + (', "usage": null}' if include_usage else "}")
+
+    def piece(field: str, text: str) -> Frame:
+        """As `chunk` writes it, at a fifth of its cost: an answer is hardly anything else."""
+        return Frame(f'{before}"{field}": {quoted(text)}{behind}')
+
     def frames(event: Event) -> Frames:
         match event:
             case TurnStarted():
                 yield chunk({"role": "assistant", "content": ""})
             case TextDelta(text) if text:
-                yield chunk({"content": text})
+                yield piece("content", text)
             case ThinkingDelta(text) if text:
-                yield chunk({"reasoning_content": text})
+                yield piece("reasoning_content", text)
 
     def end(event: Terminal, transcript: Transcript) -> Frames:
         if (problem := failure(event)) is not None:
