@@ -1,6 +1,6 @@
 """What the OpenAPI document says holds for the app as it is started: requests made up by schemathesis, some
-of them against its rules on purpose. Many more of them in the slow form. Always the same ones: whoever changes
-something is told of what that broke, and of nothing else.
+of them against its rules on purpose. Many more of them in the slow form. Always the same ones: whoever
+changes something is told of what that broke, and of nothing else.
 """
 
 import subprocess
