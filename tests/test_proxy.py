@@ -92,7 +92,8 @@ def test_a_stalled_line_stands_and_says_nothing_until_it_goes_on(echo: int) -> N
 
 
 def test_a_target_that_is_away_is_a_reset_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))  # and nobody listens
         port = gone.getsockname()[1]
-    with Proxy(port) as proxy, connect(proxy) as line, pytest.raises(ConnectionError):
-        line.recv(100)
+        with Proxy(port) as proxy, connect(proxy) as line, pytest.raises(ConnectionError):
+            line.recv(100)

@@ -40,10 +40,6 @@ GRADIO_S_OWN = (
 )
 
 
-QUICK = {"test_first_minutes", "test_runs", "test_gradio", "test_client"}
-"""What a person meets first, and what costs little. A page takes seconds to open, so the others are slow."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the browser's tests and puts them last: while Playwright's loop stands, no other can run."""
 
@@ -52,8 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     for item in filter(here, items):
         item.add_marker(pytest.mark.browser)
-        if item.path.stem not in QUICK:
-            item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.slow)  # a page takes seconds to open
     items.sort(key=here)
 
 
