@@ -47,6 +47,8 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
 19. A call of a listener that is not there, or with too few inputs, and a body that cannot be read.
    Expected: a refusal. Actual: a traceback, of some 100 lines where what was sent is no UTF-8 or no number,
    because the refusal repeats it (`calls`, `plain_refusals`; `sessions` refuses). 6.31.
+20. What an accordion unfolds is there at once, and set to its first values once more two frames later: what
+   was typed between is lost. No person is as fast; the tests wait (tests/browser/screen.py). 6.31.
 """
 
 from collections.abc import Callable

@@ -4,6 +4,9 @@ from typing import Any, Self
 
 from playwright.sync_api import Locator, Page, expect
 
+SETTLED = 3
+"""Frames after which what was unfolded keeps what is typed into it."""
+
 
 class Screen:
     def __init__(self, page: Page) -> None:
@@ -96,6 +99,12 @@ class Screen:
         if not self.page.locator("#system textarea").is_visible():
             self.page.locator("#more button").first.click()
         expect(self.page.locator("#system textarea")).to_be_visible()
+        # Gradio sets what was unfolded to its first values once more, a frame later (gradio_fixes, 20).
+        self.page.evaluate(
+            "left => new Promise(done => {"
+            " const next = () => left-- ? requestAnimationFrame(next) : done(); next() })",
+            SETTLED,
+        )
         return self
 
     def evaluate(self, script: str) -> Any:

@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Opener, Watch
+from tests.browser.screen import SETTLED
 
 
 def test_5_an_update_from_a_script_alone_changes_a_components_properties(
@@ -85,3 +86,25 @@ def test_18_an_idle_page_draws_no_frames(open_page: Opener, demo: str) -> None:
       }
       return false;
     }""")
+
+
+TYPES = """frames => new Promise(done => {
+  const area = () => document.querySelector("#system textarea");
+  const type = () => {
+    area().value = "Be brief.";
+    area().dispatchEvent(new Event("input", { bubbles: true }));
+    after(10, () => done(area().value));
+  };
+  const after = (left, what) => left ? requestAnimationFrame(() => after(left - 1, what)) : what();
+  const shown = () => area()?.offsetParent && (watcher.disconnect(), after(frames, type));
+  const watcher = new MutationObserver(shown);
+  watcher.observe(document.body, { childList: true, subtree: true, attributes: true });
+  document.querySelector("#more button").click();
+})"""
+
+
+def test_20_what_is_typed_as_an_accordion_unfolds_is_lost_and_a_moment_later_stays(
+    open_page: Opener, demo: str
+) -> None:
+    for frames, text in ((0, ""), (SETTLED, "Be brief.")):
+        assert open_page(demo).evaluate(f"() => ({TYPES})({frames})") == text
