@@ -85,17 +85,17 @@ class Bubble:
             yield self._alone
             return
         for i, prose in enumerate(proses):
-            lead = "" if i else self._left_off
             if i == len(self._markups):
                 self._markups.append(Markup())
                 self._read.append(0)
+                if not i:
+                    self._markups[0].feed(self._left_off)
             said = min(prose.body.length, left)
             left -= said
             finished = over or (i + 1 < len(proses) and said == prose.body.length)
-            upto = len(lead) + said
-            if upto > self._read[i] or finished:
-                self._markups[i].feed((lead + prose.text)[self._read[i] : upto], last=finished)
-                self._read[i] = upto
+            if said > self._read[i] or finished:
+                self._markups[i].feed(prose.text[self._read[i] : said], last=finished)
+                self._read[i] = said
             yield self._markups[i].text
 
 
