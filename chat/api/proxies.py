@@ -28,12 +28,22 @@ Address = IPv4Address | IPv6Address
 log = logging.getLogger(__name__)
 
 
+class Named:
+    """The proxies that the settings name, by addresses and networks."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._networks = [ip_network(each, strict=False) for each in listed]
+
+    def __contains__(self, address: str | Address) -> bool:
+        found = _address(address) if isinstance(address, str) else address
+        return found is not None and any(found in network for network in self._networks)
+
+
 class Proxies:
     """`named`: addresses and networks. `space`: the peer is the proxy of a Space."""
 
     def __init__(self, app: Any, *, named: Iterable[str] = (), space: bool = False) -> None:
-        self._app, self._space = app, space
-        self._networks = [ip_network(each, strict=False) for each in named]
+        self._app, self._space, self._named = app, space, Named(named)
         self._told = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -51,7 +61,7 @@ class Proxies:
                 headers.append((name, value))
         peer = scope["client"][0] if scope.get("client") else ""
         scope = {**scope, "headers": headers, PEER: peer}
-        if not (self._space or self.names(peer)):
+        if not (self._space or peer in self._named):
             if said[_FOR] and not self._told:  # once: whoever likes can send it
                 self._told = True
                 log.info("X-Forwarded-For of %s is not believed: CHAT_PROXIES does not name it.", peer)
@@ -73,14 +83,6 @@ class Proxies:
             scope["headers"].append((b"host", host.encode("latin-1")))
         return scope
 
-    def names(self, address: str) -> bool:
-        """Whether `address` is that of a proxy that the settings name."""
-        found = _address(address)
-        return found is not None and self._has(found)
-
-    def _has(self, address: Address) -> bool:
-        return any(address in network for network in self._networks)
-
     def _client(self, chain: list[str]) -> tuple[Address | None, int]:
         """The last address that no named proxy has, or the first of all, and how many from the end it is.
         None: nothing there can be read."""
@@ -91,7 +93,7 @@ class Proxies:
                 break  # «unknown», or nonsense: whoever wrote it is as far as it goes
             client, hops = found, hops + 1
             # A Space's own hops have private addresses: counted by one, all visitors would be one person.
-            if not (self._has(found) or (self._space and _is_internal(found))):
+            if not (found in self._named or (self._space and _is_internal(found))):
                 break
         return client, hops
 
