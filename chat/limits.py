@@ -57,7 +57,8 @@ class _Rule:
 class Limits:
     """What `settings` allow. `clock` in seconds, only forward. Raises `Config` for what cannot be read."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        settings = settings or Settings()
         self._clock, self._by_address = clock, not settings.login
         self.limited = bool(settings.questions or settings.messages_each or settings.messages)
         if not self.limited:

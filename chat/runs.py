@@ -14,7 +14,6 @@ from chat.events import Event, Queued
 from chat.limits import Limits
 from chat.messages import Message, Options, Turn
 from chat.run import Run
-from chat.settings import Settings
 from chat.slots import Slots, Ticket
 from chat.store import Store
 
@@ -42,7 +41,7 @@ class Runs:
         kept: float = KEPT,
     ) -> None:
         self._answer, self._store, self._slots = answer, store or Store(), slots or Slots()
-        self._limits = limits or Limits(Settings())
+        self._limits = limits or Limits()
         self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Conversation] = {}
