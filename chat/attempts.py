@@ -27,7 +27,7 @@ from chat.errors import (
 from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
 from chat.messages import Request
 from chat.models import Model
-from chat.providers import Provider
+from chat.providers import LIMITS, Provider
 from chat.settings import Deadlines
 
 RETRIES = 2
@@ -112,13 +112,9 @@ async def attempts(
         await sleep(delay)
 
 
-_LIMITS = ({"max_output_tokens"}, {"max_tokens", "max_completion_tokens"})
-"""The names of a limit that one protocol knows. Messages always sends its own."""
-
-
 def _bounded(request: Request) -> Request:
     """`request`, or a fault where it would have no limit and must have one."""
-    if request.capped and any(names <= request.omit for names in _LIMITS):
+    if request.capped and any(names <= request.omit for names in LIMITS):
         raise BadRequest(
             f"{request.model.id} takes no limit of tokens, and answers have one here. Choose another model."
         )

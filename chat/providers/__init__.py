@@ -20,7 +20,11 @@ from chat.messages import Request
 from chat.models import Model
 from chat.providers.vendors import Vendor
 
-__all__ = ["Model", "Provider", "Vendor"]
+__all__ = ["LIMITS", "Model", "Provider", "Vendor"]
+
+LIMITS = ({"max_output_tokens"}, {"max_tokens", "max_completion_tokens"})
+"""By what names a protocol can say how many tokens an answer may have: Responses, Chat. Without all of
+these an answer has no limit. Messages always has one."""
 
 
 class Provider(Protocol):
