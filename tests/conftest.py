@@ -1,15 +1,18 @@
-"""Shared by all tests: no network but loopback, and a fresh environment for each test.
+"""Shared by all tests: no network but loopback, a fresh environment for each test, and a vendor to ask.
 
 What hypothesis makes up is little by default, and much with `--hypothesis-profile=deep` (.ci/run).
 """
 
 import os
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.upstream import Upstream
 
 # No deadline for one example: how long it takes says more of the machine than of us.
 settings.register_profile("quick", max_examples=25, deadline=None)
@@ -51,3 +54,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.setenv("CHAT_LOCAL", "0")
+
+
+@pytest.fixture(scope="session")
+def sdks() -> None:
+    """Imports them, which the program does late: it takes longer than the deadlines of some tests."""
+    import anthropic
+    import openai
+
+    assert anthropic.AsyncAnthropic
+    assert openai.AsyncOpenAI
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A vendor on the test's own loop."""
+    async with Upstream() as upstream:
+        yield upstream

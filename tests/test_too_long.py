@@ -17,21 +17,7 @@ from tests.test_faults import PROTOCOLS, settings
 from tests.upstream import Upstream
 from tests.upstream.play import Recorded
 
-
-@pytest.fixture(scope="module", autouse=True)
-def imported() -> None:
-    """The SDKs are imported late, which takes longer than a test should."""
-    import anthropic
-    import openai
-
-    assert anthropic.AsyncAnthropic
-    assert openai.AsyncOpenAI
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as upstream:
-        yield upstream
+pytestmark = pytest.mark.usefixtures("sdks")
 
 
 @pytest.fixture

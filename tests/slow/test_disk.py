@@ -28,7 +28,7 @@ from tests.slow.served import Served, served
 from tests.slow.visitor import Visitor, visitors
 from tests.upstream import Upstream
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sdks")]
 
 BEFORE, DURING = 10, 5
 """Answers that are being written when the trouble comes, and that are asked for while it is there."""
@@ -40,14 +40,6 @@ LATE = 1.0
 PATIENCE = 20.0
 QUESTION = f"text-{TOKENS}-{RATE}"
 WHOLE = "".join(f"tok{number} " for number in range(1, TOKENS + 1))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def imported() -> None:
-    """The SDK is imported late, and that takes longer than what is measured here."""
-    import openai
-
-    assert openai.AsyncOpenAI
 
 
 class Disk:
