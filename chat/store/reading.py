@@ -138,7 +138,8 @@ async def follow(connection: AsyncConnection, run: str, transcript: Transcript) 
     for body in (await connection.execute(statement)).scalars().all():
         await rest()
         for entry in decode(body):
-            transcript.add(entry.seq, entry.at, entry.event)
+            if entry.seq > transcript.seq:  # else another reader was here while this one waited
+                transcript.add(entry.seq, entry.at, entry.event)
 
 
 class Rests:

@@ -122,6 +122,24 @@ async def test_a_list_moves_when_another_process_adds_to_it(
     assert store.version_of("you") == 0
 
 
+async def test_two_who_look_at_once_at_what_another_process_writes_see_it_once(
+    store: Store, path: Path
+) -> None:
+    async with open_store(path) as other:
+        run = ask(other, other.new("me"), "1?")
+        run.say("0 ")
+        assert await other.saved(5)
+        theirs = await store.open("me", run.conversation.id)
+        assert theirs is not None
+        for n in range(1, 5):
+            run.say(f"{n} ")
+            assert await other.saved(5)
+            await asyncio.gather(*(store.peek("me", theirs.id) for _ in range(4)))
+            assert texts(theirs) == texts(run.conversation)
+        run.end()
+        assert await other.saved(5)
+
+
 async def test_who_looks_and_never_asks_leaves_no_trace(store: Store, path: Path) -> None:
     for n in range(10):
         await store.current(f"visitor{n}")
