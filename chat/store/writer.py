@@ -55,6 +55,7 @@ class Writer:
         self._database, self._pending, self._lease = database, pending, lease
         self._waiting: list[asyncio.Future[bool]] = []
         self._asked: list[tuple[Op, asyncio.Future[Any]]] = []
+        self._doing: asyncio.Future[Any] | None = None
         self._woken, self._urgent = asyncio.Event(), asyncio.Event()
         self._failed, self._reason, self._since, self._until = 0, "", 0.0, 0.0
         self._closing = self._prepared = False
@@ -98,8 +99,14 @@ class Writer:
         self._hurry()
         try:
             async with asyncio.timeout(PATIENCE):
-                return await future
+                return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
         except TimeoutError as error:
+            if future is self._doing:  # it is on its way: how it ends is the truth
+                return await future
+            future.cancel()
             raise Unsaved("Not saved: the disk is too slow. Try again in a moment.") from error
 
     async def aclose(self) -> None:
@@ -188,6 +195,9 @@ class Writer:
         try:
             if not reason:
                 async with self._database.writing() as connection:
+                    if future.done():  # who asked was told that it is not done
+                        return
+                    self._doing = future
                     answer = await op(connection)
                 if not future.done():
                     future.set_result(answer)
@@ -196,6 +206,8 @@ class Writer:
             # Whoever asked is told, so it is nothing that could not be saved and must be tried again.
             reason = cause(error)
             log.warning("not done: %s", reason, exc_info=None if isinstance(error, FAULTS) else error)
+        finally:
+            self._doing = None
         if not future.done():
             future.set_exception(Unsaved(f"Not saved: {reason}. Try again in a moment."))
 

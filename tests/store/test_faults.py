@@ -366,3 +366,37 @@ async def test_more_readers_than_the_disk_has_time_for(path: Path, monkeypatch: 
         assert await store.asked("me", "once") is None
         await stack.aclose()
         assert await store.asked("me", "once") is not None
+
+
+async def test_what_was_said_not_to_be_done_is_not_done_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    async with open_store(path) as store:
+        run = ask(store, store.new("me"), "1?", "1")
+        assert await store.saved(5)
+        assert store._disk
+        async with store._disk.database.writing():
+            with pytest.raises(Unsaved, match="too slow"):
+                await store.delete("me", run.conversation.id)
+        assert await store.saved(5)
+        assert [chat.id for chat in await store.chats("me")] == [run.conversation.id]
+
+
+async def test_what_has_begun_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: object) -> str:
+        begun.set()
+        await go.wait()
+        return "done"
+
+    async with open_store(path) as store:
+        assert store._disk
+        doing = asyncio.create_task(store._disk.do(slow))
+        await begun.wait()
+        late, _ = await asyncio.wait({doing}, timeout=0.2)
+        assert not late
+        go.set()
+        assert await doing == "done"
