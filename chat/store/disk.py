@@ -21,7 +21,7 @@ from chat.store.database import FAULTS, MEMORY, Database
 from chat.store.interrupting import interrupt
 from chat.store.leases import Lease
 from chat.store.memory import Memory
-from chat.store.purging import UNDO, purge
+from chat.store.purging import AT_ONCE, UNDO, purge
 from chat.store.reading import Loaded
 from chat.store.recording import plain
 from chat.store.saving import Batch, Pending, Seen
@@ -191,7 +191,9 @@ class Disk:
     async def _purge(self, connection: AsyncConnection) -> None:
         gone, left = await purge(connection)
         self.memory.deleted.difference_update(gone)
-        if left:
+        if len(gone) == AT_ONCE:
+            self.pending.do(self._purge)  # the next ones with the next save
+        elif left:
             self.purge_later()
 
     async def _prepare(self, connection: AsyncConnection) -> None:

@@ -44,5 +44,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER conversations_gone AFTER DELETE ON conversations
             BEGIN DELETE FROM search WHERE rowid = -old.number; END""",
     ),
+    # For a purge, which asks who goes on from a message.
+    ("CREATE INDEX conversations_leaf ON conversations (leaf)",),
 )
 """By schema version, from 1."""

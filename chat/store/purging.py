@@ -6,7 +6,7 @@ database is opened, and when the time to undo is over.
 
 import time
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.store.tables import conversations, currents, events, messages, runs
@@ -14,16 +14,20 @@ from chat.store.tables import conversations, currents, events, messages, runs
 UNDO = 600.0
 """Seconds in which a deleted chat can be restored."""
 
+AT_ONCE = 20
+"""Chats that one transaction purges: nothing else is saved meanwhile."""
+
 
 async def purge(connection: AsyncConnection, before: float | None = None) -> tuple[list[str], int]:
-    """Purges what was deleted `before` (seconds since the epoch, else `UNDO` ago).
+    """Purges what was deleted `before` (seconds since the epoch, else `UNDO` ago), `AT_ONCE` at most.
 
-    The ids of what is gone, and how many wait for their time.
+    The ids of what is gone, and how many are still there: deleted, and waiting for their time or turn.
     """
     before = time.time() - UNDO if before is None else before
     deleted = conversations.c.deleted
     answering = exists().where(runs.c.conversation == conversations.c.id, runs.c.state == "running")
-    gone = list(await connection.scalars(select(conversations.c.id).where(deleted <= before, ~answering)))
+    due = select(conversations.c.id).where(deleted <= before, ~answering).limit(AT_ONCE)
+    gone = list(await connection.scalars(due))
     for id in gone:
         await _purge(connection, id)
     left = await connection.scalar(select(func.count()).where(deleted.is_not(None)))
@@ -41,22 +45,14 @@ async def _purge(connection: AsyncConnection, id: str) -> None:
 
 
 async def _give_away(connection: AsyncConnection, id: str) -> None:
-    """What other chats go on from becomes the oldest one's of them."""
+    """Messages that branches share are given to the oldest branch."""
     child, other = messages.alias(), conversations.alias()
     mine = messages.c.conversation == id
-    heirs = (
-        select(other.c.id)
-        .where(
-            other.c.id != id,
-            or_(
-                exists().where(messages.c.id == other.c.leaf, mine),
-                exists().where(messages.c.id == child.c.parent, mine, child.c.conversation == other.c.id),
-            ),
-        )
-        .order_by(other.c.number)
-        .limit(1)
-    )
-    if (heir := await connection.scalar(heirs)) is None:
+    # From its own messages on: looking through all other chats took 0.1 s with 10,000 of them.
+    going_on = select(child.c.conversation).join(messages, child.c.parent == messages.c.id).where(mine)
+    ending = select(other.c.id).join(messages, other.c.leaf == messages.c.id).where(mine)
+    heirs = select(other.c.id).where(other.c.id != id, other.c.id.in_(union(going_on, ending)))
+    if (heir := await connection.scalar(heirs.order_by(other.c.number).limit(1))) is None:
         return
     joint = select(messages.c.id, messages.c.parent).where(
         mine,

@@ -163,6 +163,18 @@ async def test_it_is_purged_when_the_time_is_over(
     await until(lambda: rows(path) == {})
 
 
+async def test_many_are_purged_a_few_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_store(path) as store:
+        for n in range(2 * purging.AT_ONCE + 1):
+            conversation = store.new("me")
+            ask(store, conversation, f"{n}?", "yes")
+            await store.delete("me", conversation.id)
+    monkeypatch.setattr(purging, "UNDO", -1.0)
+    async with open_store(path):
+        assert count(path, "conversations") == purging.AT_ONCE + 1
+        await until(lambda: rows(path) == {})
+
+
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not true():
