@@ -155,8 +155,16 @@ LONG = {
         "addresses": "https://((((",
         "escapes": "\\*",
         "blanks": " \n",
+        "wrong addresses": "http://%",
     }.items()
 } | {
+    "spaces in a heading": "# a" + " " * MANY + "x",
+    "spaces below a bar": "a|b\n" + " " * MANY + "x",
+    "spaces in a fence": "```" + " " * MANY + "`",
+    "no fence": "~" * MANY + "`",
+    "dots after an address": "http://a" + "." * MANY + "b",
+    "marks in an address": "http://a" + "_." * (MANY // 2) + "b",
+    "rows without cells": "|a" * 100 + "\n" + "|-" * 100 + "\n" + "|\n" * (MANY // 2),
     "deep": "\n".join(" " * (2 * n) + "- a" for n in range(220)),
     "table": "|a|b|\n|-|-|\n" + "|||||||\n" * 5000,
 }
@@ -170,3 +178,39 @@ def test_hostile_length_takes_no_longer_than_any_other(page: Page) -> None:
     }))"""
     slow = {name: round(taken) for name, taken in page.evaluate(script, LONG).items() if taken > 1000}
     assert slow == {}
+
+
+CELLS = """(text) => {
+    const box = document.createElement("div"), real = String.prototype.split;
+    let cut = 0;
+    String.prototype.split = function (...by) {
+        cut += String(by[0]).includes("|");
+        return real.apply(this, by);
+    };
+    box.append(renderMarkdown(text));
+    String.prototype.split = real;
+    return {cut, cells: box.querySelectorAll("th, td").length, words: box.textContent};
+}"""
+
+
+def test_a_table_has_a_hundred_columns_at_most_and_each_line_is_cut_once(page: Page) -> None:
+    def table(columns: int) -> str:
+        return "|a" * columns + "\n" + "|-" * columns + "\n" + "|b" * columns
+
+    widest = page.evaluate(CELLS, table(100))
+    assert widest["cells"] == 200
+    assert widest["cut"] <= 2 * 3  # to see that it is a table, and to make it
+    wider = page.evaluate(CELLS, table(101))
+    assert wider["cells"] == 0
+    assert wider["words"].count("a") == wider["words"].count("b") == 101
+
+
+def test_a_row_has_no_more_cells_than_its_bars(page: Page) -> None:
+    short = "|a" * 100 + "\n" + "|-" * 100 + "\n" + "|b|c\n" * 50
+    assert page.evaluate(CELLS, short)["cells"] == 100 + 50 * 3
+    assert 'colspan="98"' in page.evaluate(RENDER, short)
+
+
+def test_an_address_has_two_thousand_characters_at_most(page: Page) -> None:
+    long = "https://x.example/" + "a" * 2000
+    assert page.evaluate(RENDER, f"{long[:2000]} {long}").count("<a ") == 1

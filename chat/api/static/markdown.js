@@ -1,16 +1,19 @@
 // What a model wrote, as elements: paragraphs, headings, lists, quotes, code, tables, links to http(s).
 // Every word becomes a text node and every element is made by its name here, so that nothing in a text can
 // be more than text: HTML is shown as it is, an image is a link to it, a link of any other kind is words.
-// Each search that fails is remembered, so that hostile text takes no longer than any other.
+// Each search that fails is remembered, no pattern can begin one run of characters in two ways, and a line
+// is cut into cells once, so that hostile text takes no longer than any other.
 const renderMarkdown = (() => {
   const DEEPEST = 8; // quotes and lists in one another; what is deeper is text
-  const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$/;
-  const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*?))?\s*$/;
+  const WIDEST = 100; // columns; what is wider is text
+  const FARTHEST = 2000; // characters of an address; what is longer is text
+  const FENCE = /^ {0,3}(`{3,}|~{3,}(?!~))([^`]*)$/;
+  const HEADING = /^ {0,3}(#{1,6})(?!\S)(.*)$/;
   const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
   const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?:( +)(.*)|)$/;
   const QUOTE = /^ {0,3}> ?/;
-  const CELLS = /^ *\|?(?: *:?-+:? *\|)+(?: *:?-+:? *)?\|? *$/;
-  const ADDRESS = /https?:\/\/[^\s<>"'`]+/iy;
+  const CELLS = /^(?: *\|)?(?: *:?-+:? *\|)+(?: *:?-+:? *)?\|? *$/;
+  const ADDRESS = new RegExp(`https?://[^\\s<>"'\`]{1,${FARTHEST + 1}}`, "iy");
   const MARKS = /[\\`*_~[!<h\n]/g;
 
   const make = (kind, children = []) => {
@@ -94,17 +97,18 @@ const renderMarkdown = (() => {
       "!": () => text[at + 1] === "[" && labelled(at + 2),
       "<": () => {
         const end = text.indexOf(">", at);
-        return end > 0 && end - at < 2000 && /^<https?:/i.test(text.slice(at, at + 7)) && address(at + 1, end, end + 1);
+        return end > 0 && end - at < FARTHEST && /^<https?:/i.test(text.slice(at, at + 7)) && address(at + 1, end, end + 1);
       },
       h: () => {
         if (linked || word(text[at - 1])) return false;
         ADDRESS.lastIndex = at;
         const found = ADDRESS.exec(text)?.[0];
-        if (!found) return false;
+        if (!found || found.length > FARTHEST) return false;
         // A full stop or a bracket after an address belongs to the sentence.
-        let end = found.replace(/[.,:;!?*_~\]]+$/, "");
-        if (end.endsWith(")") && !end.includes("(")) end = end.slice(0, end.indexOf(")"));
-        return address(at, at + end.length, at + end.length);
+        let length = found.length;
+        while (".,:;!?*_~]".includes(found[length - 1])) length -= 1;
+        if (found[length - 1] === ")" && !found.includes("(")) length = found.indexOf(")");
+        return address(at, at + length, at + length);
       },
     };
     function emphasis(mark, kind, within) {
@@ -123,7 +127,7 @@ const renderMarkdown = (() => {
       if (middle < 0 || text.lastIndexOf("[", middle) >= start) return false;
       const end = text.indexOf(")", middle);
       if (end < 0) hopeless.add("](");
-      if (end < 0 || end - middle > 2000) return false;
+      if (end < 0 || end - middle > FARTHEST) return false;
       const href = text.slice(middle + 2, end).trim().split(/\s/)[0].replace(/^<(.*)>$/, "$1");
       const node = link(href, inline(text.slice(start, middle) || href, true));
       if (node) put(node, end + 1);
@@ -149,15 +153,21 @@ const renderMarkdown = (() => {
 
   const cells = (line) =>
     line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
-  const row = (kind, line, sides) =>
-    make("tr", sides.map((side, index) => {
-      const cell = make(kind, inline(cells(line)[index] ?? ""));
-      if (side) cell.style.textAlign = side;
+  const row = (kind, line, sides) => {
+    const texts = cells(line).slice(0, sides.length), missing = sides.length - texts.length;
+    const made = (missing ? [...texts, ""] : texts).map((text, index) => {
+      const cell = make(kind, inline(text));
+      if (sides[index]) cell.style.textAlign = sides[index];
       return cell;
-    }));
-  const table = (lines, index) =>
-    lines[index].includes("|") && CELLS.test(lines[index + 1] ?? "") &&
-    cells(lines[index]).length === cells(lines[index + 1]).length;
+    });
+    if (missing > 1) made.at(-1).colSpan = missing; // one for all: no row has more cells than bars
+    return make("tr", made);
+  };
+  const table = (lines, index) => {
+    if (!lines[index].includes("|") || !CELLS.test(lines[index + 1] ?? "")) return false;
+    const wide = cells(lines[index + 1]).length;
+    return wide <= WIDEST && cells(lines[index]).length === wide;
+  };
   const begins = (line, depth) =>
     [FENCE, HEADING, RULE, ...(depth < DEEPEST ? [QUOTE, ITEM] : [])].some((mark) => mark.test(line));
 
@@ -176,12 +186,12 @@ const renderMarkdown = (() => {
           code.push(lines[index].replace(new RegExp(`^ {0,${indent}}`), ""));
         }
         index += 1;
-        const inner = make("code", [code.join("\n")]);
-        if (found[2]) inner.dataset.language = found[2];
+        const inner = make("code", [code.join("\n")]), [language] = found[2].trim().split(/\s/);
+        if (language) inner.dataset.language = language;
         made.push(make("pre", [inner]));
       } else if ((found = HEADING.exec(line))) {
         const level = Math.min(6, found[1].length + 1); // the page's own title is the first
-        made.push(make(`h${level}`, inline((found[2] ?? "").replace(/\s#+$/, ""))));
+        made.push(make(`h${level}`, inline(found[2].trim().replace(/\s#+$/, ""))));
         index += 1;
       } else if (RULE.test(line)) {
         made.push(make("hr"));
