@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 FRESH = 600.0
 """Seconds that a list is good for."""
+RETRY = 15.0
+"""Seconds after which a vendor whose list did not come is asked again: at its start a machine may have no
+network yet."""
 PATIENCE = 10.0
 """Seconds that a vendor may take to answer with its list."""
 NEARBY = 0.3
@@ -82,7 +85,7 @@ class Catalogue:
         self._faults: dict[str, str] = {}
         self._refused: dict[tuple[str, str], set[str]] = {}
         self._windows: dict[tuple[str, str], Window] = {}
-        self._fetched = float("-inf")
+        self._fetched = self._tried = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self.version = 0
         """Grows when the menu of all changes."""
@@ -161,11 +164,14 @@ class Catalogue:
     # -- fetching ----------------------------------------------------------------------------
 
     def refresh(self) -> "asyncio.Task[None] | None":
-        """Fetches the lists in the background when they are not fresh. The task, while it goes on."""
+        """Fetches what is not fresh in the background, and what did not come. The task, while it goes on."""
         now = asyncio.get_running_loop().time()
         if self._fetching is None and now - self._fetched >= FRESH:
-            self._fetched = now
+            self._fetched = self._tried = now
             self._begin(*self._providers)
+        elif self._fetching is None and self._faults and now - self._tried >= RETRY:
+            self._tried = now
+            self._begin(*self._faults)
         return self._fetching
 
     async def aclose(self) -> None:
@@ -201,8 +207,9 @@ class Catalogue:
             else:
                 changed = False
                 why = error.message if isinstance(error, Fault) else "no answer in time"
+                if self._faults.get(name) != why:  # said once, not at each try
+                    log.warning("no list of models from %s: %s", name, why)
                 self._faults[name] = why
-                log.warning("no list of models from %s: %s", name, why)
         else:
             self._faults.pop(name, None)
             changed = self._lists.get(name) != models

@@ -108,6 +108,26 @@ async def test_a_vendor_that_does_not_answer_leaves_the_others_alone() -> None:
     assert found.faults == {"openai": "Nobody there."}
 
 
+async def test_a_list_that_did_not_come_is_asked_for_again_soon_and_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    early, there = serves("openai", "gpt-9"), serves("acme", "one")
+    early.listed = Unreachable("Nobody there.")
+    found = await catalogue(DEMO, early, there)
+    there.listed = []
+    assert found.refresh() is None  # not at once
+    monkeypatch.setattr("chat.catalogue.RETRY", 0.0)
+    for listed in (early.listed, [Model("openai", "gpt-9")]):
+        early.listed = listed
+        task = found.refresh()
+        assert task is not None
+        await task
+    assert found.of("").names() == ["demo:tour", "demo:fast", "openai:gpt-9", "acme:one"]
+    assert found.faults == {}
+    assert found.refresh() is None
+    assert [each.getMessage() for each in caplog.records] == ["no list of models from openai: Nobody there."]
+
+
 async def test_a_server_on_this_machine_that_is_not_there_is_no_fault() -> None:
     silent = serves("ollama", local=True)
     silent.listed = Unreachable("Nobody there.")
