@@ -337,6 +337,37 @@ def test_when_the_browser_is_online_again_it_does_not_wait(page: Page, server: F
     assert page.evaluate("going")["text"] == "one two"
 
 
+def test_a_rest_leaves_no_listener_and_no_timer_behind(page: Page, server: FakeServer) -> None:
+    page.evaluate("""() => {
+        window.left = new Set();
+        const listen = window.addEventListener.bind(window), later = window.setTimeout;
+        const forget = window.clearTimeout.bind(window);
+        window.addEventListener = (kind, call, options) => {
+            if (kind === "online") {
+                left.add(call);
+                options.signal?.addEventListener("abort", () => left.delete(call));
+            }
+            listen(kind, call, options);
+        };
+        window.setTimeout = (call, time) => {
+            const timer = later(() => { left.delete(timer); call(); }, time);
+            if (time === 3e4) left.add(timer); // as long as a server may make it wait
+            return timer;
+        };
+        window.clearTimeout = (timer) => { left.delete(timer); forget(timer); };
+        window.restore = () => {
+            Object.assign(window, {setTimeout: later, clearTimeout: forget});
+            delete window.addEventListener;
+            return left.size;
+        };
+    }""")
+    begun(page, server, stream(frame(2, content="two") + ENDED))
+    assert page.evaluate("left.size") == 2
+    page.evaluate("dispatchEvent(new Event('online'))")
+    assert page.evaluate("going")["text"] == "one two"
+    assert page.evaluate("restore()") == 0
+
+
 def test_a_stop_while_the_line_is_broken_does_not_wait_either(page: Page, server: FakeServer) -> None:
     begun(page, server, cut, refuse(200, {}))
     page.evaluate("chat.stop()")

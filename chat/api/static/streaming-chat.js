@@ -257,12 +257,17 @@ globalThis.StreamingChat = (() => {
       })();
     }
 
-    #rest(delay) {
-      return new Promise((resolve) => {
+    /** Until the time is over, the browser is online again, or somebody stops; nothing of it stays behind. */
+    async #rest(delay) {
+      const over = new AbortController();
+      let timer;
+      await new Promise((resolve) => {
         this.#wake = resolve;
-        setTimeout(resolve, delay);
-        globalThis.addEventListener?.("online", resolve, { once: true });
+        timer = setTimeout(resolve, delay);
+        globalThis.addEventListener?.("online", resolve, { once: true, signal: over.signal });
       });
+      clearTimeout(timer);
+      over.abort();
     }
   }
 
