@@ -15,7 +15,7 @@ from fastapi import Request, WebSocket
 from fastapi.responses import JSONResponse
 
 from chat.api.cookie import written
-from chat.api.gate import FOREIGN, foreign
+from chat.api.gate import FOREIGN, UNASKED, foreign, unasked
 from chat.build import App
 from chat.errors import Fault, Kind
 from chat.owners import LOCAL
@@ -84,9 +84,12 @@ def bears(expected: Secret | None, authorization: str) -> bool:
 
 def asking(app: App, connection: Request | WebSocket) -> Caller:
     """Who is asking for something to begin. Raises `Refusal`."""
-    if foreign({name: value.decode("latin-1") for name, value in connection.headers.raw}):
+    headers = {name: value.decode("latin-1") for name, value in connection.headers.raw}
+    if foreign(headers):
         raise Refusal(403, FOREIGN, "bad_request")
     caller, settings = known(app, connection), app.settings
+    if unasked(headers) and not bears(settings.token, headers.get(b"authorization", "")):
+        raise Refusal(403, UNASKED, "bad_request")
     if caller.owner:
         return caller
     # With logins, whoever gets here has been let in by `door`, and has an owner.

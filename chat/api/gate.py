@@ -37,6 +37,9 @@ _CLOSED = re.compile(
     r"|call|proxy|run-history|vibe-[^/]*|monitoring)\b"
 )
 FOREIGN = "This request came from another site's page and was refused."
+UNASKED = (
+    "A question is asked by a script or a program, not by a link, a picture or a form. Ask it on the page."
+)
 _ELSEWHERE = (
     "Runnel is open to this machine alone, as 127.0.0.1 or localhost. Behind a proxy, name the proxy in "
     "CHAT_PROXIES and the page in CHAT_HOSTS."
@@ -168,6 +171,15 @@ def foreign(headers: Mapping[bytes, str]) -> bool:
         return urlsplit(origin).netloc.lower() != headers.get(b"host", "").lower()
     except ValueError:
         return True
+
+
+def unasked(headers: Mapping[bytes, str]) -> bool:
+    """Whether a browser sends this for a link, a picture or a form, and no script or program does. What a
+    model writes can make a page of ours send these, and over plain http another site's page too."""
+    if (wanted := headers.get(b"sec-fetch-dest")) is not None:
+        return wanted not in ("empty", "websocket")
+    accept = headers.get(b"accept", "")  # browsers say the other thing only where nobody listens in
+    return "text/html" in accept or accept.startswith("image/")
 
 
 def _host(header: str) -> str:

@@ -188,9 +188,37 @@ async def test_another_site_s_page_begins_nothing(method: str, path: str, header
         assert site.vendor.asked == []
 
 
+UNASKED = [
+    {"sec-fetch-site": "same-origin", "sec-fetch-dest": "image"},
+    {"sec-fetch-site": "same-origin", "sec-fetch-dest": "document"},
+    {"sec-fetch-site": "none", "sec-fetch-dest": "document"},  # a link in a letter
+    # Over plain http a browser says neither.
+    {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},
+    {"accept": "image/avif,image/webp,image/png,*/*;q=0.8"},
+]
+
+
+@pytest.mark.parametrize("headers", UNASKED, ids=str)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/chat?q=Hello"), ("POST", "/chat/stream?message=Hello")]
+)
+async def test_no_link_picture_or_form_begins_anything(
+    method: str, path: str, headers: dict[str, str]
+) -> None:
+    async with served(says("x")) as site:
+        refused(await site.client.request(method, path, headers=site.cookie() | headers), 403)
+        assert site.vendor.asked == []
+
+
+async def test_a_program_with_the_token_may_accept_what_it_likes() -> None:
+    async with served(says("x"), environ={"CHAT_TOKEN": TOKEN}) as site:
+        headers = {"accept": "text/html", "authorization": f"Bearer {TOKEN}"}
+        assert (await site.client.get("/chat?q=Hello", headers=headers)).status_code == 200
+
+
 async def test_a_page_of_ours_may_ask() -> None:
     async with served(says("x"), says("y")) as site:
-        own = {"sec-fetch-site": "same-origin", "origin": site.url}
+        own = {"sec-fetch-site": "same-origin", "sec-fetch-dest": "empty", "origin": site.url}
         assert (await site.get("/chat?q=Hello", **own)).status_code == 200
         assert (await site.post("/chat/stream", ASK, **own)).status_code == 200
 
