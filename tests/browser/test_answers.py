@@ -269,6 +269,16 @@ def test_two_clicks_are_one_question(open_page: Opener, served: str) -> None:
     screen.over(1)
 
 
+def test_the_same_words_in_two_new_chats_are_two_questions(open_page: Opener, served: str) -> None:
+    screen = open_page(served).choose_model("up:text-5").new_chat().ask("the same").over(1)
+    first = screen.chat_id
+    screen.new_chat()
+    expect(screen.answers).to_have_count(0)
+    screen.ask("the same").over(1)
+    expect(screen.asked).to_have_text(["the same"])
+    assert screen.chat_id != first
+
+
 def test_the_buttons_are_reached_by_keyboard_and_have_names(open_page: Opener, served: str) -> None:
     screen = open_page(served).ask("hello").over(1)
     names = []

@@ -116,6 +116,7 @@ const runnel = (() => {
   addEventListener("runnel-open", ({ detail }) => {
     const { chat = "", run = "", how = "push" } = detail ?? {};
     if (chat && chat === self.chat && !waiting) return void say("runnel-opened", { chat, run });
+    last = null; // the same words in another chat are another question
     self.act({ act: "open", chat, run });
     expect(chat, how, { run, settle: true });
   });
