@@ -86,7 +86,13 @@ class Handlers:
             return
         tab = self.places.tab(owner, request)
         if (chat := await self.places.of_sending(owner, sent, tab)) is None:
-            yield self._screens.remark(tab, await self.places.shown(owner, Sent(), tab), NO_CHAT)
+            if (there := await self.places.shown(owner, Sent(), tab)) is not None:
+                yield self._screens.remark(tab, there, NO_CHAT)
+                return
+            nowhere = sent.chat or tab.chat  # deleted, in another tab
+            tab.show("")
+            yield self._empty(owner, nowhere=nowhere), activity.EMPTY
+            yield NOTHING
             return
         last = chat.last
         if onward and (last is None or (sent.run and sent.run != last.run)):

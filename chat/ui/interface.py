@@ -33,7 +33,8 @@ _STATIC = Path(__file__).parent / "static"
 _SEND, _SHOW = ((_STATIC / name).read_text(encoding="utf-8") for name in ("send.js", "show.js"))
 # A question that was turned away, or that never arrived, returns to the box.
 _TURNED_AWAY = """(text, chat) => {
-  const turned = !text && chat?.at(-1)?.content.at(-1)?.text?.includes('failed remark"');
+  const said = chat?.at(-1)?.content.at(-1)?.text;
+  const turned = !text && (!chat?.length || said?.includes('failed remark"'));
   return turned ? runnel.sending()?.question ?? "" : {__type__: "update"};
 }"""
 _LOST = """async text => {

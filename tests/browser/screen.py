@@ -107,5 +107,5 @@ class Screen:
         )
         return self
 
-    def evaluate(self, script: str) -> Any:
-        return self.page.evaluate(script)
+    def evaluate(self, script: str, argument: Any = None) -> Any:
+        return self.page.evaluate(script, argument)

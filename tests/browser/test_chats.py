@@ -231,6 +231,25 @@ def test_to_delete_the_open_one_leads_to_a_new_one_and_undo_leads_back(open_page
     expect(rows.locator("[aria-current]")).to_have_count(1)
 
 
+def test_a_question_in_one_that_another_tab_deleted_comes_back_and_begins_a_new_one(
+    open_page: Opener, demo: str
+) -> None:
+    screen = open_page(demo).ask("hello").over(1)
+    gone = screen.chat_id
+    deleted = screen.evaluate(
+        "id => fetch(`chats/${id}`, {method: 'DELETE'}).then(answer => answer.status)", gone
+    )
+    assert deleted == 200
+    screen.box.fill("and now?")
+    screen.box.press("Enter")
+    expect(screen.page.locator("#chat .nowhere")).to_be_visible()
+    expect(screen.box).to_have_value("and now?")
+    screen.box.press("Enter")
+    screen.over(1)
+    expect(screen.asked).to_have_text(["and now?"])
+    screen.page.wait_for_function("gone => !location.search.includes(gone)", arg=gone)
+
+
 def test_a_chat_as_files(open_page: Opener, demo: str) -> None:
     screen = ask_all(open_page(demo), "Hello “there”")
     chats(screen)

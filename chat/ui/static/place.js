@@ -46,6 +46,7 @@ const runnel = (() => {
       next = null;
       const sends = ["ask", "edit", "again", "continue"].includes(act);
       if (!sends) return { chat: self.chat, ...more, act, run };
+      if (self.chat && nowhere(self.chat)) self.chat = ""; // it is gone, and was said to be
       const twice = last?.question === question && last.act === act && last.run === run && last.before === latest();
       if (!twice) last = { question, chat: self.chat, act, run, key: key(), before: latest() };
       if (act === "edit") expect(null, "push");
