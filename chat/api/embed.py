@@ -56,6 +56,7 @@ class Embed:
         values = {
             "title": escape(settings.title),
             "welcome": escape(settings.welcome or WELCOME),
+            "signin": "login" if settings.users else "",
             "examples": "\n".join(examples),
         }
         page = (_STATIC / "embed.html").read_text("utf-8")
@@ -71,7 +72,7 @@ class Embed:
         self.router.add_api_route(f"/{CLIENT}", self.client, methods=["GET", "HEAD"])
 
     async def page(self) -> Response:
-        """It gets its cookie, and with it what it needs about keeping, on the way out (`chat.api.cookie`)."""
+        """`chat.api.cookie` adds the cookie and the Cache-Control header to this answer."""
         return HTMLResponse(self._page)
 
     async def file(self, request: Request, name: str) -> Response:

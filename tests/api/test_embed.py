@@ -17,6 +17,7 @@ STATIC = Path(embed.__file__).parent / "static"
         ("/streaming-chat.js", "text/javascript; charset=utf-8"),
         ("/embed/embed.js", "text/javascript; charset=utf-8"),
         ("/embed/markdown.js", "text/javascript; charset=utf-8"),
+        ("/embed/bubble.js", "text/javascript; charset=utf-8"),
         ("/embed/embed.css", "text/css; charset=utf-8"),
     ],
 )
@@ -66,6 +67,7 @@ async def test_every_address_in_the_page_is_relative() -> None:
             "embed/embed.css",
             "streaming-chat.js",
             "embed/markdown.js",
+            "embed/bubble.js",
             "embed/embed.js",
         ]
         for address in addresses[1:]:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from chat.ui import look
-from tests.browser.conftest import PATIENCE, Upstream, Watch
+from tests.browser.conftest import PATIENCE, Upstream, Watch, app
 from tests.browser.fake_server import FakeServer
 
 Open = Callable[..., "Embed"]
@@ -171,13 +171,75 @@ def test_what_is_refused_says_why(open_embed: Open, demo: str, watch: Watch) -> 
     embed.page.route("**/chat/stream", lambda route: route.fulfill(status=401, json={"error": "Who?"}))
     embed.line.locator("button").click()
     embed.over("failed")
-    expect(embed.line).to_have_text("Who?Load the page again")
+    expect(embed.line).to_have_text("This page is not known here any more.Load the page again")
     embed.page.unroute("**/chat/stream")
     embed.line.locator("button").click()
     expect(embed.questions).to_have_count(0)
     assert embed.page.context.cookies()
     embed.ask("Hello").over()
     assert all("429" in each or "401" in each for each in watch.complaints)
+    watch.complaints.clear()
+
+
+def test_a_reload_draws_the_conversation_again_and_goes_on_in_it(
+    open_embed: Open, demo: str, served: str, upstream: Upstream
+) -> None:
+    embed = open_embed(f"{demo}/embed?model=demo:fast")
+    embed.ask("Think aloud: a bicycle and a bell cost 110 together. What does the bell cost?").over()
+    embed.ask("What is 23 × 19 + 4, and what time is it in Tokyo?").over()
+    script = "() => [...document.querySelectorAll('[data-role]')].map((each) => each.innerText)"
+    said = embed.page.evaluate(script)
+    embed.page.reload()
+    embed.over()
+    again = embed.page.evaluate(script)
+    assert len(again) == 4
+    for before, after in zip(said, again, strict=True):
+        # A server's clock is not the page's.
+        assert re.sub(r"[\d.]+ s", "… s", after) == re.sub(r"[\d.]+ s", "… s", before)
+    embed.page.locator("#new").click()
+    embed.page.reload()
+    expect(embed.send).to_be_enabled()
+    expect(embed.answers).to_have_count(0)
+
+    embed = open_embed(f"{served}/embed?model=up:text-5@embed-reload").ask("One").over()
+    embed.page.reload()
+    embed.over().ask("Two").over()
+    [_, second] = [body for body in upstream.bodies() if body["model"].endswith("@embed-reload")]
+    assert [message["content"] for message in second["messages"] if message["role"] == "user"] == [
+        "One",
+        "Two",
+    ]
+
+
+def test_a_reload_reads_on_in_an_answer_that_is_being_written(
+    open_embed: Open, served: str, upstream: Upstream
+) -> None:
+    embed = open_embed(f"{served}/embed?model=up:text-900-50@embed-on").ask("go on")
+    expect(embed.text).to_contain_text("tok5 ")
+    embed.page.reload()
+    expect(embed.text).to_contain_text("tok1 tok2 tok3")
+    expect(embed.send).to_be_hidden()
+    expect(embed.questions).to_have_text("go on")
+    embed.stop.click()
+    embed.over("stopped")
+    [request] = [each for each in upstream.requests() if each["body"]["model"].endswith("@embed-on")]
+    assert request["left"] is not None
+    embed.ask("again")
+    expect(embed.text).to_contain_text("tok5 ")
+    embed.stop.click()
+    embed.over("stopped")
+    bodies = [body for body in upstream.bodies() if body["model"].endswith("@embed-on")]
+    assert [message["role"] for message in bodies[-1]["messages"]][-3:] == ["user", "assistant", "user"]
+
+
+def test_a_chat_that_is_gone_is_not_drawn(open_embed: Open, demo: str, watch: Watch) -> None:
+    embed = open_embed(f"{demo}/embed?model=demo:fast").ask("Hello").over()
+    embed.page.context.clear_cookies()
+    embed.page.reload()
+    expect(embed.send).to_be_enabled()
+    expect(embed.answers).to_have_count(0)
+    embed.ask("Hello again").over()
+    assert all("404" in each for each in watch.complaints)
     watch.complaints.clear()
 
 
@@ -241,6 +303,19 @@ def test_nothing_sticks_out_at_any_width_and_the_colours_are_the_page_s(open_emb
         embed.page.emulate_media(color_scheme=scheme)
         shades = [getattr(getattr(look, name.upper().replace("-", "_")), scheme) for name in names]
         assert [embed.page.evaluate(script, name) for name in names] == shades
+
+
+def test_a_long_title_leaves_room_for_the_button(
+    open_embed: Open, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with app(tmp_path_factory.mktemp("title"), CHAT_TITLE="The bicycle shop's helper " + "x" * 60) as address:
+        page = open_embed(f"{address}/embed", width=390).page
+        title, button = page.locator("h1").bounding_box(), page.locator("#new").bounding_box()
+        assert title
+        assert button
+        assert title["x"] + title["width"] + 8 <= button["x"]
+        assert button["x"] + button["width"] <= 390
+        assert button["height"] <= 48  # its words are on one line
 
 
 def test_behind_a_path_it_asks_below_that_path(open_embed: Open, demo: str) -> None:

@@ -114,6 +114,32 @@ def test_who_is_not_signed_in_any_more_is_told_so(arrive: Arrive, house: str) ->
     expect(screen.box).to_have_value("What was lost?")
 
 
+def test_the_embedded_page_says_where_to_sign_in_again(arrive: Arrive, house: str, watch: Watch) -> None:
+    page = arrive(f"{house}/embed?model=demo:fast")
+    log_in(page, "ada", "correct horse")
+    expect(page).to_have_url(f"{house}/embed?model=demo:fast")
+    for question, state in (("Hello", "complete"), ("Still there?", "failed")):
+        page.locator("#question").fill(question)
+        page.locator("#question").press("Enter")
+        expect(page.locator("[data-role=assistant]").last).to_have_attribute("data-state", state)
+        page.context.clear_cookies()
+    expect(page.locator(".line").last).to_have_text("You are signed out.Sign in")
+    page.get_by_role("link", name="Sign in").click()
+    log_in(page, "ada", "correct horse")
+    expect(page).to_have_url(f"{house}/embed?model=demo:fast")
+    expect(page.locator("[data-role=user]")).to_have_text("Hello")
+    page.goto(f"{house}/")
+    Screen(page).ready()
+    page.get_by_role("button", name="Sign out").click()
+    log_in(page, "böb", "battery staple")
+    Screen(page).ready()
+    page.goto(f"{house}/embed?model=demo:fast")
+    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("[data-role]")).to_have_count(0)  # the tab's conversation was hers
+    expect(page.locator("#empty")).to_be_visible()
+    watch.complaints[:] = [each for each in watch.complaints if "a status of 404" not in each]
+
+
 @pytest.mark.slow
 def test_who_signs_in_again_in_another_tab_goes_on(arrive: Arrive, house: str) -> None:
     page = arrive(house)

@@ -1,16 +1,8 @@
 // The page at /embed: what a site needs around the client to show a conversation. Text enters the page as
-// text only; markdown.js makes elements of it once it is whole.
+// text only; bubble.js draws an answer, markdown.js makes elements of it once it is whole.
 (() => {
   const $ = (id) => document.getElementById(id);
   const log = $("log"), messages = $("messages"), box = $("question"), send = $("send"), stop = $("stop");
-
-  const make = (kind, name, text = "") => {
-    const node = document.createElement(kind);
-    node.className = name;
-    node.textContent = text;
-    return node;
-  };
-  const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
 
   // -- following the text, until the reader looks elsewhere ------------------------------------
 
@@ -38,93 +30,37 @@
     follow();
   });
 
-  // -- one answer -------------------------------------------------------------------------------
-
-  class Bubble {
-    #began = performance.now();
-    #first = 0;
-    #thinking = null;
-    #pondered = 0;
-
-    constructor() {
-      this.node = make("article", "message");
-      this.node.dataset.role = "assistant";
-      this.node.dataset.state = "running";
-      this.node.setAttribute("aria-busy", "true");
-      this.notes = this.node.appendChild(make("div", "notes"));
-      this.text = this.node.appendChild(make("div", "text"));
-      this.words = this.text.appendChild(document.createTextNode(""));
-      this.line = this.node.appendChild(make("p", "line", "Waiting for the first word"));
-      this.line.setAttribute("role", "status");
-      messages.append(this.node);
-    }
-
-    event(event) {
-      if (event.thinking) {
-        if (!this.#thinking) {
-          this.#thinking = this.notes.appendChild(make("details", "note"));
-          this.#thinking.append(make("summary", "", "Thinking"), make("p", ""));
-          this.#pondered = performance.now();
-        }
-        this.#thinking.lastChild.append(event.thinking);
-        this.say("Thinking");
-      }
-      if ("function_result" in event) {
-        const value = JSON.stringify(event.function_result) ?? "";
-        this.#thought();
-        this.notes.append(make("p", "note", `${event.name ?? "tool"} → ${value.slice(0, 300)}`));
-      }
-      if (event.retrying) this.say("The connection was lost. Connecting again");
-      if (event.opened && !this.#first) this.say("Waiting for the first word");
-    }
-
-    /** Thoughts that come after this are new ones. */
-    #thought() {
-      if (!this.#thinking) return;
-      this.#thinking.firstChild.textContent = `Thought for ${seconds(performance.now() - this.#pondered)}`;
-      this.#thinking = null;
-    }
-
-    add(piece) {
-      this.#thought();
-      this.#first ||= performance.now();
-      this.words.appendData(piece);
-      this.say("Writing");
-    }
-
-    say(phase) {
-      if (this.line.textContent !== phase) this.line.textContent = phase;
-    }
-
-    /** `state`: complete, stopped or failed. */
-    end(state, text, fault) {
-      this.#thought();
-      this.node.dataset.state = state;
-      this.node.removeAttribute("aria-busy");
-      this.text.replaceChildren(renderMarkdown(text));
-      this.text.classList.add("whole");
-      const first = this.#first ? `${seconds(this.#first - this.#began)} to first word · ` : "";
-      const taken = `${first}${seconds(performance.now() - this.#began)}`;
-      this.say(fault ? fault.sentence ?? fault.message : `${taken} · ${state === "stopped" ? "stopped" : "done"}`);
-    }
-
-    /** The one button below a failure. */
-    offer(words, act) {
-      const button = this.line.appendChild(make("button", "again", words));
-      button.type = "button";
-      button.addEventListener("click", () => act() && button.remove());
-    }
-  }
-
   $("welcome").replaceChildren(renderMarkdown($("welcome").textContent));
 
   // -- the conversation -------------------------------------------------------------------------
 
   const model = new URLSearchParams(location.search).get("model"); // /embed?model=… asks that one
-  const fresh = () => {
-    const onEvent = (event) => chat.bubble.event(event);
-    const chat = new StreamingChat("chat/stream", { onEvent, body: model ? { model } : {} });
-    return chat;
+
+  /** The conversation of this tab, which a reload draws again. */
+  const kept = {
+    name: `runnel ${location.pathname}${location.search}`,
+    get id() {
+      try {
+        return sessionStorage.getItem(this.name);
+      } catch {
+        return null; // a frame may have no storage
+      }
+    },
+    set id(id) {
+      try {
+        if (id) sessionStorage.setItem(this.name, id);
+        else sessionStorage.removeItem(this.name);
+      } catch {}
+    },
+  };
+
+  const fresh = (options = {}) => {
+    const onEvent = (event) => {
+      if (event.opened?.conversation && chat === made) kept.id = event.opened.conversation;
+      made.bubble.event(event);
+    };
+    const made = new StreamingChat("chat/stream", { onEvent, body: model ? { model } : {}, ...options });
+    return made;
   };
   let chat = fresh();
 
@@ -137,29 +73,70 @@
     if (focused) (yes ? stop : box).focus();
   };
 
+  const say = (question) => {
+    $("empty").hidden = true;
+    const said = messages.appendChild(document.createElement("article"));
+    said.className = "message";
+    said.dataset.role = "user";
+    said.textContent = question;
+  };
+
   /** Whether it was asked: while an answer is being written nothing is. */
   function ask(question) {
-    if (chat.streaming || !question.trim()) return false;
-    $("empty").hidden = true;
-    const said = messages.appendChild(make("article", "message", question));
-    said.dataset.role = "user";
-    const asked = chat, shown = (chat.bubble = new Bubble());
+    if (chat.streaming || send.disabled || !question.trim()) return false;
+    say(question);
+    hear(chat, question);
+    return true;
+  }
+
+  async function hear(asked, question) {
+    const shown = (asked.bubble = new Bubble(messages));
     following = true;
     follow();
     running(true);
-    chat.sendMessage(
-      question,
-      (piece) => shown.add(piece),
-      (text, { state }) => shown.end(state, text),
-      (error) => {
-        if (error.status === 404) asked.conversation = null; // deleted elsewhere: the next one begins anew
-        shown.end("failed", error.text, error);
-        // Who is not known any more gets a new cookie, or the login, with the page.
-        if (error.status === 401) shown.offer("Load the page again", () => location.reload());
-        else shown.offer("Ask again", () => ask(question));
-      },
-    ).finally(() => asked === chat && running(false));
-    return true;
+    const failed = (error) => {
+      if (error.status === 404 && asked.conversation) {
+        asked.conversation = null; // deleted elsewhere: the next one begins anew
+        if (asked === chat) kept.id = null;
+      }
+      if (error.status === 401) return shown.lost(error.text);
+      shown.end("failed", error.text, error.sentence ?? error.message);
+      shown.offer("Ask again", () => ask(question));
+    };
+    const ended = (text, { state }) => shown.end(state, text);
+    try {
+      await asked.sendMessage(question, (piece) => shown.add(piece), ended, failed);
+    } finally {
+      if (asked === chat) running(false);
+    }
+  }
+
+  /** What was said in this tab before it was loaded anew; an answer that is being written is read on. */
+  async function recall(id) {
+    const asked = chat, address = `chats/${encodeURIComponent(id)}/export.json`;
+    asked.conversation = id;
+    const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
+    if (answer?.status === 404) asked.conversation = kept.id = null;
+    const said = answer?.ok ? (await answer.json()).messages : [];
+    if (asked !== chat) return; // New chat was quicker
+    for (const message of said) {
+      const question = said.find(({ id }) => id === message.parent);
+      if (message.role === "user" && !message.continues) say(message.parts[0].text);
+      if (message.role === "user") continue;
+      if (message.state !== "running") new Bubble(messages).kept(message);
+      else readOn(id, message.id, question.parts[0].text);
+    }
+    follow();
+  }
+
+  function readOn(conversation, run, question) {
+    // With the number of its first frame an answer comes from its beginning, and nothing is asked.
+    const again = (chat = fresh({ headers: { "Last-Event-ID": `${run}/0` } }));
+    hear(again, question || "…").then(() => {
+      if (chat !== again) return;
+      chat = fresh();
+      chat.conversation = conversation;
+    });
   }
 
   const fit = () => {
@@ -197,10 +174,12 @@
   $("new").addEventListener("click", () => {
     chat.stop();
     chat = fresh();
+    kept.id = null;
     messages.replaceChildren();
     $("empty").hidden = false;
     running(false);
     box.focus();
   });
-  send.disabled = false; // what is sent before all this stands would be a form's, and lost
+  // What is sent before all this stands would be a form's, and lost.
+  (kept.id ? recall(kept.id).catch(() => {}) : Promise.resolve()).then(() => (send.disabled = false));
 })();
