@@ -78,7 +78,7 @@ TABLE: dict[str, set[str]] = {
         *("chat.engine", "chat.runs", "chat.slots", "chat.limits", "chat.store", "chat.pacing"),
         *("chat.owners", *ENGINE),
     },
-    "chat.ui": FACE,
+    "chat.ui": {"chat.limits", *FACE},
     "chat.api": {"chat.limits", *FACE},
     "chat.cli": FACE,
     "chat.__main__": {"chat.cli"},

@@ -38,7 +38,7 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
 16. Choices that a dropdown gets while its list is open are looked up by the numbers of the old ones, which
    throws where there are fewer now (static/follow.js waits until it is closed). 6.31.
 17. `/queue/data` of a session that is over. Expected: a refusal. Actual: a message that says so, and then
-   a traceback in the log, for whoever likes to ask (`session_known`; `sessions` says that message). 6.31.
+   a traceback in the log, for whoever likes to ask (`sessions` says that message). 6.31.
 18. A status tracker counts the time in each frame while something is pending, and the one of the page's
    loading, taken away in the middle of that, never ends. Expected: an idle page is idle. Actual: 60 frames
    a second for ever, 1.7 s of main thread a minute. style.css hides all trackers, so static/still.js lets
@@ -49,8 +49,14 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    because the refusal repeats it (`calls`, `plain_refusals`; `sessions` refuses). 6.31.
 20. What an accordion unfolds is there at once, and set to its first values once more two frames later: what
    was typed between is lost. No person is as fast; the tests wait (tests/browser/screen.py). 6.31.
+21. The queue's messages of a session. Expected: what nobody fetches is let go. Actual: 2,000 sessions are
+   kept, each with all messages that came, and one more takes the oldest away, which may be an open page
+   (`Boxes`; `unread` says when one is let go). 6.31.
 """
 
+import asyncio
+import sys
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -58,12 +64,20 @@ import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from gradio.queueing import Queue
 from gradio.routes import templates
+from gradio.utils import LRUCache
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.routing import Mount
 
 LOOK = 0.005
 """Seconds between two looks into the queue: half of it is added to the way from Enter to the answer."""
+
+MOST = 10_000
+"""Sessions of which the queue has messages or a reader. Connections end before that."""
+
+SMALLEST = 1000
+"""Bytes of a message that says nothing."""
 
 
 def first_script(script: str) -> None:
@@ -99,9 +113,93 @@ def calm_queue(page: gr.Blocks, streams: int) -> None:
     queue.progress_update_sleep_when_free = 1.0  # nothing here reports progress that way
 
 
-def session_known(page: gr.Blocks) -> Callable[[str], bool]:
-    """Whether the queue has messages, or had some, for the session of this name."""
-    return lambda session: session in page._queue.pending_messages_per_session
+class Boxes(LRUCache[str, Any]):
+    """The messages of `queue` by session, weighed. Takes the place of those that it has.
+
+    `came` is called after each message. Whether a session is in it: whether it can be read.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        assert type(queue.pending_messages_per_session) is LRUCache
+        assert not queue.pending_messages_per_session
+        super().__init__(MOST)
+        self._queue, self._weight = queue, 0
+        self.came: Callable[[], None] = lambda: None
+        queue.pending_messages_per_session = self
+
+    def __setitem__(self, session: str, _: Any) -> None:
+        super().__setitem__(session, Box(self._weighed))
+
+    def __missing__(self, session: str) -> Any:
+        """For what an event says that was about to begin when its session was dropped."""
+        return asyncio.Queue()
+
+    def weight(self, session: str = "") -> int:
+        return self[session].weight if session else self._weight
+
+    def waits(self, session: str) -> bool:
+        return session in self and bool(self._queue.pending_event_ids_session.get(session))
+
+    def heaviest(self) -> str:
+        return max(self, key=self.weight)
+
+    def drop(self, session: str, *, read: bool) -> None:
+        for events in self._queue.active_jobs:
+            for event in events or ():
+                if event.session_hash == session:
+                    event.alive = False
+        for waiting in self._queue.event_queue_per_concurrency_id.values():
+            for event in [each for each in waiting.queue if each.session_hash == session]:
+                event.alive = False
+                waiting.queue.remove(event)
+                self._queue.event_ids_to_events.pop(event._id, None)
+        if session in self:
+            self[session].empty_out()
+        if not read:
+            self.pop(session, None)
+            self._queue.pending_event_ids_session.pop(session, None)
+
+    def _weighed(self, more: int) -> None:
+        self._weight += more
+        if more > 0:
+            self.came()
+
+
+class Box(asyncio.Queue[Any]):
+    """`weighed` is told the bytes that came, or went."""
+
+    def __init__(self, weighed: Callable[[int], None]) -> None:
+        super().__init__()
+        self.weight, self._weighed = 0, weighed
+
+    def _init(self, maxsize: int) -> None:
+        self._queue: deque[tuple[int, Any]] = deque()
+
+    def _put(self, item: Any) -> None:
+        weight = _weight(getattr(item, "output", None)) + SMALLEST
+        self._queue.append((weight, item))
+        self._change(weight)
+
+    def _get(self) -> Any:
+        weight, item = self._queue.popleft()
+        self._change(-weight)
+        return item
+
+    def empty_out(self) -> None:
+        self._queue.clear()
+        self._change(-self.weight)
+
+    def _change(self, more: int) -> None:
+        self.weight += more
+        self._weighed(more)
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, str):
+        return sys.getsizeof(value)
+    if isinstance(value, dict):
+        return sum(map(_weight, value.values()))
+    return sum(map(_weight, value)) if isinstance(value, list | tuple) else 0
 
 
 def calls(page: gr.Blocks) -> Callable[[Any], bool]:

@@ -17,6 +17,7 @@ from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
 from chat.ui.markup import DELIMITERS
 from chat.ui.personas import personas
 from chat.ui.sessions import Sessions
+from chat.ui.unread import Unread
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -101,11 +102,11 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         css=look.css,
         head=_head(),
     )
+    boxes = gradio_fixes.Boxes(page._queue)
+    unread = Unread(boxes)
+    boxes.came = unread.relieve
     parent.add_middleware(
-        Sessions,
-        owners=app.owners,
-        known=gradio_fixes.session_known(page),
-        calls=gradio_fixes.calls(page),
+        Sessions, owners=app.owners, known=boxes, unread=unread, calls=gradio_fixes.calls(page)
     )
     gradio_fixes.plain_refusals(parent)
     gradio_fixes.first_script((_STATIC / "still.js").read_text(encoding="utf-8"))

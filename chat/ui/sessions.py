@@ -3,24 +3,28 @@
 A tab names its session itself, and Gradio gives a session's messages to whoever names it (6.31). So the
 name is exchanged on its way in for one that comes of the owner and the name: somebody else who names the
 same session means another one, which nobody has. Whoever wants to read one that is not there, or calls what
-is not there, is told so here: Gradio would write a traceback into the log. `page.mount` places it;
-`chat.owners` makes the names.
+is not there, is told so here: Gradio would write a traceback into the log. Who has no cookie, which every
+page brings, is refused before anything is kept for them; what is not fetched is `unread`'s business.
+`page.mount` places it; `chat.owners` makes the names.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
+from chat.limits import network
 from chat.owners import Owners
+from chat.ui.unread import Unread
 
 PREFIX = "/gradio_api/"
 FIELD = "session_hash"
 READ = PREFIX + "queue/data"
-CALLS = tuple(PREFIX + name for name in ("queue/join", "run/", "api/"))
+JOIN = PREFIX + "queue/join"
+CALLS = (JOIN, PREFIX + "run/", PREFIX + "api/")
 GONE = {
     "msg": "unexpected_error",
     "event_id": None,
@@ -29,29 +33,49 @@ GONE = {
     "success": False,
 }
 """What Gradio says of a session that is not there."""
+STRANGER = (
+    "This page cannot tell you from others, because your browser sent no cookie. "
+    "Allow cookies for this address and load the page again."
+)
 
 
 class Sessions:
-    """`known`: whether a session of this name is there. `calls`: whether a body calls what the page has."""
+    """`known`: the sessions that are there. `calls`: whether a body calls what the page has."""
 
     def __init__(
-        self, app: Any, *, owners: Owners, known: Callable[[str], bool], calls: Callable[[Any], bool]
+        self,
+        app: Any,
+        *,
+        owners: Owners,
+        known: Container[str],
+        unread: Unread,
+        calls: Callable[[Any], bool],
     ) -> None:
         self._app, self._owners, self._known, self._calls = app, owners, known, calls
+        self._unread = unread
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self._app(scope, receive, send)
             return
         owner = self._owners.of(HTTPConnection(scope).cookies)
+        if not owner and scope["path"].startswith(JOIN):
+            await JSONResponse({"detail": STRANGER}, 401)(scope, receive, send)
+            return
+        where = network(scope["client"][0]) if scope.get("client") else ""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if any(name == FIELD for name, _ in query):
             own = [(n, self._owners.apart(owner, v) if n == FIELD else v) for n, v in query]
             scope = {**scope, "query_string": urlencode(own).encode()}
-            if scope["path"] == READ and not self._known(dict(own)[FIELD]):
-                gone = Response(f"data: {json.dumps(GONE)}\n\n", media_type="text/event-stream")
-                await gone(scope, receive, send)
+            if scope["path"] == READ:
+                if (session := dict(own)[FIELD]) not in self._known:
+                    gone = Response(f"data: {json.dumps(GONE)}\n\n", media_type="text/event-stream")
+                    await gone(scope, receive, send)
+                    return
+                with self._unread.reading(session, owner, where):
+                    await self._app(scope, receive, send)
                 return
+        joining = ""
         if scope["method"] == "POST":
             if (body := await _body(receive)) is None:
                 return
@@ -69,10 +93,15 @@ class Sessions:
                 if isinstance(sent, dict) and isinstance(sent.get(FIELD), str):
                     sent[FIELD] = self._owners.apart(owner, sent[FIELD])
                     body = json.dumps(sent).encode()
+                    joining = sent[FIELD] if scope["path"].startswith(JOIN) else ""
             headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
             scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
             receive = _again(body, receive)
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if joining:
+                self._unread.joined(joining, owner, where)
 
 
 async def _body(receive: Any) -> bytes | None:

@@ -4,7 +4,7 @@ What only a browser can show is held there: 5, 10, 13, 16, 18 and 20 by tests/br
 test_first_minutes.py::test_a_menu_closes_behind_the_keyboard, 14 by test_answers.py::
 test_two_clicks_are_one_question, and of 11 what the page does with it by test_runs.py::
 test_stop_keeps_the_text_and_the_next_question_works.
-15, 17 and 19 stand in test_sessions.py; 9 in test_handlers.py: our side of it, for what it costs only the
+15, 17, 19 and 21 stand in test_sessions.py; 9 in test_handlers.py: our side of it, for what it costs only the
 bench shows.
 """
 

@@ -112,6 +112,7 @@ async def test_an_empty_question_changes_nothing(page: Chat, app: App) -> None:
 async def test_without_a_cookie_nothing_runs(page: Chat, app: App) -> None:
     [screen] = await ask(page, "hello", owner="")
     assert "cookie" in text(screen)
+    assert "hello" not in text(screen)
     assert len(app.runs) == 0
 
 

@@ -1,5 +1,6 @@
 """Somebody else's session is one that nobody has, for whoever names it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,14 +11,18 @@ import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, Request, Response
 from gradio.server_messages import UnexpectedErrorMessage
+from starlette.routing import Mount
 
 from chat.api.gate import Gate
 from chat.build import App, open_app
 from chat.owners import Owners
 from chat.settings import Settings
+from chat.ui.gradio_fixes import Boxes
 from chat.ui.page import mount
-from chat.ui.sessions import GONE, Sessions
+from chat.ui.sessions import GONE, STRANGER, Sessions
+from chat.ui.unread import EACH, Unread
 from tests.api.served import listening
+from tests.ui.test_unread import Nothing
 
 SESSION, QUESTION = "abcdefghij", "canary question"
 
@@ -29,13 +34,19 @@ class Page:
     ask: int
     """Number of the listener."""
     values: list[Any]
+    queue: Any
+    """Gradio's."""
+
+    @property
+    def boxes(self) -> Boxes:
+        return self.queue.pending_messages_per_session
 
     def cookie(self, owner: str) -> dict[str, str]:
         return {"Cookie": f"{self.app.owners.name}={self.app.owners.cookie(owner)}"}
 
-    async def join(self, owner: str, key: str = "") -> str:
-        sent = {"question": QUESTION, "values": self.values, "act": "ask", "key": key or owner}
-        body = {"data": [sent], "fn_index": self.ask, "session_hash": SESSION}
+    async def join(self, owner: str, key: str = "", session: str = SESSION, question: str = QUESTION) -> str:
+        sent = {"question": question, "values": self.values, "act": "ask", "key": key or owner}
+        body = {"data": [sent], "fn_index": self.ask, "session_hash": session}
         answer = await self.client.post("/gradio_api/queue/join", json=body, headers=self.cookie(owner))
         assert answer.status_code == 200, answer.text
         return answer.json()["event_id"]
@@ -67,7 +78,9 @@ async def opened(**more: str) -> AsyncIterator[Page]:
         async with listening(parent) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
             config = (await client.get("/config")).json()
             ask = next(each for each in config["dependencies"] if each["api_name"] == "ask")
-            yield Page(app, client, ask["id"], ["demo:fast", 1, False, "", "", "", True, "as it comes", []])
+            values = ["demo:fast", 1, False, "", "", "", True, "as it comes", []]
+            gradio: list[Any] = [route.app for route in parent.routes if isinstance(route, Mount)]
+            yield Page(app, client, ask["id"], values, gradio[0].get_blocks()._queue)
 
 
 async def test_a_session_is_read_by_who_began_it_and_by_nobody_else(page: Page) -> None:
@@ -162,6 +175,55 @@ async def test_every_listener_takes_whatever_comes_without_a_traceback(
     assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
 
 
+async def test_who_has_no_cookie_is_refused_before_anything_is_kept(page: Page) -> None:
+    body = {"data": [{"question": QUESTION, "act": "ask"}], "fn_index": page.ask, "session_hash": SESSION}
+    for path in ("queue/join", "queue/join/", "queue/join?x=1"):
+        answer = await page.client.post(f"/gradio_api/{path}", json=body, follow_redirects=True)
+        assert answer.status_code == 401
+        assert answer.json()["detail"] == STRANGER
+    assert not page.boxes
+
+
+async def test_what_nobody_fetches_is_bounded_and_what_was_fetched_is_gone(
+    page: Page, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await page.join("other")
+    for number in range(EACH + 5):
+        await page.join("me", f"key {number}", f"session {number}")
+    assert len(page.boxes) == EACH + 1
+    assert "session_not_found" in await page.read("me", "/gradio_api/queue/data?session_hash=session 0")
+    assert page.boxes.weight() > 0
+    await asyncio.gather(
+        page.read("other"),
+        *(page.read("me", f"/gradio_api/queue/data?session_hash=session {n}") for n in range(5, EACH + 5)),
+    )
+    async with asyncio.timeout(5):
+        while page.boxes:
+            await asyncio.sleep(0.001)
+    assert page.boxes.weight() == 0
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
+async def test_a_session_that_is_let_go_while_an_answer_is_drawn_draws_no_more(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """21 of gradio_fixes."""
+    async with opened(CHAT_DEMO_PACE="1") as page:
+        await page.join("me", question="text-1000-50")
+        async with asyncio.timeout(10):
+            while not page.boxes.weight():
+                await asyncio.sleep(0.001)
+        [session] = page.boxes
+        page.boxes.drop(session, read=False)
+        async with asyncio.timeout(10):
+            while any(page.queue.active_jobs):
+                await asyncio.sleep(0.001)
+        assert (len(page.boxes), page.boxes.weight()) == (0, 0)
+        assert not page.queue.pending_event_ids_session
+        assert "session_not_found" in await page.read("me")
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
 async def test_gradio_says_the_same_of_it() -> None:
     """17 of gradio_fixes."""
     error = UnexpectedErrorMessage(message=str(HTTPException(404)), session_not_found=True)
@@ -211,7 +273,8 @@ def around() -> httpx.AsyncClient:
         assert len(body) == int(request.headers.get("content-length", "0"))
         return Response(json.dumps([json.loads(body) if body else None, request.url.query]))
 
-    yes = lambda asked: True  # noqa: E731
-    sessions = Sessions(echo, owners=Owners(b"secret"), known=yes, calls=yes)
+    owners = Owners(b"secret")
+    sessions = Sessions(echo, owners=owners, known=(), unread=Unread(Nothing()), calls=lambda asked: True)
     transport = httpx.ASGITransport(sessions)
-    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+    cookies = {owners.name: owners.cookie("me")}
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=cookies)

@@ -1,0 +1,93 @@
+"""The sessions for which Gradio's queue holds messages that nobody fetches, and when they are let go.
+
+A page fetches what it asked for a round trip later. Whoever asks and never fetches would have their
+messages kept (gradio_fixes, 21): so a session is dropped after some seconds without a reader, the oldest
+first where somebody has too many of them, and the heaviest when all that is unread weighs too much.
+`sessions` tells who asks and who reads; how a queue is emptied is in `gradio_fixes`.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+PATIENCE = 30.0
+"""Seconds that messages wait for a reader."""
+
+EACH, NETWORK, ALL = 20, 200, 1000
+"""Sessions without a reader: of an owner, of the owners of one network (a school), of all together. An open
+page is one for a round trip after each click, and while it shows nothing new it is none."""
+
+HEAVIEST = 100_000_000
+"""Bytes of all unread messages together. A long chat has some 300,000 as it opens."""
+
+
+class Boxes(Protocol):
+    """The queue's messages, by session."""
+
+    def weight(self, session: str = "") -> int:
+        """Bytes that wait for `session`, or for all."""
+        ...
+
+    def waits(self, session: str) -> bool:
+        """Whether there is something for it still to come, or to be fetched."""
+        ...
+
+    def heaviest(self) -> str: ...
+
+    def drop(self, session: str, *, read: bool) -> None:
+        """Lets go what waits for it, and what would come. `read`: it stays, empty, for who reads it."""
+        ...
+
+
+class Unread:
+    def __init__(self, boxes: Boxes, *, patience: float = PATIENCE, heaviest: int = HEAVIEST) -> None:
+        self._boxes, self._patience, self._heaviest = boxes, patience, heaviest
+        self._readers: Counter[str] = Counter()
+        self._waiting: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
+        """Session → its owner, their network, and its end. The oldest comes first."""
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._waiting
+
+    def joined(self, session: str, owner: str, network: str) -> None:
+        """`owner`, at `network`, has called something whose messages will be `session`'s."""
+        if self._readers[session] or session in self._waiting:
+            return
+        mine = [name for name, (whose, _, _) in self._waiting.items() if whose == owner]
+        near = [name for name, (_, where, _) in self._waiting.items() if where == network]
+        for found, most in ((mine, EACH), (near, NETWORK), (list(self._waiting), ALL)):
+            if len(found) >= most and found[0] in self._waiting:
+                self._drop(found[0])
+        timer = asyncio.get_running_loop().call_later(self._patience, self._drop, session)
+        self._waiting[session] = owner, network, timer
+
+    @contextmanager
+    def reading(self, session: str, owner: str, network: str) -> Iterator[None]:
+        """While somebody fetches what there is for `session`."""
+        self._readers[session] += 1
+        self._found(session)
+        try:
+            yield
+        finally:
+            self._readers[session] -= 1
+            if not self._readers[session]:
+                del self._readers[session]
+                if self._boxes.waits(session):  # it was asked for just as the reader was told the end
+                    self.joined(session, owner, network)
+                else:
+                    self._drop(session)
+
+    def relieve(self) -> None:
+        """Something has come: not too much of it stays."""
+        while self._boxes.weight() > self._heaviest:
+            self._drop(self._boxes.heaviest())
+
+    def _drop(self, session: str) -> None:
+        self._found(session)
+        self._boxes.drop(session, read=session in self._readers)
+
+    def _found(self, session: str) -> None:
+        if (waiting := self._waiting.pop(session, None)) is not None:
+            waiting[2].cancel()
