@@ -23,8 +23,13 @@ from chat.logins import Logins, name_of
 from chat.owners import COOKIE, LOCAL, Owners, person
 from chat.settings import Settings
 
-OPEN = ("/healthz", "/readyz")
-"""What everybody may ask."""
+OPEN = (
+    "/healthz",
+    "/readyz",
+    "/static/fonts/IBMPlexSans/IBMPlexSans-Regular.woff2",
+    "/static/fonts/IBMPlexSans/IBMPlexSans-Bold.woff2",
+)
+"""What everybody may ask: how the server is, and the typeface of the login page. Gradio has its files."""
 
 NOBODY = (
     "Runnel does not know who is asking. Send a name and password of its CHAT_USERS as «Authorization: "

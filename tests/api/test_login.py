@@ -1,8 +1,11 @@
 """Given this form, the person is in, and sent on to an address of ours; or is told in a sentence why not."""
 
 import json
+import re
+from pathlib import Path
 from urllib.parse import quote
 
+import gradio
 import pytest
 
 from chat.api import login
@@ -24,6 +27,21 @@ async def test_the_page_asks_for_both_and_says_so_to_browsers() -> None:
     assert "<script" not in given.body
     assert "alert" not in given.body.partition("<form")[2]
     assert given.all("set-cookie") == []
+
+
+async def test_the_page_is_in_the_typeface_of_the_others_and_everybody_gets_it() -> None:
+    place = Place(**USERS)
+    page = (await place("/login", headers=PAGE)).body
+    css = (Path(login.__file__).parent / "static/embed.css").read_text("utf-8")
+    [stack] = re.findall(r"font: (400 .*?);", page)
+    assert f"font: {stack};" in css
+    fonts = re.findall(r'url\("(.*?)"\)', page)
+    assert len(fonts) == 2
+    for font in fonts:
+        assert f'url("../{font}")' in css  # from below /embed
+        given = await place(f"/{font}", headers={"sec-fetch-dest": "font"})
+        assert (given.status, given.body) == (200, "reached")
+        assert (Path(gradio.__file__).parent / "templates/frontend" / font).is_file()
 
 
 async def test_a_title_is_no_markup() -> None:
