@@ -84,8 +84,15 @@ def runs_of(engine: Engine, store: Store, settings: Settings) -> Runs:
     """The runs of `engine`, as many as `settings` allow."""
     network = UNLIMITED if settings.alone else max(settings.runs_each, settings.runs // SHARE)
     slots, limits = Slots(settings.runs_each, settings.runs, network), Limits(settings)
-    answer, log_text = engine.answer, settings.log_text
-    return Runs(answer, store, slots, limits, leaving=settings.leaving, log_text=log_text)
+    return Runs(
+        engine.answer,
+        store,
+        slots,
+        limits,
+        own_key=engine.own_key,
+        leaving=settings.leaving,
+        log_text=settings.log_text,
+    )
 
 
 def whose_keys(settings: Settings) -> str:

@@ -40,6 +40,7 @@ from chat.messages import (
 )
 from chat.models import Model
 from chat.owners import LOCAL
+from chat.providers import Provider
 from chat.reply import Reply
 from chat.settings import Settings
 from chat.tools import Outcome, Tools
@@ -51,6 +52,14 @@ ROUNDS = 8
 class Engine:
     def __init__(self, settings: Settings, catalogue: Catalogue, tools: Tools) -> None:
         self._settings, self._catalogue, self._tools = settings, catalogue, tools
+
+    def own_key(self, owner: str, model: str | None) -> bool:
+        """Whether `owner` asks `model` with a key of their own."""
+        menu = self._catalogue.of(owner)
+        try:
+            return menu.find(model or menu.default)[0].vendor.brought
+        except Fault:
+            return False
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of `turn`. Raises nothing but a programming error and CancelledError."""
@@ -72,7 +81,7 @@ class Engine:
         name = options.model or menu.default
         yield TurnStarted(name, _shown(options))
         provider, model = menu.find(name)
-        request, notices = self._request(turn, model, menu.temperature(model.name))
+        request, notices = self._request(turn, provider, model, menu.temperature(model.name))
         for notice in notices:
             yield notice
         told = set[Notice]()
@@ -126,7 +135,9 @@ class Engine:
             "Ask for less at once, or switch tools off."
         )
 
-    def _request(self, turn: Turn, model: Model, rule: Range) -> tuple[Request, list[Notice]]:
+    def _request(
+        self, turn: Turn, provider: Provider, model: Model, rule: Range
+    ) -> tuple[Request, list[Notice]]:
         """The first request of a turn, without what is known not to be accepted, and a notice of each."""
         options, notices = turn.options, list[Notice]()
         temperature = options.temperature
@@ -145,7 +156,7 @@ class Engine:
             notices.append(Notice("tools_not_sent", f"{model.id} takes no tools: asked without them."))
             specs = ()
         longest, most = options.max_tokens, self._settings.max_tokens
-        if capped := bool(most) and turn.owner != LOCAL:
+        if capped := bool(most) and turn.owner != LOCAL and not provider.vendor.brought:
             if longest is not None and longest > most:
                 notices.append(Notice("max_tokens_lowered", f"An answer has at most {most:,} tokens here."))
             longest = min(longest or most, most)

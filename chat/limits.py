@@ -80,20 +80,23 @@ class Limits:
         """By what `owner` at `address` is counted besides the name; "" by nothing else."""
         return network(address) if self._by_address and owner != LOCAL else ""
 
-    def check(self, owner: str, network: str = "") -> None:
-        """Raises `RateLimited` when one more question would be too many; after `retry_after` it is not."""
+    def check(self, owner: str, network: str = "", *, own: bool = False) -> None:
+        """Raises `RateLimited` when one more question would be too many; after `retry_after` it is not.
+
+        `own`: it is asked with a key of the owner's own, so what is for a day does not hold.
+        """
         now = self._clock()
-        waits = ((rule.wait(now), rule) for rule in self._rules(owner, network))
+        waits = ((rule.wait(now), rule) for rule in self._rules(owner, network, own))
         wait, rule = max(waits, key=lambda found: found[0], default=(0, None))
         if rule is not None and wait > 0:
             raise RateLimited(f"{rule.sentence} Ask again {_in(wait)}.", retry_after=wait)
 
-    def count(self, owner: str, network: str = "") -> None:
+    def count(self, owner: str, network: str = "", *, own: bool = False) -> None:
         """A question of `owner`'s has begun to be answered."""
-        for rule in list(self._rules(owner, network)):
+        for rule in list(self._rules(owner, network, own)):
             rule.hit()
 
-    def _rules(self, owner: str, network: str) -> Iterator[_Rule]:
+    def _rules(self, owner: str, network: str, own: bool) -> Iterator[_Rule]:
         if not self.limited or owner == LOCAL:
             return
         whose: list[tuple[Whose, str]] = [("owner", owner)]
@@ -106,9 +109,9 @@ class Limits:
         for kind, id in whose:
             for rate in self._rates:
                 yield _rule(rate, self._moving, kind, id)
-            if self._each is not None:
+            if self._each is not None and not own:
                 yield _rule(self._each, self._fixed, kind, id)
-        if self._all is not None:
+        if self._all is not None and not own:
             yield _rule(self._all, self._fixed, "all", "")
 
 

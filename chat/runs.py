@@ -36,12 +36,14 @@ class Runs:
         slots: Slots | None = None,
         limits: Limits | None = None,
         *,
+        own_key: Callable[[str, str | None], bool] = lambda owner, model: False,
         leaving: float | None = None,
         log_text: bool = False,
         kept: float = KEPT,
     ) -> None:
+        """`own_key`: whether that owner asks that model with a key of their own."""
         self._answer, self._store, self._slots = answer, store or Store(), slots or Slots()
-        self._limits = limits or Limits()
+        self._limits, self._own_key = limits or Limits(), own_key
         self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Conversation] = {}
@@ -133,9 +135,10 @@ class Runs:
             history = conversation.messages(-1 if replaced else None)
         owner = conversation.owner
         network = self._limits.network(owner, address)
-        self._limits.check(owner, network)
+        own = self._own_key(owner, options.model)
+        self._limits.check(owner, network, own=own)
         run = self.start(Turn(question, options, history, owner), owner, network)
-        self._limits.count(owner, network)
+        self._limits.count(owner, network, own=own)
         self._where[run.id] = conversation
         exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)
         if replaced is not None:

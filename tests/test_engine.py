@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -310,6 +311,19 @@ async def test_an_answer_has_at_most_the_tokens_of_the_settings(
     notices = [event for event in events if isinstance(event, Notice)]
     assert [notice.code for notice in notices] == ["max_tokens_lowered"] * lowered
     assert all("100 tokens" in notice.text for notice in notices)
+
+
+async def test_who_brought_a_key_has_as_many_tokens_as_they_like() -> None:
+    vendor = Scripted([says("Hi.")])
+    vendor.vendor = replace(vendor.vendor, brought=True)
+    own = engine(vendor, max_tokens=100)
+    assert own.own_key("ann", "acme:one")
+    assert not own.own_key("ann", "nobody:one")
+    options = Options(model="acme:one", max_tokens=5000)
+    async for _ in own.answer(Turn("Hello?", options, owner="ann")):
+        pass
+    assert vendor.asked[0].max_tokens == 5000
+    assert not engine(Scripted([])).own_key("ann", None)
 
 
 async def test_the_rounds_of_an_answer_share_its_tokens() -> None:

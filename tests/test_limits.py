@@ -27,14 +27,14 @@ class Place:
         self.clock = Clock()
         self.limits = Limits(Settings.read(environ), self.clock)
 
-    def ask(self, owner: str = "ann", address: str = "192.0.2.1") -> RateLimited | None:
+    def ask(self, owner: str = "ann", address: str = "192.0.2.1", own: bool = False) -> RateLimited | None:
         """What a question meets."""
         network = self.limits.network(owner, address)
         try:
-            self.limits.check(owner, network)
+            self.limits.check(owner, network, own=own)
         except RateLimited as refusal:
             return refusal
-        self.limits.count(owner, network)
+        self.limits.count(owner, network, own=own)
         return None
 
     def later(self, seconds: float) -> None:
@@ -103,6 +103,16 @@ def test_of_several_limits_the_longest_wait_is_told() -> None:
     assert met.message.endswith("in 59 minutes.")
     place.later(met.retry_after)
     assert place.ask() is None
+
+
+def test_a_day_s_limits_are_for_the_keys_of_the_settings_and_the_rate_for_all() -> None:
+    place = Place(CHAT_RATE="5/minute", CHAT_MESSAGES_EACH="1", CHAT_MESSAGES="2")
+    assert [place.ask(own=True) for _ in range(3)] == [None] * 3
+    assert place.ask() is None
+    assert "1 question a day" in refused(place.ask()).message
+    assert place.ask(own=True) is None
+    assert "5 questions a minute" in refused(place.ask(own=True)).message
+    assert place.ask("bob", "198.51.100.1") is None, "what was asked with one's own key is not counted"
 
 
 def test_throwing_the_cookie_away_gains_nothing() -> None:

@@ -78,6 +78,9 @@ async def test_a_key_is_brought_shown_as_there_and_forgotten(site: Site) -> None
         **{"sentence": "OpenAI took the key: 1 model.", "model": "openai:gpt-4o-mini"},
     }
     assert await site.own() == ["openai"]
+    own_key = site.app.runs._own_key
+    assert own_key("me", "openai:gpt-4o-mini")
+    assert not own_key("you", "openai:gpt-4o-mini")
     assert await site.own("you") == []
     assert (await site("DELETE", "/keys/openai", owner="you")).status_code == 200
     assert await site.own() == ["openai"]
