@@ -2,13 +2,15 @@
 
 import io
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from chat.cli import main
+from chat.cli import doctor, main
 from chat.cli.doctor import site
 from chat.cli.doctor.outcome import Outcome, failed, ok, warning
 from chat.cli.doctor.report import Report
@@ -95,6 +97,34 @@ def test_all_is_well(capsys: Capture) -> None:
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].startswith("All ")
     assert err == ""
+
+
+def test_the_log_is_as_it_was_afterwards(capsys: Capture) -> None:
+    before = list(logging.getLogger("chat").handlers)
+    assert main(["doctor"]) == 0
+    assert logging.getLogger("chat").handlers == before
+
+
+async def test_whoever_stops_listening_closes_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same moment, and not when the collector comes by."""
+    closed = list[str]()
+
+    async def endless(*_: object) -> AsyncGenerator[Outcome, None]:
+        try:
+            while True:
+                yield ok("endless", "")
+        finally:
+            closed.append("it")
+
+    monkeypatch.setattr(doctor.vendors, "opened", endless)
+    monkeypatch.setattr(site, "_met", endless)
+    for checks in (doctor._checks(Settings.read({}), None, ""), site.checks("http://127.0.0.1:1", None)):
+        closed.clear()
+        async with aclosing(checks):
+            async for outcome in checks:
+                if outcome.name == "endless":
+                    break
+        assert closed == ["it"]
 
 
 def test_a_warning_is_no_failure(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ reads only: of a vendor its list of models, and what it asks is asked of the dem
 
 import logging
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 
 from chat.cli.arguments import Doctor
 from chat.cli.doctor import machine, vendors, visitors
@@ -30,14 +30,23 @@ __all__ = ["run"]
 
 async def run(arguments: Doctor) -> bool:
     """Writes the report to stdout, each line when it is known. Whether nothing failed."""
-    # What the log would say of a vendor stands in the report.
-    logging.getLogger("chat").addHandler(logging.NullHandler())
     settings, fault = _settings()
-    with Report(sys.stdout, settings, json=arguments.json) as report:
+    with _silence(), Report(sys.stdout, settings, json=arguments.json) as report:
         async with aclosing(_checks(settings, fault, arguments.url)) as outcomes:
             async for outcome in outcomes:
                 report.add(outcome)
     return not report.failed
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What the log would say of a vendor stands in the report."""
+    log, silent = logging.getLogger("chat"), logging.NullHandler()
+    log.addHandler(silent)
+    try:
+        yield
+    finally:
+        log.removeHandler(silent)
 
 
 def _settings() -> tuple[Settings | None, Config | None]:
@@ -55,8 +64,9 @@ async def _checks(settings: Settings | None, fault: Config | None, url: str) -> 
     if url:
         from chat.cli.doctor import site  # the HTTP client, which nothing else here needs
 
-        async for outcome in site.checks(url, settings.token if settings else None):
-            yield outcome
+        async with aclosing(site.checks(url, settings.token if settings else None)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
         return
     for outcome in machine.installed():
         yield outcome
@@ -66,8 +76,9 @@ async def _checks(settings: Settings | None, fault: Config | None, url: str) -> 
         return
     if (outcome := machine.names(settings)) is not None:
         yield outcome
-    async for outcome in vendors.opened(settings):
-        yield outcome
+    async with aclosing(vendors.opened(settings)) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
     yield await machine.port(settings)
     for outcome in visitors.checks(settings):
         yield outcome

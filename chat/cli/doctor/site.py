@@ -5,8 +5,8 @@ What it asks, it asks of the demo, in one chat, which it deletes at the end.
 """
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -40,7 +40,7 @@ WEBSOCKET = """In nginx, where the address is passed on to Runnel:
 deploy/nginx.conf has both without harm to the other requests."""
 
 
-async def checks(url: str, token: Secret | None) -> AsyncIterator[Outcome]:
+async def checks(url: str, token: Secret | None) -> AsyncGenerator[Outcome, None]:
     here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     clear = url.startswith("http:") and not here
     if clear:
@@ -52,13 +52,14 @@ async def checks(url: str, token: Secret | None) -> AsyncIterator[Outcome]:
         )
     async with probe.client(url, token.value if token and not clear else "") as made:
         try:
-            async for outcome in _met(made, url):
-                yield outcome
+            async with aclosing(_met(made, url)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
         except probe.Unreachable as error:
             yield failed("address", *probe.in_words(error, url))
 
 
-async def _met(made: probe.Client, url: str) -> AsyncIterator[Outcome]:
+async def _met(made: probe.Client, url: str) -> AsyncGenerator[Outcome, None]:
     async with made.stream("GET", "/healthz") as answer:
         days = probe.days_left(answer, time.time())
         await answer.aread()

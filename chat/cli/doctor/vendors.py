@@ -4,7 +4,7 @@ Of each vendor its list of models is fetched with the key that is set, which cos
 beyond that shows the first question.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING
 
 from chat.build import App, open_app
@@ -24,7 +24,7 @@ _SHOWN = 3
 
 async def opened(
     settings: Settings, transport: "httpx2.AsyncBaseTransport | None" = None
-) -> AsyncIterator[Outcome]:
+) -> AsyncGenerator[Outcome, None]:
     """`transport` stands in for the network in tests."""
     try:
         async with open_app(settings, transport=transport) as app:
