@@ -96,7 +96,9 @@ class Menu:
         vendor, _, id = full.partition(":")
         if (provider := self.providers.get(vendor)) is None:
             why = self.missing.get(vendor, f"No vendor is called {vendor}.")
-            if full != name.strip():
+            if unknown := self.unknown_vendor(name):
+                why = f"There is no vendor {unknown}; there are {', '.join(sorted(self.vendors))}."
+            elif full != name.strip():
                 why = (
                     f"{name} is no model of the menu; without a vendor before it, it would be OpenAI's. {why}"
                 )
@@ -105,6 +107,14 @@ class Menu:
             raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
         listed = self.lists.get(provider.vendor.name, {})
         return provider, listed.get(id) or Model(vendor, id)
+
+    def unknown_vendor(self, name: str) -> str:
+        """What stands where a vendor would, in a `name` that no vendor of ours lists; "" where nothing does.
+        Names of others have colons too: `maker/model:free`, OpenAI's own `ft:…`."""
+        name = name.strip()
+        vendor, colon, _ = name.partition(":")
+        known = not colon or vendor in self.vendors or any(name in models for models in self.lists.values())
+        return "" if known or "/" in vendor or vendor == "ft" else vendor
 
     def temperature(self, name: str) -> Range:
         """What may be sent to `name` as its temperature."""

@@ -92,6 +92,26 @@ async def test_a_vendor_without_its_key_says_so() -> None:
         (await catalogue(DEMO)).of("").find("groq:llama")
 
 
+@pytest.mark.parametrize(
+    ("name", "unknown"),
+    [
+        ("nope:x", "nope"),
+        (" nope:x:y ", "nope"),
+        ("gpt-4o", ""),
+        ("llama3:8b", ""),
+        ("groq:llama", ""),
+        ("maker/model:free", ""),
+        ("ft:gpt-4o:me::1", ""),
+    ],
+)
+async def test_a_vendor_that_there_is_not(name: str, unknown: str) -> None:
+    menu = (await catalogue(DEMO, serves("ollama", "llama3:8b", local=True))).of("")
+    assert menu.unknown_vendor(name) == unknown
+    if unknown:
+        with pytest.raises(Config, match=r"^There is no vendor nope; there are demo, groq, ollama\.$"):
+            menu.find(name)
+
+
 async def test_the_allow_list_holds() -> None:
     found = await catalogue(DEMO, serves("openai", "gpt-9", "gpt-8"), CHAT_MODELS="gpt-9")
     assert found.of("").names() == ["openai:gpt-9"]

@@ -114,6 +114,15 @@ def test_the_answer_goes_to_stdout_and_the_rest_to_stderr(capsys: Capture):
     assert "ask a tool" in err, "thinking"
 
 
+def test_a_vendor_that_there_is_not(capsys: Capture):
+    assert main(["--model", "nope:x", "hi"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("There is no vendor nope; there are anthropic, ")
+    assert main(["chats"]) == 0
+    assert "hi" not in capsys.readouterr().out.split()
+
+
 def test_a_failed_turn(capsys: Capture):
     assert main(["fail in mid-stream"]) == 1
     out, err = capsys.readouterr()

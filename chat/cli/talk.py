@@ -35,7 +35,7 @@ _REMINDER = 3
 
 
 class Talk:
-    """Raises `finding.NoChat` for a chat that is not there."""
+    """Raises `finding.NoChat` for a chat that is not there, `Config` for a vendor that is none."""
 
     def __init__(self, host: Host, settings: Settings, arguments: Ask) -> None:
         self._host, self._events = host, arguments.events
@@ -111,18 +111,21 @@ class Talk:
         options = replace(options, **{name: value for name, value in said.items() if value is not None})
         if arguments.tools is not None:
             options = replace(options, tools=self._host.app.tools.names if arguments.tools else ())
-        return options if options.model else replace(options, model=self._default())
+        app = self._host.app
+        # Which model is the default, or whose a name is, may depend on who answers on this machine.
+        if not (options.model or app.settings.model):
+            self._await_lists()
+        elif arguments.model and app.catalogue.of(LOCAL).unknown_vendor(arguments.model):
+            self._await_lists()
+            app.catalogue.of(LOCAL).find(arguments.model)  # nothing is asked, or saved, in vain
+        return options
 
-    def _default(self) -> str | None:
-        """None: the catalogue's default. Which one that is may depend on who answers on this machine."""
-
+    def _await_lists(self) -> None:
         async def listed() -> None:
             if (fetching := self._host.app.catalogue.refresh()) is not None:
                 await asyncio.wait([fetching], timeout=LISTS)
 
-        if not self._host.app.settings.model:
-            self._host.call(listed())
-        return None
+        self._host.call(listed())
 
     # -- asking ------------------------------------------------------------------------------------
 
