@@ -2,7 +2,8 @@
 
 What comes out only grows, so that the page can append. Nothing a model writes may pose as the
 page's own: HTML is shown as text (but for a few tags without attributes), an image becomes a link,
-`$x$` becomes `\\(x\\)` where it is maths and stays text where it is a price. Code is left alone.
+`$x$` becomes `\\(x\\)` where it is maths and stays text where it is a price. Code is left alone, but a
+fence names a language or nothing: Gradio makes a drawing of one called mermaid, whose labels are HTML.
 What cannot be decided yet (half a formula, half a tag) is held back until it can. `bubbles` calls it.
 """
 
@@ -22,11 +23,15 @@ LONGEST_INLINE = 200
 """Characters between single dollars at most."""
 
 _ORDINARY = re.compile(r"[^`\\$<!\n]+")
-_LINE = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)")
-_MAY_BE_LINE = re.compile(
-    r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:[*+]|-+|=+|\d{1,9}[.)]?|`{1,2}|~{1,2})?"
-)
+_BEFORE = r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t][ \t>]*(?:\[[ xX]\][ \t>]+)?)*"
+"""Quotes, lists and tasks, one in the other."""
+_CONTAINERS = re.compile(_BEFORE)
+_LINE = re.compile(rf"(?P<before>{_BEFORE})(?P<fence>`{{3,}}|~{{3,}})(?P<info>[^\n]*)")
+_MAY_BE_LINE = re.compile(rf"{_BEFORE}(?:[*+]|-+|=+|\d{{1,9}}[.)]?|\[(?:[ xX]\]?)?|`{{1,2}}|~{{1,2}})?")
 """What may yet begin a fence or a list, or underline what is above it: half of it would make a heading."""
+_LANGUAGE = re.compile(r"[ \t]*([a-z0-9+#.-]{0,40})", re.IGNORECASE)
+_DRAWING = re.compile(r"```(?=mermaid)", re.IGNORECASE)
+_MAY_BE_DRAWING = re.compile(r"`(?:`(?:`(?:m(?:e(?:r(?:m(?:ai?)?)?)?)?)?)?)?\Z", re.IGNORECASE)
 _TABLE = re.compile(r"[ \t>]*\|[^\n]*(?:\n[ \t>]*(?P<rule>[|:\- \t]*)(?P<end>\n?))?")
 _TAG = re.compile(r"</?(?:br|sub|sup|kbd|b|i|u|em|strong|mark|details|summary) ?/?>", re.IGNORECASE)
 _LINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]+>", re.IGNORECASE)
@@ -49,6 +54,7 @@ class Markup:
         "_fence",
         "_indent",
         "_inside",
+        "_kept",
         "_line",
         "_missing",
         "_rest",
@@ -63,6 +69,8 @@ class Markup:
     def __init__(self) -> None:
         self.text = ""
         self._rest = ""
+        self._kept = ""
+        """The end of what is ready, while it may be half of a drawing's opening."""
         self._start = True
         self._fence = ""
         self._line = ""
@@ -94,8 +102,12 @@ class Markup:
                 self._said = (self._said + said).rpartition("\n")[2][-LONGEST_INLINE:]
                 self._inside = (self._inside + said)[-LONGEST_HOLD:] if self._ticks else ""
         self._rest = s[i:]
-        if out:
-            self.text += "".join(out)
+        ready = _DRAWING.sub("``` ", self._kept + "".join(out))
+        half = None if last else _MAY_BE_DRAWING.search(ready)
+        end = half.start() if half else len(ready)
+        self._kept = ready[end:]
+        if end:
+            self.text += ready[:end]
 
     def _in_fence(self, s: str, i: int, last: bool) -> _Step:
         if not self._line and self._indent:
@@ -131,16 +143,23 @@ class Markup:
                 return None
             if self._half_a_table(s, i) and not last and len(s) - i < LONGEST_HOLD:
                 return None
+            found = _CONTAINERS.match(s, i)
+            if found and found.end() - i >= LONGEST_HOLD:
+                self._doubt = True
+                return found.end(), found[0]
             self._start = False
             if line := _LINE.match(s, i):
                 if line.end() == len(s) and not last:
                     self._start = True
                     return None
-                if not (line["fence"][0] == "`" and "`" in line["info"]) and self._opens(line):
+                if not (line["fence"][0] == "`" and "`" in line["info"]):
+                    said = line["before"] + line["fence"] + _language(line["info"])
+                    if not self._opens(line):
+                        return line.end(), said
                     self._fence, self._line, self._ticks = line["fence"], "", 0
                     # The rest of this line, its end included, belongs to the opening.
                     end = min(line.end() + 1, len(s))
-                    return end, s[i:end]
+                    return end, said + s[line.end() : end]
             if s[i] == "\n":
                 self._ticks, self._unsure = 0, False
         c = s[i]
@@ -170,7 +189,7 @@ class Markup:
 
     def _opens(self, line: re.Match[str]) -> bool:
         """Whether a fence begins here, as every reader sees it. If not, nothing is code from here on."""
-        before = line[0][: line.start("fence") - line.start()]
+        before = line["before"]
         self._doubt |= self._unsure or "\t" in before or ">" in before or len(before) > 3
         self._indent = len(before)
         return not self._doubt
@@ -237,7 +256,8 @@ class Markup:
         blank = self._find(s, "\n\n", i)
         end = self._find(s, closing, i + 2, i + LONGEST_HOLD if blank < 0 else blank)
         if end >= 0:
-            return end + 2, s[i : end + 2]
+            fenced = "```" in s[i:end] or "~~~" in s[i:end]
+            return (i + len(opening), instead) if fenced else (end + 2, s[i : end + 2])
         if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
             return None
         return i + len(opening), instead
@@ -296,6 +316,19 @@ class Markup:
         if len(s) == i + 2 and not last:
             return None
         return (i + 3, "[image]") if s[i + 2 : i + 3] == "]" else (i + 2, "[")
+
+
+def _language(info: str) -> str:
+    """What may stand behind a fence.
+
+    Of 6.31: it becomes a class, in which `&#32;` begins another one; and some names are no word of a
+    dictionary but belong to every object, so that the whole text would not be drawn.
+    """
+    found = _LANGUAGE.match(info)
+    name = found[1].lower() if found else ""
+    if name.startswith("mermaid") or name == "constructor" or (info.strip() and not name):
+        return "text"
+    return name
 
 
 def safe(text: str) -> str:

@@ -2,11 +2,13 @@
 
 import re
 import time
+from collections.abc import Iterator
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from chat.ui.markup import Markup, safe
 
@@ -35,6 +37,14 @@ SAID = {
     # no image is fetched
     "![alt](https://host/x.png) ![](y) wow!": "[alt](https://host/x.png) [image](y) wow!",
     # code is left alone
+    # what stands behind a fence names a language, or nothing
+    "```Python title=x\n1\n```": "```python\n1\n```",
+    "~~~ {.c++}\n1\n~~~": "~~~text\n1\n~~~",
+    "```constructor\n1\n```": "```text\n1\n```",
+    "```mermaid\nA\n```\n<a>": "```text\nA\n```\n&lt;a>",
+    "> ```MerMaid x\n> A": "> ```text\n> A",
+    "a ```mermaid b``` c": "a ``` mermaid b``` c",
+    "````md\n```mermaid\n````\n": "````md\n``` mermaid\n````\n",
     "```html\n<div>$x$ ![](y)\n```\n<div>": "```html\n<div>$x$ ![](y)\n```\n&lt;div>",
     "~~~~\n<a>\n~~~\n<b>\n~~~~\n<a>": "~~~~\n<a>\n~~~\n<b>\n~~~~\n&lt;a>",
     "- ```py\n  <x>\n  ```\n<x>": "- ```py\n  <x>\n  ```\n&lt;x>",
@@ -76,6 +86,14 @@ PIECES = [
     " ",
     "a",
     "5",
+    "mermaid",
+    "Mermaid\n",
+    "x&#32;mermaid\n",
+    "~~~",
+    "> ",
+    "- ",
+    "- [ ] ",
+    "    ",
 ]
 
 
@@ -91,6 +109,59 @@ def test_it_only_grows_and_does_not_depend_on_the_pieces(parts: list[str], dice:
     markup.feed("", last=True)
     assert markup.text.startswith(before)
     assert markup.text == safe(said)
+
+
+def openings(shown: str) -> Iterator[str]:
+    """What stands behind each fence, as a reader of Markdown takes it that is not ours."""
+    for token in MarkdownIt().parse(shown):
+        if token.type == "fence":
+            yield token.info.strip()
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 30))
+def test_no_fence_opens_a_drawing_or_says_more_than_a_name(parts: list[str], step: int) -> None:
+    said = "".join(parts)
+    markup = Markup()
+    for at in range(0, len(said), step):
+        markup.feed(said[at : at + step])
+        assert "```mermaid" not in markup.text.lower()
+    markup.feed("", last=True)
+    assert "```mermaid" not in markup.text.lower()
+    for info in openings(markup.text):
+        assert re.fullmatch(r"[a-z0-9+#.-]*", info)
+        assert not info.startswith("mermaid")
+
+
+@pytest.mark.parametrize("name", ["mermaid", "x&#32;mermaid", " MERMAID x", "%%%LATEX_BLOCK_0%%%"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "x",
+        "   ",
+        "- ",
+        "- [ ] ",
+        "1. > * ",
+        "> " * 1500,
+        "a\n\n\t> a\n\n",
+        "```\n\\(\n```\n\\)\n\n",
+        "````md\n",
+        "# a\n",
+        "<details>\n\n",
+        "`a\n",
+    ],
+)
+@pytest.mark.parametrize("fence", ["```", "`````", "~~~"])
+def test_no_drawing_is_opened_wherever_the_fence_stands(before: str, fence: str, name: str) -> None:
+    said = f"{before}{fence}{name}\nA\n{fence}\n"
+    shown, markup = safe(said), Markup()
+    for sign in said:
+        markup.feed(sign)
+    markup.feed("", last=True)
+    assert markup.text == shown
+    assert "```mermaid" not in shown.lower()
+    assert before in ("x", "````md\n") or name not in shown
+    assert set(openings(shown)) <= {"text", "x", "md", ""}
 
 
 TABLE = "One:\n\n| a | b |\n|:--|--:|\n| 1 | 2 |\n| 3 | 4 |\n\n| c |\n|---|\n| 5 |\n\nTwo\n- three\n\n---\n"
