@@ -173,6 +173,7 @@ class Engine:
             tools=specs,
             stream=options.stream,
             history=len(turn.history),
+            visitor=turn.owner != LOCAL,
         )
         return request, notices
 

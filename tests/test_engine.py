@@ -286,6 +286,15 @@ async def test_a_temperature_beyond_the_vendors_range_is_lowered_with_a_notice()
     assert vendor.asked[0].temperature == 1
 
 
+@pytest.mark.parametrize(("owner", "visitor"), [(LOCAL, False), ("ann", True), ("", True)])
+async def test_whoever_cannot_change_the_settings_is_a_visitor(owner: str, visitor: bool) -> None:
+    vendor = Scripted([says("Hi")])
+    async with aclosing(engine(vendor).answer(Turn("Hello?", Options("acme:one"), owner=owner))) as events:
+        async for _ in events:
+            pass
+    assert vendor.asked[0].visitor is visitor
+
+
 @pytest.mark.parametrize(
     ("owner", "asked", "sent", "lowered"),
     [

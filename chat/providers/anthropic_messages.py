@@ -149,7 +149,7 @@ class AnthropicMessages:
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
-        call = Call.to(self.vendor, self._key, made)
+        call = Call.to(self.vendor, self._key, made, request.visitor)
         client = await self._clients.anthropic(self.vendor, self._key)
         yield RequestSent(call.address("/v1/messages"), made)
         # All of it in `extra_body`: the SDK neither changes it, nor walks through a long history, nor

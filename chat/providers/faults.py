@@ -2,7 +2,7 @@
 
 `of` reads an exception, `said` an error object inside an answer with status 200. Both give an error with
 a sentence for a person: the cause and the next step. A vendor's own words are quoted only when they are
-plain text, shortened and without keys. Used by `clients` and by the protocols. What vendors write is read
+plain text, shortened and without keys. Used by `wire` and by the protocols. What vendors write is read
 in `error_bodies`; SDKs are told apart by shape, so nothing is imported before something failed.
 """
 
@@ -31,16 +31,18 @@ _NAMED = 40
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, as far as a sentence about its failure needs it. `sent` holds its body's top-level names."""
+    """A request, as far as a sentence about its failure needs it. `sent` holds its body's top-level names.
+    A `visitor` is told of no setting by its name."""
 
     vendor: Vendor
     key: str = field(default="", repr=False)
     sent: frozenset[str] = frozenset()
     model: str = ""
+    visitor: bool = False
 
     @classmethod
-    def to(cls, vendor: Vendor, key: str, body: Mapping[str, Any]) -> "Call":
-        return cls(vendor, key, frozenset(body), str(body.get("model", "")))
+    def to(cls, vendor: Vendor, key: str, body: Mapping[str, Any], visitor: bool) -> "Call":
+        return cls(vendor, key, frozenset(body), str(body.get("model", "")), visitor)
 
     @property
     def title(self) -> str:
@@ -57,7 +59,7 @@ class Call:
 
     @property
     def address_hint(self) -> str:
-        name = self.vendor.url_variable
+        name = "" if self.visitor else self.vendor.url_variable
         return f"It was asked at {self.host}{f' ({name})' if name else ''}."
 
     def quote(self, text: object) -> str:
@@ -139,7 +141,8 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
     if has(httpx2.TimeoutException):
         return errors.Stalled(f"{at} went silent. Ask again.")
     if has(httpx2.ProxyError):
-        return errors.Unreachable(f"The proxy on the way to {at} refused. Check HTTPS_PROXY and NO_PROXY.")
+        check = "" if call.visitor else " Check HTTPS_PROXY and NO_PROXY."
+        return errors.Unreachable(f"The proxy on the way to {at} refused.{check}")
     if opened:
         return errors.CutOff(
             f"The connection to {call.title} broke before the answer was complete. "
@@ -270,13 +273,17 @@ def _auth(call: Call) -> str:
         return f"{call.title} does not accept your key. Check it, or make a new one there."
     if not call.vendor.key:
         return f"{call.title} at {call.host} asks for a key, and none is set for it."
+    if call.visitor:
+        what = "does not accept the key that is set here" if call.key else "needs a key, and none is set here"
+        return f"{call.title} {what}. Choose a model of another provider."
     if not call.key:
         return f"{call.title} needs a key. Set {call.vendor.key}."
     return f"{call.title} does not accept the key in {call.vendor.key}. Check it, or make a new one there."
 
 
 def _key(call: Call) -> str:
-    return "your key" if call.vendor.brought else call.vendor.key or "the key"
+    named = "" if call.visitor else call.vendor.key
+    return "your key" if call.vendor.brought else named or "the key"
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

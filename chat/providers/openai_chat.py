@@ -135,7 +135,7 @@ class OpenAIChat:
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request, self.vendor)
-        call = Call.to(self.vendor, self._key, made)
+        call = Call.to(self.vendor, self._key, made, request.visitor)
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/chat/completions"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.

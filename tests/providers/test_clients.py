@@ -326,6 +326,19 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("protocol", [OpenAIChat, OpenAIResponses, AnthropicMessages])
+@pytest.mark.parametrize("visitor", [True, False])
+async def test_a_failure_names_a_setting_to_its_owner_alone(protocol: Any, visitor: bool):
+    clients = Clients(transport=httpx2.MockTransport(lambda request: httpx2.Response(401)))
+    request = Request(Model("one", "m"), (User("?"),), max_tokens=9, visitor=visitor)
+    async with aclosing(protocol(ONE, "sk-one", clients).stream(request)) as events:
+        await anext(events)
+        with pytest.raises(errors.Auth) as caught:
+            await anext(events)
+    assert ("ONE_API_KEY" in caught.value.message) is not visitor
+    await clients.aclose()
+
+
+@pytest.mark.parametrize("protocol", [OpenAIChat, OpenAIResponses, AnthropicMessages])
 async def test_the_password_in_an_address_is_in_no_event(protocol: Any):
     own = replace(ONE, url="http://user:p@ss@h.test:81/v1")
     async with vendor(stream()) as (clients, _):

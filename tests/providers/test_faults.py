@@ -1,8 +1,10 @@
 """Given what a vendor or the network says, this error and a sentence that helps."""
 
 import json
+import re
 import socket
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -172,6 +174,26 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 )
 def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize("key", [KEY, ""])
+def test_a_visitor_is_told_of_no_setting_by_its_name(key: str) -> None:
+    call = replace(CALL, key=key, visitor=True)
+    told = [answered(status, call=call) for status in (307, 400, 401, 402, 403, 404, 405, 429, 500, 503)]
+    for error in (
+        caused(httpx2.ConnectError("x"), socket.gaierror()),
+        caused(httpx2.ConnectError("x"), ConnectionRefusedError()),
+        httpx2.ProxyError("x"),
+        httpx2.UnsupportedProtocol("x"),
+        httpx2.LocalProtocolError("x"),
+        UnicodeEncodeError("ascii", "ü", 0, 1, "x"),
+    ):
+        fault = faults.of(caused(RuntimeError("of an SDK"), error), call)
+        assert fault is not None
+        told.append(fault)
+    for fault in told:
+        assert fault.message[0].isalpha()
+        assert not re.search(r"[A-Z]+_[A-Z]+", fault.message)
 
 
 @pytest.mark.parametrize(("seconds", "words"), [("12", "12 s"), ("200", "3 minutes"), ("7200", "2 hours")])
