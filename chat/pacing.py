@@ -7,7 +7,9 @@ run. What a frame looks like is the page's business. Times are seconds.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -57,15 +59,27 @@ class Frame:
 
 
 class Budget:
-    """Shared by all streams of a process: each gets an equal part of `rate` frames a second."""
+    """Of `rate` frames a second for the process, each owner who watches gets an equal part, and each of their
+    streams an equal part of that: many tabs of one person slow down no other."""
 
     def __init__(self, rate: float = BUDGET) -> None:
         self.rate = rate
-        self.streams = 0
+        self.streams: Counter[str] = Counter()
+        """By owner."""
 
-    def interval(self, characters: int = 0) -> float:
-        """Seconds between two frames of a page that shows so many `characters`."""
-        return max(FRAME + WEIGHT * characters, self.streams / self.rate)
+    def interval(self, owner: str, characters: int = 0) -> float:
+        """Seconds between two frames of a page of `owner`'s that shows so many `characters`."""
+        return max(FRAME + WEIGHT * characters, len(self.streams) * self.streams[owner] / self.rate)
+
+    @contextmanager
+    def stream(self, owner: str) -> Iterator[None]:
+        self.streams[owner] += 1
+        try:
+            yield
+        finally:
+            self.streams[owner] -= 1
+            if not self.streams[owner]:
+                del self.streams[owner]
 
 
 async def frames(
@@ -73,22 +87,22 @@ async def frames(
     budget: Budget,
     pace: Pace = "as it comes",
     above: int = 0,
+    owner: str = "",
     clock: Callable[[], float] | None = None,
 ) -> AsyncGenerator[Frame, None]:
     """The moments at which to show `source`, from its beginning or wherever it is, to its end.
 
     A reader that takes long over a frame simply gets fewer: nothing queues up. `above`: characters
-    that the page shows already.
+    that the page shows already. `owner`: whose page it is.
     """
     clock = clock or asyncio.get_running_loop().time
     transcript = source.transcript
     seq, shown, at = 0, 0, float("-inf")
-    budget.streams += 1
-    try:
+    with budget.stream(owner):
         while True:
             if transcript.seq == seq and shown == transcript.length and transcript.ended is None:
                 await source.wait(seq)
-            if (rest := at + budget.interval(above + shown) - clock()) > 0:
+            if (rest := at + budget.interval(owner, above + shown) - clock()) > 0:
                 await source.wait(seq, within=rest, deltas=False)
             seq, ended = transcript.seq, transcript.ended is not None
             if pace == "as it comes" or transcript.failure is not None or at == float("-inf"):
@@ -99,8 +113,6 @@ async def frames(
             if last:
                 return
             at = clock()  # counted from when the reader was ready again: it rests under load
-    finally:
-        budget.streams -= 1
 
 
 def _advance(pace: Pace, shown: int, length: int, passed: float) -> int:

@@ -101,6 +101,11 @@ class Run:
             if timer is not None:
                 timer.cancel()
 
+    def nudge(self) -> None:
+        """Whoever waits goes on, though nothing came: a reader may have become something else."""
+        for future in self._waiting:
+            _wake(future)
+
     def reading(self) -> "_Reading":
         """A context in which the run counts as read."""
         return _Reading(self)

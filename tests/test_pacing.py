@@ -39,9 +39,9 @@ def stream(count: int, rate: float, text: str = "word ") -> list[tuple[float, Ev
 
 
 async def played(
-    source: Told, pace: Pace = "as it comes", budget: Budget | None = None, above: int = 0
+    source: Told, pace: Pace = "as it comes", budget: Budget | None = None, above: int = 0, owner: str = ""
 ) -> list[tuple[float, Frame]]:
-    moments = frames(source, budget or Budget(), pace, above, source.clock)
+    moments = frames(source, budget or Budget(), pace, above, owner, source.clock)
     async with aclosing(moments):
         return [(source.now, frame) async for frame in moments]
 
@@ -73,11 +73,20 @@ async def test_no_frame_while_nothing_happens() -> None:
 
 async def test_the_budget_is_shared() -> None:
     budget = Budget()
-    budget.streams = 99
+    budget.streams.update(f"owner {number}" for number in range(99))
     source = Told(*stream(1000, 500), (2.0, DONE))
     seen = await played(source, budget=budget)
     assert len(seen) <= 2 / (100 / budget.rate) + 3
-    assert budget.streams == 99
+    assert budget.streams.total() == 99
+
+
+async def test_many_streams_of_one_owner_slow_down_nobody_else() -> None:
+    budget, script = Budget(), (*stream(1000, 500), (2.0, DONE))
+    alone = await played(Told(*script), budget=budget, owner="other")
+    budget.streams["me"] = 400
+    assert len(await played(Told(*script), budget=budget, owner="other")) == len(alone)
+    assert len(await played(Told(*script), budget=budget, owner="me")) < 5
+    assert budget.streams == {"me": 400}
 
 
 async def test_a_long_chat_gets_fewer_frames() -> None:

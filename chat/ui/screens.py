@@ -7,8 +7,9 @@ The one place that joins runs, pacing, bubbles and the activity view into what a
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import gradio as gr
@@ -32,16 +33,22 @@ NOTHING: Screen = (gr.skip(), gr.skip())
 ELSEWHERE = 0.5
 """Seconds between two looks at an answer that another process writes."""
 
+MOST = 10
+"""Tabs of one owner in which answers are drawn as they come. Another one shows what there is, and looks
+again now and then (static/follow.js): every stream costs all the others some of the time."""
+
 
 class Screens:
     def __init__(self, app: App) -> None:
         self._app = app
+        self._drawing: Counter[tuple[str, Tab]] = Counter()
 
     async def draw(
         self, tab: Tab, chat: Conversation, pace: Pace = "as it comes"
     ) -> AsyncGenerator[Screen, None]:
         """`chat` in `tab`, as it is, and on with its running answer."""
-        turn = tab.begin()
+        turn, drawn = tab.begin(), (chat.owner, tab)
+        self._drawing[drawn] += 1
         try:
             async with aclosing(self._screens(tab, turn, chat, pace)) as screens:
                 async for screen in screens:
@@ -52,6 +59,10 @@ class Screens:
         except Exception:  # Gradio's chat is dead until reload when a listener raises
             log.exception("the page could not be drawn")
             yield [bubbles.remark(BUG.message)], gr.skip()
+        finally:
+            self._drawing[drawn] -= 1
+            if not self._drawing[drawn]:
+                del self._drawing[drawn]
 
     def remark(self, tab: Tab, chat: Conversation | None, text: str) -> Screen:
         """The conversation with a line below it, about something that could not be done."""
@@ -71,6 +82,7 @@ class Screens:
     async def _screens(
         self, tab: Tab, turn: int, chat: Conversation, pace: Pace
     ) -> AsyncGenerator[Screen, None]:
+        crowded = sum(owner == chat.owner for owner, _ in self._drawing) > MOST
         while (last := chat.last) is not None:
             await self._app.store.earlier(chat, chat.window(tab.shown))
             if tab.turn != turn:
@@ -79,12 +91,14 @@ class Screens:
             if last.transcript.ended is not None or (run is not None and run.transcript.ended is not None):
                 yield bubbles.conversation(chat, tab.shown), await self.view(tab, chat)
                 return
-            if run is not None:
+            if run is not None and not crowded:
                 async with aclosing(self._live(tab, turn, chat, last, run, pace)) as screens:
                     async for screen in screens:
                         yield screen
                 return
             yield bubbles.conversation(chat, tab.shown), await self.view(tab, chat)
+            if crowded:
+                return
             await asyncio.sleep(ELSEWHERE)
             if tab.turn != turn or (again := await self._app.store.peek(chat.owner, chat.id)) is None:
                 return
@@ -100,8 +114,8 @@ class Screens:
         before_it, seen = last.replaces, None
         left_off = _left_off(chat.answer(-1))
         view: Any = activity.EMPTY
-        with run.reading():
-            async with aclosing(frames(run, self._app.budget, pace, above)) as moments:
+        with run.reading(), _woken(tab, turn, run):
+            async with aclosing(frames(run, self._app.budget, pace, above, chat.owner)) as moments:
                 async for frame in moments:
                     if tab.turn != turn:
                         return  # this tab shows something else now, or another stream draws it
@@ -132,6 +146,17 @@ class Screens:
             return run.elapsed
         ended = exchange.transcript.ended
         return max(0.0, time.time() - exchange.at) if ended is None else ended
+
+
+@contextmanager
+def _woken(tab: Tab, turn: int, run: Run) -> Iterator[None]:
+    """While `run` is drawn in `tab`: when another one is, this does not wait until it says something."""
+    tab.wake = run.nudge
+    try:
+        yield
+    finally:
+        if tab.turn == turn:
+            tab.wake = None
 
 
 def _left_off(answer: Sequence[Exchange]) -> activity.LeftOff:

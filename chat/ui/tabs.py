@@ -6,6 +6,7 @@ chat that its script names. `handlers` and `screens` use it.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 WINDOW = 30
@@ -26,14 +27,20 @@ class Tab:
     turn: int = 0
     """Of drawing: whoever had an earlier one has nothing more to draw here."""
 
+    wake: Callable[[], None] | None = None
+    """Has whoever draws here look whether they still are to."""
+
     def show(self, chat: str, shown: int = WINDOW) -> None:
         """Another conversation, or the same from its end."""
         self.chat, self.shown, self.looking = chat, shown, ""
-        self.turn += 1
+        self.begin()
 
     def begin(self) -> int:
         """Somebody begins to draw here."""
         self.turn += 1
+        wake, self.wake = self.wake, None
+        if wake is not None:
+            wake()
         return self.turn
 
 

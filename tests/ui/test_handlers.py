@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from chat.settings import Settings
 from chat.ui.handlers import Handlers
 from chat.ui.interface import Chat
 from chat.ui.page import build_page
-from chat.ui.screens import NOTHING, Screen
+from chat.ui.screens import MOST, NOTHING, Screen
 from chat.ui.sent import Sent
 
 ME, OTHER = "me", "other"
@@ -119,6 +119,46 @@ async def test_without_a_cookie_nothing_runs(page: Chat, app: App) -> None:
 async def test_another_browser_sees_nothing_of_it(page: Chat, handlers: Handlers) -> None:
     await ask(page, "hello")
     assert (await act(page, "arrive", OTHER))[-1][0] == []
+
+
+async def test_one_tab_too_many_shows_what_there_is_and_the_others_go_on(page: Chat, app: App) -> None:
+    handlers = page.handlers
+    async with (
+        aclosing(handlers.ask(sent(page, "stall, please"), request())) as first,
+        AsyncExitStack() as tabs,
+    ):
+        assert "now" in text(await anext(first))
+        chat, drawing = await app.store.current(ME), []
+        for number in range(MOST - 1):
+            tab = handlers.act(sent(page, act="open", chat=chat.id), request(tab=f"{number}"))
+            drawing.append(await tabs.enter_async_context(aclosing(tab)))
+            await anext(tab)
+        late = await act(page, "open", tab="late", chat=chat.id)
+        assert "stall, please" in text(late[0])
+        other = await screens(handlers.ask(sent(page, "hello"), request(OTHER)))
+        assert len(other) > 1
+        # Another one in its place in a tab that draws already is not one more.
+        again = handlers.act(sent(page, act="open", chat=chat.id), request(tab="0"))
+        drawing[0] = await tabs.enter_async_context(aclosing(again))
+        await anext(again)
+        await drawing[-1].aclose()
+        room = handlers.act(sent(page, act="open", chat=chat.id), request(tab="late"))
+        drawing[-1] = await tabs.enter_async_context(aclosing(room))
+        await anext(room)
+        app.runs.stop(chat.answer(-1)[-1].run)
+        for each in (first, *drawing):
+            assert "stopped" in text([screen async for screen in each][-2])
+
+
+async def test_a_tab_that_shows_something_else_does_not_wait_for_a_silent_answer(page: Chat) -> None:
+    handlers = page.handlers
+    async with aclosing(handlers.ask(sent(page, "stall, please"), request())) as first:
+        await anext(first)
+        ending = asyncio.create_task(screens(first))
+        await asyncio.sleep(0)
+        await act(page, "open")
+        async with asyncio.timeout(5):
+            await ending
 
 
 async def test_a_second_send_is_refused(page: Chat, handlers: Handlers, app: App) -> None:
