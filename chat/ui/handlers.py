@@ -83,11 +83,11 @@ class Handlers:
             return
         tab = self.places.tab(owner, request)
         if (chat := await self.places.of_sending(owner, sent, tab)) is None:
-            if (there := await self.places.shown(owner, Sent(), tab)) is not None:
+            nowhere = sent.chat or tab.chat
+            if (there := await self.places.shown(owner, Sent(), tab)) is not None or not nowhere:
                 yield self._screens.remark(tab, there, NO_CHAT)
                 return
-            nowhere = sent.chat or tab.chat  # deleted, in another tab
-            tab.show("")
+            tab.show("")  # deleted, in another tab
             yield self._empty(owner, nowhere=nowhere), activity.EMPTY
             yield NOTHING
             return
