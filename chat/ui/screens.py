@@ -1,11 +1,10 @@
 """A conversation, drawn for one tab until its answer is over or the tab shows something else.
 
 The one place that joins runs, pacing, bubbles and the activity view into what a stream yields.
-`handlers` decide what is drawn. Nothing here raises: a listener that does kills Gradio's chat (6.31).
+`handlers` decide what is drawn, and catch what is raised here.
 """
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -16,14 +15,11 @@ import gradio as gr
 
 from chat.build import App
 from chat.conversations import Conversation, Exchange
-from chat.errors import BUG
 from chat.pacing import Pace, frames
 from chat.run import Run
 from chat.transcript import Prose
 from chat.ui import activity, bubbles
 from chat.ui.tabs import Tab
-
-log = logging.getLogger(__name__)
 
 Screen = tuple[Any, Any]
 """The chat's messages and the activity view's value; `gr.skip()` where nothing is new."""
@@ -56,9 +52,6 @@ class Screens:
             # Gradio ends a stream by sending its last value again, whole: of a long chat some 200 kB,
             # which the page reads for a second (6.31). So the last value is that nothing is new.
             yield NOTHING
-        except Exception:  # Gradio's chat is dead until reload when a listener raises
-            log.exception("the page could not be drawn")
-            yield [bubbles.remark(BUG.message)], gr.skip()
         finally:
             self._drawing[drawn] -= 1
             if not self._drawing[drawn]:
