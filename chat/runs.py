@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from chat.conversations import CONTINUE, Conversation, Exchange
-from chat.errors import BadRequest, Failure
+from chat.errors import BadRequest, Failure, Shutdown
 from chat.events import Event, Queued
 from chat.limits import Limits
 from chat.messages import Message, Options, Turn
@@ -77,10 +77,10 @@ class Runs:
         """Begins to answer `turn`, in a task of its own, when it is the owner's turn. `network`: where a
         stranger comes from.
 
-        Raises `BadRequest` at the program's end, and `RateLimited` when too many wait already.
+        Raises `Shutdown` at the program's end, and `RateLimited` when too many wait already.
         """
         if self._closed:
-            raise BadRequest("Runnel is shutting down. Ask again in a moment.")
+            raise Shutdown("Runnel is shutting down. Ask again in a moment.")
         ticket = self._slots.join(owner, network)
         run = Run(turn, self._events(turn, ticket), leaving=self._leaving, log_text=self._log_text)
         # Here and not in `_events`: a task that is cancelled before its first step runs nothing.
@@ -102,7 +102,7 @@ class Runs:
         address: str = "",
     ) -> Run:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
-        and `RateLimited` when too many wait already, or were asked from there lately.
+        `RateLimited` when too many wait already, or were asked from there lately, and `Shutdown`.
 
         `again`: the last question once more (`question` is not looked at), whose answer returns if the new
         one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the

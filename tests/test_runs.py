@@ -10,7 +10,7 @@ import pytest
 
 from chat import slots
 from chat.conversations import Conversation
-from chat.errors import BadRequest, RateLimited
+from chat.errors import BadRequest, RateLimited, Shutdown
 from chat.events import Entry, Event, TextDelta, TurnFailed, TurnFinished, TurnStarted
 from chat.limits import Limits
 from chat.messages import Options, Turn, User
@@ -158,7 +158,7 @@ async def test_shutdown_gives_every_run_its_end() -> None:
     assert [run.state for run in started] == ["interrupted"] * 5
     assert all(len(terminal(run)) == 1 for run in started)
     await asyncio.gather(*readers)
-    with pytest.raises(BadRequest):
+    with pytest.raises(Shutdown):
         runs.start(Turn("0"))
 
 

@@ -12,7 +12,7 @@ from chat.api.callers import NO_RUN, Caller, Refusal, refused
 from chat.api.streams import position
 from chat.build import App
 from chat.conversations import Conversation
-from chat.errors import Failure, Fault, Shutdown
+from chat.errors import Failure, Fault
 from chat.messages import Message
 from chat.runs import Run
 
@@ -39,8 +39,6 @@ async def begin(
     history: tuple[Message, ...] | None = None,
 ) -> Reading:
     """`history` in the place of that of `choices`. Raises `Refusal`."""
-    if app.runs.closed:
-        raise refused(Shutdown("Runnel is shutting down. Ask again in a moment."))
     unknown = set(choices.tools if isinstance(choices.tools, list) else ()) - set(app.tools.names)
     if unknown:
         there = ", ".join(app.tools.names)
