@@ -30,7 +30,9 @@ class Chats:
         ahead = self._pending.conversations if self._disk else {c.id: c for c in self._memory.every()}
         mine = [c for c in ahead.values() if c.owner == owner and c.id not in self._memory.deleted]
         database = self._disk.database if self._disk else None
-        reading = database.reading if database and (database.ready or not mine) else None
+        if database is None or (mine and not database.ready):
+            return await listing.chats(None, owner, search, mine, skip, limit)
+        reading = database.searching if search.strip() else database.reading
         return await listing.chats(reading, owner, search, mine, skip, limit)
 
     def version_of(self, owner: str) -> int:

@@ -35,6 +35,9 @@ READERS = 4
 QUEUE = 10.0
 """Seconds that a read waits for one of them."""
 
+SEARCHES, SEARCHERS = 2, 20
+"""Searches that go on at once, and that may wait or go on: each takes one of the readers for long."""
+
 FAULTS = (DBAPIError, Crowded, OSError, sqlite3.Error)
 """What a disk that does not do as it should comes as."""
 
@@ -80,6 +83,7 @@ class Database:
         self.path = path
         self.memory = path == MEMORY
         self.ready = False
+        self._searches, self._searchers = asyncio.Semaphore(SEARCHES), 0
         self._file: os.stat_result | None = None
         """The file that was opened, whatever stands under its name now."""
         # One connection is the database when that is in memory: then everybody waits for everybody.
@@ -117,6 +121,18 @@ class Database:
         alone = self._alone if self.memory else contextlib.nullcontext()
         async with alone, self._readers.connect() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def searching(self) -> AsyncGenerator[AsyncConnection, None]:
+        """As `reading`, for what takes long: there are always readers left for all else."""
+        if self._searchers == SEARCHERS:
+            raise Crowded("too many searches at once")
+        self._searchers += 1
+        try:
+            async with self._searches, self.reading() as connection:
+                yield connection
+        finally:
+            self._searchers -= 1
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncConnection, None]:

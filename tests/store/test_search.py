@@ -1,10 +1,14 @@
 """Words find chats by title and text; what is typed is never part of the query's language."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
-from chat.store import Store
+from chat.errors import Unsaved
+from chat.store import Store, database, open_store
 from chat.titles import clean, made
 
 from .told import ask
@@ -206,3 +210,18 @@ async def test_without_a_name_it_is_the_first_question_s_again(kept: bool, store
     assert (conversation.title, conversation.named) == ("First question", False)
     assert await titles(store, "mine") == []
     assert await titles(store, "first") == ["First question"]
+
+
+async def test_many_searches_leave_room_for_all_else(path: Path) -> None:
+    async with open_store(path) as store, AsyncExitStack() as busy:
+        await fill(store, ("Animals", "What has a trunk?", "An elephant."))
+        assert store._disk
+        for _ in range(database.SEARCHES):
+            await busy.enter_async_context(store._disk.database.searching())
+        waiting = [asyncio.create_task(store.chats("me", "elephant")) for _ in range(100)]
+        refused, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert all(isinstance(each.exception(), Unsaved) for each in refused)
+        assert len(left) == database.SEARCHERS - database.SEARCHES
+        assert await titles(store) == ["Animals"]
+        await busy.aclose()
+        assert [chat.title for each in left for chat in await each] == ["Animals"] * len(left)
