@@ -31,6 +31,8 @@ def secret(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes | None:
     """None: something else is in the file."""
+    if os.name != "nt" and path.stat().st_mode & 0o077:
+        path.chmod(0o600)  # who reads it can sign as anybody
     try:
         found = bytes.fromhex(path.read_text("ascii"))
     except ValueError:

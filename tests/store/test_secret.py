@@ -20,6 +20,15 @@ def test_it_is_the_same_at_each_start_and_for_our_eyes_alone(tmp_path: Path) -> 
         assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files have no such mode there")
+def test_one_that_others_could_read_is_ours_alone_from_now_on(tmp_path: Path) -> None:
+    path = tmp_path / "chat.secret"
+    path.write_text("ab" * 32)
+    path.chmod(0o644)
+    assert secret(path) == b"\xab" * 32
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_those_who_make_it_at_once_agree(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         assert len(set(threads.map(secret, [tmp_path / "chat.secret"] * 32))) == 1
