@@ -14,8 +14,8 @@ def route(parent: FastAPI, app: App) -> None:
     async def state(request: Request, chat: str | None = None, key: str = "") -> dict[str, object]:
         """Of the conversation `chat` ("": an empty new one), or of the one that the owner was in last.
 
-        `chat`: its id, "" when there is none. `run`: its last one's id; `length`: characters of its
-        answer so far. `chats` moves when the owner's list is another one. `trouble`: a sentence while
+        `chat`, `title`: its id and title, "" when there is none. `run`: its last one's id; `length`:
+        characters of its answer so far. `chats` moves when the owner's list is another one. `trouble`: a sentence while
         something could not be saved. `arrived`: what was sent with `key` began a run.
         """
         owner = app.owners.of(request.cookies)
@@ -26,6 +26,7 @@ def route(parent: FastAPI, app: App) -> None:
         last = shown.last if shown is not None else None
         return {
             "chat": shown.id if shown is not None and last is not None else "",
+            "title": shown.title if shown is not None and last is not None else "",
             "run": last.run if last else "",
             "running": last is not None and last.transcript.ended is None,
             "length": last.transcript.length if last else 0,

@@ -62,6 +62,15 @@ def test_the_list_shows_a_chat_after_its_first_question(open_page: Opener, demo:
     expect(screen.page.locator("#chats h3:visible")).to_have_text(["Today"])
 
 
+def test_the_window_has_the_name_of_its_chat(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    expect(screen.page).to_have_title("Runnel")
+    screen.ask("What is a stream?").over(1)
+    expect(screen.page).to_have_title("What is a stream? · Runnel")
+    screen.new_chat()
+    expect(screen.page).to_have_title("Runnel")
+
+
 def test_another_chat_and_back(open_page: Opener, demo: str) -> None:
     screen = ask_all(open_page(demo), "the first one", "the second one")
     rows = chats(screen)

@@ -92,7 +92,7 @@ async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -
     assert state == {
         **{"chat": chat.id, "run": run.id, "running": False, "length": run.transcript.length},
         **{"models": site.app.catalogue.version_of(owner), "chats": site.app.store.version_of(owner)},
-        **{"saved": True, "trouble": "", "arrived": False},
+        **{"title": "hello", "saved": True, "trouble": "", "arrived": False},
     }
     named = (await site.client.get("/state", params={"chat": chat.id, "key": "k"})).json()
     assert named == {**state, "arrived": True}

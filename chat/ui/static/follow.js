@@ -9,7 +9,7 @@
   const PERIOD = 3000, SOON = 600, FIRST = 150, LONGEST = 3000; // milliseconds
   const AWAY = "Offline: the server cannot be reached. Trying again; what you type stays here.";
   const OUT = "You are not signed in any more. Load the page again to sign in; what you type stays here.";
-  let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "", out = false;
+  let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "", name = "", out = false, looking = false;
 
   const run = (mark) => runnel.named(mark, "run");
   const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
@@ -42,6 +42,9 @@
     if (chats !== null && state.chats !== chats) say("runnel-chats");
     chats = state.chats;
     trouble = state.trouble;
+    name ||= document.title; // empty until Gradio has begun
+    const title = state.title ? `${state.title} · ${name}` : name;
+    if (name && chat === runnel.chat && document.title !== title) document.title = title;
     if (chat !== runnel.chat || (chat && !state.chat)) return; // another one by now; or it was deleted
 
     const mark = runnel.marks().pop();
@@ -58,14 +61,17 @@
   }
 
   async function again() {
+    if (looking) return; // two at once would agree with one another
     clearTimeout(timer);
     if (document.hidden) return;
+    looking = true;
     try {
       await look();
     } catch {
       missed = 0;
       failed += 1;
     }
+    looking = false;
     const away = failed > 1 || out;
     document.documentElement.classList.toggle("away", away);
     say("runnel-stand", { text: out ? OUT : away ? AWAY : trouble });
