@@ -36,6 +36,16 @@ def bring(screen: Screen, key: str) -> None:
     expect(field).to_have_value("")
 
 
+def test_of_the_only_vendor_another_key_can_be_brought(open_page: Opener, public: str) -> None:
+    screen = open_page(public)
+    only = {"name": "openai", "title": "OpenAI", "own": True, "works": True, "models": 1}
+    screen.page.route("**/keys", lambda route: route.fulfill(json={"vendors": [only]}))
+    screen.page.reload()
+    screen.page.locator(".keys summary").click()
+    expect(screen.page.get_by_label("Paste a key for OpenAI")).to_be_visible()
+    expect(screen.page.get_by_label("Vendor")).to_have_value("openai")
+
+
 def test_a_visitor_asks_with_a_key_of_their_own(
     open_page: Opener, public: str, upstream: Upstream, watch: Watch
 ) -> None:

@@ -63,7 +63,7 @@ const draw = () => {
   say(whose, own.map((each) => each.title).join(", "));
   const chosen = vendor.value;
   vendor.replaceChildren(...vendors.map(({ name, title }) => new Option(title, name)));
-  vendor.value = vendors.some(({ name }) => name === chosen) ? chosen : (vendors.find((each) => !each.own)?.name ?? "");
+  vendor.value = vendors.some(({ name }) => name === chosen) ? chosen : (vendors.find((each) => !each.own) ?? vendors[0])?.name;
   name();
   show(root, vendors.length > 0);
 };
