@@ -303,7 +303,39 @@ def test_an_answer_that_leaves_none_open_stands_as_it_is(code: str) -> None:
 
 def test_a_question_ends_where_it_ends() -> None:
     text = markdown(chat(exchange("```\n# big\n\n<!-- \n", TextDelta("after"), TurnFinished("end"))))
-    assert "\n> ```\n> # big\n>\n> <!--\n\nafter\n" in text
+    assert "\n> ```\n> # big\n>\n> &lt;!--\n\nafter\n" in text
+
+
+@pytest.mark.parametrize(
+    "html", ["<!--", "<details>", "</details>", "<?x", "<![CDATA[", "a\n<pre x=1>", "<B"]
+)
+@pytest.mark.parametrize(
+    "where", ["{}", "one `\n\n{} `\n", "- a\n  {}", "\\\\{}", "```\n{}\n```\n{}", "> {}"]
+)
+def test_no_html_of_an_answer_takes_what_follows(html: str, where: str) -> None:
+    said = where.replace("{}", html)
+    text = markdown(chat(exchange("go", TextDelta(said), TurnFinished("end"))))
+    assert html not in outside(text)
+    assert html.replace("<", "&lt;") in outside(text)
+    assert (said.count(html) == 2) == (f"```\n{html}\n```\n" in text)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "a < b, 1 <2, a<- b",
+        "Write `<!--` or ``<a`b>``",
+        "a<br>b, x<sup>2</sup>, press <kbd>Esc</kbd>",
+        "See <https://example.org/a?b=c>, <mailto:a@example.org>",
+        r"\<details> is text already",
+        "1. Code:\n\n   ```html\n   <div>\n   ```\n\n2. End",
+        "- ~~~\n  <!--\n  ~~~",
+        "> ```\n> <div>\n> ```",
+    ],
+)
+def test_what_is_no_html_or_is_code_stands_as_it_is(said: str) -> None:
+    text = markdown(chat(exchange("go", TextDelta(said), TurnFinished("end"))))
+    assert f"> go\n\n{said}\n\n*demo:tour" in text
 
 
 HOSTILE = "# <b>T</b> `x` [a](javascript:1) \n *b* $x$ & co"
