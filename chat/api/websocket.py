@@ -53,10 +53,10 @@ class Line:
         await line.accept(headers=list(cookie.items()))
         try:
             reading = await self._asked(line, caller)
-            await line.send_text(
-                dumps({"type": "opened", "run": reading.run.id, "conversation": reading.conversation.id})
-            )
-            await _talk(line, reading)
+            run, chat = reading.run, reading.conversation
+            with run.reading():  # from the first word on: its reader may be gone by then
+                await line.send_text(dumps({"type": "opened", "run": run.id, "conversation": chat.id}))
+                await _talk(line, reading)
             await line.close(OVER)
         except Refusal as refusal:
             with suppress(WebSocketDisconnect):
@@ -83,15 +83,14 @@ class Line:
 
 async def _talk(line: WebSocket, reading: Reading) -> None:
     """Tells all that happens while it listens for a stop. Raises `WebSocketDisconnect`."""
-    with reading.run.reading():
-        telling = asyncio.create_task(_tell(line, reading.run, reading.after))
-        listening = asyncio.create_task(_listen(line, reading.run))
-        try:
-            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (telling, listening):
-                task.cancel()
-            await asyncio.gather(telling, listening, return_exceptions=True)
+    telling = asyncio.create_task(_tell(line, reading.run, reading.after))
+    listening = asyncio.create_task(_listen(line, reading.run))
+    try:
+        await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (telling, listening):
+            task.cancel()
+        await asyncio.gather(telling, listening, return_exceptions=True)
     for task in (telling, listening):
         if not task.cancelled():
             task.result()

@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from fastapi import WebSocket
 
+from chat.api.websocket import Line
 from chat.errors import CutOff
 from chat.events import ReplyFinished, TextDelta, ThinkingDelta
 from tests.api import sse_reader
@@ -91,6 +93,26 @@ async def test_unless_the_settings_say_so() -> None:
         async with asyncio.timeout(10):
             while not site.vendor.closed:
                 await asyncio.sleep(0.01)
+
+
+async def test_who_asks_and_is_gone_before_the_first_word_has_left() -> None:
+    async with served([HANG], environ={"CHAT_WHEN_LEFT": "stop"}) as site:
+        coming = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": json.dumps(ASK)}]
+
+        async def receive() -> Any:
+            return coming.pop(0)
+
+        async def send(message: Any) -> None:
+            if message["type"] == "websocket.send":
+                raise OSError
+
+        cookie = [(b"cookie", site.cookie()["Cookie"].encode())]
+        scope = {"type": "websocket", "path": "/chat/ws", "headers": cookie, "query_string": b""}
+        await Line(site.app).serve(WebSocket(scope, receive, send))
+        [run] = site.app.runs._runs.values()
+        async with asyncio.timeout(5):
+            await run.finished()
+        assert run.state == "stopped"
 
 
 @pytest.mark.parametrize(
