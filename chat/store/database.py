@@ -146,7 +146,7 @@ class Database:
 
         SQLite would go on writing into a file that has no name any more.
         """
-        if not self.ready or self._file is None or self._is_there(self._file):
+        if not self.ready or self._file is None or await asyncio.to_thread(self._is_there, self._file):
             return False
         self.ready = False
         await self.aclose()

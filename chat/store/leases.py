@@ -6,13 +6,14 @@ machine the lock decides, at once; process numbers decide nothing, containers us
 another machine, or without locks, a lease is dead when its heart has not beaten for `PATIENCE`.
 """
 
+import asyncio
 import contextlib
 import glob
 import os
 import platform
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,13 @@ class Lease:
         path = self._file(self.id)
         with contextlib.suppress(OSError):
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            # Somebody who tidies up may have come between: then it is not this file that is locked.
-            if _lock(file) and path.exists() and os.path.samestat(os.fstat(file), path.stat()):
-                self._lock = file
-            else:
-                os.close(file)
+            try:
+                # Somebody who tidies up may have come between: then it is not this file that is locked.
+                if _lock(file) and os.path.samestat(os.fstat(file), path.stat()):
+                    self._lock = file
+            finally:
+                if self._lock is None:
+                    os.close(file)
 
     async def beat(self, connection: AsyncConnection) -> None:
         row = {"machine": self._machine, "locked": int(self._lock is not None), "heartbeat": time.time()}
@@ -91,31 +94,47 @@ class Lease:
         )
         if among is not None:
             statement = statement.where(runs.c.lease.in_(among))
-        return [row.lease for row in await connection.execute(statement) if not self._alive(row)]
+        return await self._dead_of((await connection.execute(statement)).all())
 
     async def bury(self, connection: AsyncConnection, dead: Collection[str]) -> None:
         """Takes away what is left of `dead` leases."""
         await connection.execute(delete(leases).where(leases.c.id.in_(dead)))
-        if self._database is not None:
-            for id in dead:
-                with contextlib.suppress(OSError):
-                    self._file(id).unlink()
+        if self._database is not None and dead:
+            await asyncio.to_thread(self._unlink, dead)
 
     async def tidy(self, connection: AsyncConnection) -> None:
         """Takes away the leases of the dead, and files that belong to no lease. Their runs are over."""
         columns = leases.c.id.label("lease"), leases.c.machine, leases.c.locked, leases.c.heartbeat
         rows = (await connection.execute(select(*columns).where(leases.c.id != self.id))).all()
-        await self.bury(connection, [row.lease for row in rows if not self._alive(row)])
-        if self._database is None:
-            return
-        known = {self._file(row.lease) for row in rows}
-        for path in self._database.parent.glob(f"{glob.escape(self._database.name)}-*.lease"):
+        await self.bury(connection, await self._dead_of(rows))
+        if self._database is not None:
+            await asyncio.to_thread(self._sweep, self._database, {row.lease for row in rows})
+
+    # -- in a thread: a disk may hang, and streams go on -----------------------------------------
+
+    async def _dead_of(self, rows: Sequence[Any]) -> list[str]:
+        if not rows:
+            return []
+        alive = await asyncio.to_thread(lambda: [self._alive(row) for row in rows])
+        return [row.lease for row, lives in zip(rows, alive, strict=True) if not lives]
+
+    def _unlink(self, ids: Collection[str]) -> None:
+        for id in ids:
             with contextlib.suppress(OSError):
-                if path not in known and path != self._file(self.id):
+                self._file(id).unlink()
+
+    def _sweep(self, database: Path, known: Collection[str]) -> None:
+        """Takes away files that belong to nobody."""
+        ours = {self._file(id) for id in (self.id, *known)}
+        for path in database.parent.glob(f"{glob.escape(database.name)}-*.lease"):
+            with contextlib.suppress(OSError):
+                if path not in ours:
                     file = os.open(path, os.O_RDWR)
-                    if _lock(file):
-                        path.unlink()
-                    os.close(file)
+                    try:
+                        if _lock(file):
+                            path.unlink()
+                    finally:
+                        os.close(file)
 
     def _alive(self, row: Any) -> bool:
         if row.machine is None:

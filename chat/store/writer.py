@@ -226,7 +226,7 @@ class Writer:
         if self._closing and not self._pending.running:
             await self._lease.end(connection)
         elif born or self._beat_is_due():
-            self._lease.take()
+            await asyncio.to_thread(self._lease.take)
             await self._lease.beat(connection)
             for op in self.beats:
                 await op(connection)
