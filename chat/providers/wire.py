@@ -16,6 +16,7 @@ from chat.errors import Empty, Fault, Malformed, TooLarge
 from chat.providers import faults
 from chat.providers.faults import Call
 from chat.sse import Comment, Decoder
+from chat.unicode import whole_all
 
 if TYPE_CHECKING:
     import httpx2
@@ -219,15 +220,4 @@ def _parsed(text: str) -> Any:
     value, end = _raw_decode(text) if text[:1] == "{" else (None, 0)
     if end != len(text) or not end:
         value = json.loads(text)
-    return _without_halves(value) if "\\ud" in text or "\\uD" in text else value
-
-
-def _without_halves(value: Any) -> Any:
-    match value:
-        case str() if not value.isascii():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case dict():
-            return {_without_halves(k): _without_halves(v) for k, v in value.items()}
-        case list():
-            return [_without_halves(v) for v in value]
-    return value
+    return whole_all(value) if "\\ud" in text or "\\uD" in text else value

@@ -24,7 +24,7 @@ from chat.events import Citation
 from chat.extract import NOTHING, find_json
 from chat.transcript import Call, Phase, Step, Thought, Transcript
 from chat.ui import brief, words
-from chat.ui.unicode import clean_all
+from chat.unicode import whole_all
 
 EMPTY: dict[str, Any] = {}
 """The value before the first question."""
@@ -111,7 +111,7 @@ def view(
         "request": _request(transcript),
         "earlier": earlier,
     }
-    return clean_all(value)
+    return whole_all(value)
 
 
 # -- what happened, in order ----------------------------------------------------------------

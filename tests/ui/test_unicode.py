@@ -1,7 +1,6 @@
 """Given text that is no Unicode, the page gets what it can be sent."""
 
 import orjson
-import pytest
 
 from chat.conversations import Exchange
 from chat.events import (
@@ -20,19 +19,8 @@ from chat.events import (
 from chat.transcript import Transcript
 from chat.ui import activity
 from chat.ui.bubbles import Bubble
-from chat.ui.unicode import clean_all
-from chat.unicode import whole
 
 HALF = "\ud83d"
-
-
-@pytest.mark.parametrize(
-    ("said", "shown"),
-    [("plain", "plain"), ("é😀", "é😀"), (f"a{HALF}b", "a\ufffdb"), (HALF, "\ufffd"), ("\ud83d\ude00", "😀")],
-)
-def test_halves(said: str, shown: str) -> None:
-    assert whole(said) == shown
-    assert clean_all({"a": [said, (said, 1)]}) == {"a": [shown, [shown, 1]]}
 
 
 def told(*events: Event) -> Exchange:
