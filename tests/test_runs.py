@@ -15,9 +15,10 @@ from chat.events import Entry, Event, TextDelta, TurnFailed, TurnFinished, TurnS
 from chat.limits import Limits
 from chat.messages import Options, Turn, User
 from chat.owners import LOCAL
-from chat.runs import Run, Runs
+from chat.runs import LONGEST, LONGEST_NAME, Run, Runs
 from chat.settings import Settings
 from chat.slots import Slots
+from tests.waiting import until
 
 Answer = Callable[[Turn], AsyncGenerator[Event, None]]
 
@@ -358,6 +359,29 @@ async def test_an_empty_question_is_refused(question: str) -> None:
     assert conversation.exchanges == []
 
 
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        ("x" * (LONGEST + 1), Options()),
+        ("Short?", Options(system="x" * (LONGEST + 1))),
+        ("Short?", Options(model="x" * (LONGEST_NAME + 1))),
+        ("Short?", Options(effort="x" * (LONGEST_NAME + 1))),
+    ],
+)
+async def test_what_is_too_long_is_refused_by_whichever_door_it_comes(
+    question: str, options: Options
+) -> None:
+    runs, conversation = Runs(Teller().answer), Conversation("me")
+    with pytest.raises(BadRequest, match="shorten it"):
+        await runs.ask(conversation, question, options)
+    with pytest.raises(BadRequest, match="shorten it"):
+        await runs.ask(Conversation(LOCAL), question, options, address="127.0.0.1")
+    await runs.ask(Conversation(LOCAL), question, options)  # at the terminal
+    await runs.ask(conversation, "x" * LONGEST, Options(model="x" * LONGEST_NAME))
+    assert len(runs) == 2
+    await runs.aclose()
+
+
 async def test_a_second_question_waits_for_the_first_answer() -> None:
     runs, conversation = Runs(Teller().answer), Conversation("me")
     await runs.ask(conversation, "One?", Options())
@@ -413,9 +437,3 @@ async def test_many_strangers_of_one_address_leave_room_for_others() -> None:
     begun = [any(isinstance(entry.event, TurnStarted) for entry in run.entries) for run in (*crowd, other)]
     assert begun == [True] * 2 + [False] * 7 + [True]
     await runs.aclose()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0)

@@ -27,6 +27,7 @@ from chat.store import open_store
 from tests.slow.served import Served, served
 from tests.slow.visitor import Visitor, visitors
 from tests.upstream import Upstream
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sdks")]
 
@@ -119,12 +120,6 @@ async def ask(app: App, number: int) -> Run:
     return await app.runs.ask(conversation, f"{QUESTION}@{number}", Options(model="up:asked"))
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not true():
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.parametrize("trouble", ["locked", "full", "read_only"])
 async def test_answers_go_on_while_nothing_can_be_saved(
     trouble: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,18 +129,18 @@ async def test_answers_go_on_while_nothing_can_be_saved(
     environ = {"CHAT_ENDPOINTS": f"up={upstream.url}/v1", "CHAT_MODEL": "up:asked", "CHAT_LOCAL": "0"}
     async with open_app(replace(Settings.read(environ), database=database)) as app:
         runs = [await ask(app, number) for number in range(BEFORE)]
-        await until(lambda: all(run.transcript.text for run in runs))
+        await until(lambda: all(run.transcript.text for run in runs), PATIENCE)
         assert app.store.trouble == ""
         async with getattr(disk, trouble)():
             began = time.monotonic()
-            await until(lambda: bool(app.store.trouble))
+            await until(lambda: bool(app.store.trouble), PATIENCE)
             said, noticed = app.store.trouble, time.monotonic() - began
             asked = time.monotonic()
             runs += [await ask(app, BEFORE + number) for number in range(DURING)]
             await asyncio.gather(*(asyncio.wait_for(run.finished(), PATIENCE) for run in runs))
             assert app.store.trouble
         recovering = time.monotonic()
-        await until(lambda: not app.store.trouble)
+        await until(lambda: not app.store.trouble, PATIENCE)
         assert await app.store.saved(PATIENCE)
         recovered = time.monotonic() - recovering
         assert app.store.trouble == ""

@@ -1,9 +1,7 @@
 """Chats that share a beginning, and answers that share a question."""
 
-import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from chat.conversations import Conversation, Link
 from chat.store import Store, open_store, purging
 from chat.store.purging import purge
 from chat.store.reading import DELETED
+from tests.waiting import until
 
 from .told import Told, ask, texts
 
@@ -173,12 +172,6 @@ async def test_many_are_purged_a_few_at_a_time(path: Path, monkeypatch: pytest.M
     async with open_store(path):
         assert count(path, "conversations") == purging.AT_ONCE + 1
         await until(lambda: rows(path) == {})
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def test_one_that_is_being_answered_is_not_purged(store: Store, path: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.store import Store, open_store
+from tests.waiting import until
 
 from .told import ask, texts
 
@@ -33,12 +33,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def test_those_who_begin_at_once_share_one_database(path: Path) -> None:
