@@ -57,8 +57,7 @@ async def serve(settings: Settings, bound: socket | None = None) -> None:
                 parent.add_middleware(
                     Door, settings=settings, owners=app.owners, logins=Logins(settings.users, app.owners)
                 )
-            local = settings.loopback and not (settings.public or settings.proxies)
-            parent.add_middleware(Gate, local=local, hosts=settings.hosts)
+            parent.add_middleware(Gate, local=settings.named_locally, hosts=settings.hosts)
             parent.add_middleware(SafetyHeaders, framed=framed)
             parent.add_middleware(Proxies, named=settings.proxies, space=settings.space)
             await Server(parent, app, listening).serve()

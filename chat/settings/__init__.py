@@ -196,6 +196,12 @@ class Settings:
         return self.loopback and not ways
 
     @property
+    def named_locally(self) -> bool:
+        """Whether the page goes by this machine's own names and those of `hosts`: no proxy passes others on.
+        Unlike `alone`, also with a login or on a Space."""
+        return self.loopback and not (self.public or self.proxies)
+
+    @property
     def questions(self) -> str:
         """`rate` as it holds; "" for any number. Without one set it holds where others can come."""
         rate = self.rate or ("0" if self.alone else "60/minute")

@@ -15,8 +15,8 @@ def route(parent: FastAPI, app: App) -> None:
         """Of the conversation `chat` ("": an empty new one), or of the one that the owner was in last.
 
         `chat`, `title`: its id and title, "" when there is none. `run`: its last one's id; `length`:
-        characters of its answer so far. `chats` moves when the owner's list is another one. `trouble`: a sentence while
-        something could not be saved. `arrived`: what was sent with `key` began a run.
+        characters of its answer so far. `chats` moves when the owner's list is another one. `trouble`: a
+        sentence while something could not be saved. `arrived`: what was sent with `key` began a run.
         """
         owner = app.owners.of(request.cookies)
         app.wallet.heard(owner)
