@@ -18,8 +18,8 @@
     │   └── TooLong                      … the conversation: the model takes a shorter one
     ├── Empty             empty          an answer without anything
     ├── TooManyRounds     too_many_rounds   the model asked for tools again and again
-    ├── Stopped           stopped        a person said stop
     ├── Shutdown          shutdown       this program is ending
+    ├── (what a person stops)  stopped   no exception: `chat.run` says it
     └── (any other exception)  bug       logged with its traceback, shown as a neutral sentence
 
 Exceptions travel between layers; the engine turns the last one into `TurnFailed(failure)`.
@@ -160,10 +160,6 @@ class Empty(Fault):
 
 class TooManyRounds(Fault):
     kind = "too_many_rounds"
-
-
-class Stopped(Fault):
-    kind = "stopped"
 
 
 class Shutdown(Fault):

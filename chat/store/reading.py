@@ -61,16 +61,15 @@ class Loaded:
 class Head:
     """The little that tells whether memory is still right."""
 
-    owner: str
     deleted: bool
     seen: Seen
 
 
 async def head(connection: AsyncConnection, id: str) -> Head | None:
     table = conversations.c
-    columns = table.owner, table.deleted, table.revision, table.leaf
+    columns = table.deleted, table.revision, table.leaf
     row = (await connection.execute(select(*columns).where(table.id == id))).first()
-    return None if row is None else Head(row.owner, row.deleted is not None, Seen(row.revision, row.leaf))
+    return None if row is None else Head(row.deleted is not None, Seen(row.revision, row.leaf))
 
 
 async def load(connection: AsyncConnection, id: str, full: int = FULL) -> Loaded | None:

@@ -55,7 +55,6 @@ class Switch:
 
     name: str
     title: str
-    description: str
 
 
 class Tools:
@@ -69,14 +68,7 @@ class Tools:
     @property
     def switches(self) -> tuple[Switch, ...]:
         found = (self._find(name) for name in self.names)
-        return tuple(
-            Switch(
-                each.name,
-                each.name.replace("_", " ").capitalize(),
-                " ".join(each.description.split("\n\n")[0].split()),
-            )
-            for each in found
-        )
+        return tuple(Switch(each.name, each.name.replace("_", " ").capitalize()) for each in found)
 
     def specs(self, names: Iterable[str]) -> tuple[ToolSpec, ...]:
         """What the model is told about the tools `names`. A name that is no tool is left out."""

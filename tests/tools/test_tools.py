@@ -26,7 +26,7 @@ def test_every_tool_has_a_spec_and_a_switch():
     tools = load(Settings())
     assert tools.names == NAMES == tuple(switch.name for switch in tools.switches)
     assert tuple(spec.name for spec in tools.specs(NAMES)) == NAMES
-    assert all(switch.title and switch.description for switch in tools.switches)
+    assert "Search docs" in {switch.title for switch in tools.switches}
     assert [spec.name for spec in tools.specs(["calculate", "gone"])] == ["calculate"]
 
 
