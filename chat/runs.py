@@ -13,6 +13,7 @@ from chat.errors import BadRequest, Failure, Shutdown
 from chat.events import Event, Queued
 from chat.limits import Limits
 from chat.messages import Message, Options, Turn
+from chat.owners import LOCAL
 from chat.run import Run
 from chat.slots import Slots, Ticket
 from chat.store import Store
@@ -24,6 +25,10 @@ KEPT = 60.0
 
 SAVING = 0.5
 """Seconds that a question may take to be saved before a provider is asked all the same."""
+
+LONGEST, LONGEST_NAME = 100_000, 200
+"""Characters of a question, or of a system prompt: some 25,000 tokens. Of a model's name, or of its effort's.
+Whoever asks at this machine's terminal may have them longer."""
 
 SHUTDOWN = Failure("shutdown", "Interrupted: Runnel was shut down while this was being written.")
 
@@ -117,6 +122,8 @@ class Runs:
             if (run := self.get(known)) is not None:
                 return run
             raise BadRequest("This question was sent already, and answered.")
+        if address or conversation.owner != LOCAL:
+            _fits("" if again or continues else question, options)
         last = conversation.last
         if key and last is not None and last.key == key and (run := self.get(last.run)) is not None:
             return run  # the same sending twice at once
@@ -183,3 +190,15 @@ class Runs:
         if old := self._expiring.pop(run.id, None):
             old.cancel()
         self._expiring[run.id] = asyncio.get_running_loop().call_later(self._kept, drop)
+
+
+def _fits(question: str, options: Options) -> None:
+    """Raises `BadRequest` for what is too long: every visitor's questions cost money."""
+    for what, text, most in (
+        ("Your question", question, LONGEST),
+        ("The system prompt", options.system or "", LONGEST),
+        ("The model's name", options.model or "", LONGEST_NAME),
+        ("The name of the effort", options.effort or "", LONGEST_NAME),
+    ):
+        if len(text) > most:
+            raise BadRequest(f"{what} has {len(text):,} characters, and {most:,} fit: shorten it.")

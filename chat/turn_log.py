@@ -9,13 +9,16 @@ from itertools import pairwise
 
 from chat.transcript import Transcript
 
+LONGEST = 200
+"""Characters of a name, which may be what somebody sent, or a model made up."""
+
 
 def line(run: str, transcript: Transcript, times: Sequence[float], question: str | None) -> str:
     """`times` are those of the events, in seconds. With a `question`, the texts are in it."""
     failure, usage = transcript.failure, transcript.usage
     figures = {
         "run": run,
-        "model": transcript.model,
+        "model": transcript.model[:LONGEST],
         "outcome": transcript.state,
         "kind": failure.kind if failure else None,
         "stop": transcript.stop,
@@ -25,7 +28,7 @@ def line(run: str, transcript: Transcript, times: Sequence[float], question: str
         "characters": transcript.length,
         "input": usage.input,
         "output": usage.output,
-        "tools": [call.name for call in transcript.calls],
+        "tools": [call.name[:LONGEST] for call in transcript.calls],
     }
     if question is not None:
         figures |= {"question": question, "answer": transcript.text}

@@ -72,7 +72,7 @@ TABLE: dict[str, set[str]] = {
     "chat.run": {"chat.entries", "chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
         *("chat.run", "chat.slots", "chat.limits", "chat.settings", "chat.store", "chat.conversations"),
-        *VALUES,
+        *("chat.owners", *VALUES),
     },
     "chat.build": {
         *("chat.engine", "chat.runs", "chat.slots", "chat.limits", "chat.store", "chat.pacing"),

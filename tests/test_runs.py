@@ -256,6 +256,17 @@ async def test_one_line_a_turn_without_its_text(caplog: pytest.LogCaptureFixture
     assert "secret" not in record.getMessage()
 
 
+async def test_a_long_name_is_cut_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chat.turns")
+    teller = Teller()
+    run = Runs(teller.answer).start(Turn("?"))
+    teller.say(TurnStarted("\x1b[31m" + "x" * 900_000, {}), DONE)
+    await run.finished()
+    (record,) = caplog.records
+    assert len(record.getMessage()) < 1000
+    assert "\x1b" not in record.getMessage()
+
+
 async def test_the_text_is_logged_when_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "chat.turns")
     teller = Teller()

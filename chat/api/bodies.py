@@ -9,9 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from chat.messages import Assistant, Message, Options, Text, User
-
-LONGEST = 100_000
-"""Characters of a message: some 25,000 tokens."""
+from chat.runs import LONGEST, LONGEST_NAME
 
 LONGEST_ADDRESSED = 5_000
 """Characters of one that stands in the address. Encoded it has up to twelve times as many, and the server
@@ -21,7 +19,7 @@ DEEPEST = 500
 """Messages of a history."""
 
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Key = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """Without control characters: not every database tells NUL from what stands for it."""
 

@@ -121,6 +121,18 @@ async def test_another_browser_sees_nothing_of_it(page: Chat, handlers: Handlers
     assert (await act(page, "arrive", OTHER))[-1][0] == []
 
 
+async def test_a_question_that_is_too_long_is_given_back(page: Chat, app: App) -> None:
+    [screen] = await ask(page, "x" * 950_000)
+    assert "950,000 characters" in text(screen)
+    assert 'remark"' in text(screen)  # by this the page's script knows
+    assert "xxx" not in text(screen)
+    [screen] = await ask(page, "hello", system="x" * 900_000)
+    assert "system prompt" in text(screen)
+    [screen] = await ask(page, "hello", model="x" * 900_000)
+    assert "name" in text(screen)
+    assert len(app.runs) == 0
+
+
 async def test_one_tab_too_many_shows_what_there_is_and_the_others_go_on(page: Chat, app: App) -> None:
     handlers = page.handlers
     async with (
