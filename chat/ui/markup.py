@@ -39,7 +39,12 @@ _MAY_BE_TAG = re.compile(
     r"<(?:/?[a-z]{0,8} ?/?|[a-z]{4,6}:/{0,2}|(?:https?://|mailto:)[^\s<>]*)", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"\]\([^)]*$")
-_FORMULAS = ("$$", "\\(", "\\[")
+_FORMULAS = re.compile(r"\$\$|\\[(\[]")
+_NO_FORMULA = {"$$": re.compile("`{3}|~{3}"), "\\[": re.compile(r"`{3}|~{3}|\$\$")}
+_NO_FORMULA["\\("] = re.compile(r"`{3}|~{3}|\$\$|\\\[")
+"""Gradio looks for all formulas of one kind, then for the next: what another reading would begin within."""
+_ALIVE = re.compile(r"<(?=[a-z/!?])|!(?=\[)", re.IGNORECASE)
+_DELIMITER = re.compile(r"\\[()\[\]]")
 _PROSE = re.compile(r"(?<![\\{a-z])[a-z]{2,}[.,;:]? +[a-z]{2,}(?![a-z}])", re.IGNORECASE)
 
 _Step = tuple[int, str] | None
@@ -50,12 +55,14 @@ class Markup:
     """`feed` it pieces; read `text`. With `last`, nothing is held back any more."""
 
     __slots__ = (
+        "_before",
         "_doubt",
         "_fence",
         "_indent",
         "_inside",
         "_kept",
         "_line",
+        "_maths",
         "_missing",
         "_rest",
         "_said",
@@ -84,7 +91,12 @@ class Markup:
         self._unsure = False
         """Until the next blank line: the browser may see other code than we do. Then none is left alone."""
         self._doubt = False
-        """The same, to the end of the text: after a fence that the browser may end elsewhere."""
+        """The same, to the end of the text: after a fence that the browser may end elsewhere, or a sign that
+        may begin a formula there (it takes these out before it looks for anything else)."""
+        self._maths = False
+        """What was just said is a formula."""
+        self._before = ""
+        """The last sign that was said."""
         self._missing: dict[str, int] = {}
 
     def feed(self, piece: str, *, last: bool = False) -> None:
@@ -98,6 +110,9 @@ class Markup:
                 break
             i, said = step
             out.append(said)
+            self._doubt |= not self._maths and _FORMULAS.search(self._before + said) is not None
+            self._before = "" if self._maths else said[-1:] or self._before
+            self._maths = False
             if not fenced:
                 self._said = (self._said + said).rpartition("\n")[2][-LONGEST_INLINE:]
                 self._inside = (self._inside + said)[-LONGEST_HOLD:] if self._ticks else ""
@@ -127,12 +142,10 @@ class Markup:
         if end:
             line = self._line.rstrip("\n")
             bare = line.strip(" \t>")
-            # Gradio takes formulas out before it looks for fences, and one could begin in here.
-            self._unsure |= any(sign in line for sign in _FORMULAS)
             if bare.startswith(self._fence) and not bare.strip("`~"):
                 indent = len(line) - len(line.lstrip(" "))
                 exact = bare == self._fence[0] * len(bare) and line.strip(" ") == bare
-                self._doubt |= self._unsure or not (exact and self._indent <= indent <= 3)
+                self._doubt |= not (exact and self._indent <= indent <= 3)
                 self._fence = ""
             self._line, self._start, self._said = "", True, ""
         return i + len(said), said
@@ -232,8 +245,7 @@ class Markup:
             and (end.end() < len(s) or last)
         ):
             code = self._inside + s[i : end.end()]
-            if "|" not in code:
-                self._unsure |= any(sign in code for sign in _FORMULAS)
+            if "|" not in code and not (_FORMULAS.search(code) and _ALIVE.search(code)):
                 self._ticks = 0
                 return end.end(), s[i : end.end()]
         elif newline < 0 and not last and len(s) - i < LONGEST_HOLD:
@@ -256,11 +268,18 @@ class Markup:
         blank = self._find(s, "\n\n", i)
         end = self._find(s, closing, i + 2, i + LONGEST_HOLD if blank < 0 else blank)
         if end >= 0:
-            fenced = "```" in s[i:end] or "~~~" in s[i:end]
-            return (i + len(opening), instead) if fenced else (end + 2, s[i : end + 2])
+            if end == i + 2 or _NO_FORMULA[opening].search(s, i + 2, end):
+                return i + 2, instead
+            return end + 2, self._said_as_maths(s[i : end + 2])
         if blank < 0 and not last and len(s) - i < LONGEST_HOLD:
             return None
-        return i + len(opening), instead
+        return i + 2, instead
+
+    def _said_as_maths(self, formula: str) -> str:
+        """Where Gradio may see it begin or end elsewhere, a blank, which is nothing in maths, keeps a tag
+        from being one."""
+        self._maths = True
+        return _ALIVE.sub(r"\g<0> ", formula) if self._doubt else formula
 
     def _find(self, s: str, what: str, i: int, limit: int = -1) -> int:
         """`s.find` within what may be held; it does not read again where it has found nothing before."""
@@ -280,7 +299,7 @@ class Markup:
         while end >= 0 and s[end - 1] == "\\":
             end = s.find("$", end + 1, limit if newline < 0 else newline)
         held = s[i + 1 : limit if end < 0 else end]
-        if held[:1].isspace() or "`" in held or _PROSE.search(held):
+        if held[:1].isspace() or "`" in held or _PROSE.search(held) or _DELIMITER.search(held):
             return i + 1, "$"
         if end < 0:
             return (i + 1, "$") if last or newline >= 0 or len(s) >= limit else None
@@ -290,7 +309,7 @@ class Markup:
             return None
         if s[end + 1 : end + 2].isdigit():
             return i + 1, "$"
-        return end + 1, f"\\({held}\\)"
+        return end + 1, self._said_as_maths(f"\\({held}\\)")
 
     def _tag(self, s: str, i: int, last: bool) -> _Step:
         if found := _TAG.match(s, i) or _LINK.match(s, i):

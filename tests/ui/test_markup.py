@@ -164,6 +164,46 @@ def test_no_drawing_is_opened_wherever_the_fence_stands(before: str, fence: str,
     assert set(openings(shown)) <= {"text", "x", "md", ""}
 
 
+LIVE = "<i x='1'>"
+MATHS = [LIVE, "\\]", "\\[", "\\\\", "\\$", "`$$`", "`\\(`", "$x", "<https://e/$$>", "![x](y)", "x"]
+
+
+def as_gradio_reads(shown: str) -> list[str]:
+    """The HTML and the images: it takes formulas out first, one kind after the other (6.31)."""
+    for left, right in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)")):
+        shown = re.sub(rf"{re.escape(left)}[\s\S]+?{re.escape(right)}", "%%%", shown)
+    tokens = MarkdownIt().enable("table").parse(shown)
+    inside = [each for token in tokens for each in (token, *(token.children or ()))]
+    return [
+        each.type if each.type == "image" else each.content
+        for each in inside
+        if each.type in ("html_block", "html_inline", "image")
+    ]
+
+
+@given(st.lists(st.sampled_from([*MATHS, *PIECES]), max_size=14))
+def test_nothing_is_alive_however_gradio_pairs_the_signs_of_formulas(parts: list[str]) -> None:
+    for found in as_gradio_reads(safe("".join(parts))):
+        assert not re.search("<i x|<b o|<div|<p c|<scr|<!--|^image$", found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "\\$$ x $$\n{}\n$$",
+        "$$$$ x $$\n{}\n$$",
+        "\\[ $$ \\] $$\n{}\n$$",
+        "<https://e/$$> $$\n{}\n$$",
+        "a $a\\){}$ b",
+        "a `{} \\\\(` $x$",
+        "`$$`\n\n$$\n{}\n$$",
+        "a `\\(` b\n\n```\n\\)\n```\n\n```\n{}\n```",
+    ],
+)
+def test_no_formula_that_ends_elsewhere_for_gradio_lets_a_tag_live(said: str) -> None:
+    assert not as_gradio_reads(safe(said.format(LIVE)))
+
+
 TABLE = "One:\n\n| a | b |\n|:--|--:|\n| 1 | 2 |\n| 3 | 4 |\n\n| c |\n|---|\n| 5 |\n\nTwo\n- three\n\n---\n"
 
 
