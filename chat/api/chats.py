@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from chat.api.callers import known
+from chat.api.gate import is_json
 from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault
@@ -167,8 +168,7 @@ class _Routes:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    # A form of another site's page can send text/plain, and only that, without asking first.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if not is_json(request.headers.get("content-type", "")):
         raise _Wrong("The body is to be sent as application/json.")
     try:
         body = json.loads(await request.body())

@@ -49,6 +49,7 @@ _TOO_LARGE = "That is more than fits into one question."
 _LONG_HEAD = "The address and the headers of this request are too long."
 _TOO_SLOW = f"The body did not come within {PATIENCE:g} seconds."
 _TWO_LENGTHS = "A body has either a Content-Length or a Transfer-Encoding, not both."
+FORM = "application/x-www-form-urlencoded"
 _NOT_JSON = "Send a body as JSON, with the header Content-Type: application/json."
 
 Refusal = tuple[int, str]
@@ -126,10 +127,9 @@ class Gate:
         if foreign(headers):
             return 403, FOREIGN
         if int(length) or b"transfer-encoding" in headers:
-            # JSON is what a browser sends to another site only after asking; plain text it sends unasked.
-            kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
-            form = "application/x-www-form-urlencoded"  # of `login`, whose page needs no script
-            if kind != "application/json" and not (kind == form and scope["path"] == "/login"):
+            kind = headers.get(b"content-type", "")
+            # The form is that of `login`, whose page needs no script.
+            if not is_json(kind) and not (is_form(kind) and scope["path"] == "/login"):
                 return 415, _NOT_JSON
         return None
 
@@ -180,6 +180,19 @@ def unasked(headers: Mapping[bytes, str]) -> bool:
         return wanted not in ("empty", "websocket")
     accept = headers.get(b"accept", "")  # browsers say the other thing only where nobody listens in
     return "text/html" in accept or accept.startswith("image/")
+
+
+def is_json(content_type: str) -> bool:
+    """What a browser sends to another site only after asking; a form, or plain text, it sends unasked."""
+    return _kind(content_type) == "application/json"
+
+
+def is_form(content_type: str) -> bool:
+    return _kind(content_type) == FORM
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _host(header: str) -> str:

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from chat.api.callers import Refusal
-from chat.api.gate import FOREIGN, foreign
+from chat.api.gate import FOREIGN, foreign, is_json
 from chat.build import App
 from chat.errors import Fault
 from chat.limits import network as network_of
@@ -104,8 +104,7 @@ def _shown(own: Own | None) -> dict[str, Any]:
 
 
 async def _key(request: Request) -> str:
-    # A form of another site's page can send text/plain, and only that, without asking first.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if not is_json(request.headers.get("content-type", "")):
         raise Refusal(415, "The body is to be sent as application/json.", "bad_request")
     try:
         body = json.loads(await request.body())

@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from chat.api.cookie import YEAR, cookies, with_attributes
+from chat.api.gate import is_form
 from chat.errors import RateLimited
 from chat.logins import LASTS, LONGEST_NAME, Logins
 from chat.owners import Owners
 from chat.settings import Settings
 
 PATHS = ("/login", "/logout", "/login/me")
-FORM = "application/x-www-form-urlencoded"
 LONGEST = 20_000
 """Bytes of a form."""
 
@@ -91,8 +91,8 @@ class Login:
         return with_cookie
 
     async def _enter(self, scope: Any, receive: Any, send: Any, address: str) -> None:
-        kinds = [value for name, value in scope["headers"] if name == b"content-type"]
-        if not kinds or kinds[0].partition(b";")[0].strip().lower() != FORM.encode():
+        kinds = [value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"]
+        if not kinds or not is_form(kinds[0]):
             await answer(send, 415, _JSON, _error("A login is sent as a form.", "bad_request"))
             return
         if (fields := await _form(receive)) is None:

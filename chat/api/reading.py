@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from chat.api.callers import Refusal
+from chat.api.gate import is_json
 
 NO_JSON = "The body is to be JSON, and named so: send it with the header «Content-Type: application/json»."
 BROKEN = "The body is not JSON that can be read."
@@ -42,9 +43,8 @@ class Route(APIRoute):
 
 
 async def _json_only(request: Request) -> None:
-    # A form of another site's page can send text/plain without asking first, so this is no formality.
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method == "POST" and kind != "application/json" and await request.body():
+    kind = request.headers.get("content-type", "")
+    if request.method == "POST" and not is_json(kind) and await request.body():
         raise Refusal(415, NO_JSON, "bad_request")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from chat.api import login
+from chat.api import gate
 from chat.api.cookie import cookies
 from chat.api.door import Door
 from chat.api.proxies import Proxies
@@ -106,7 +106,7 @@ class Place:
         """The login page's form, sent."""
         fields = {"name": name, "password": password, "next": more.pop("onward", "")}
         return await self(
-            "/login", "POST", {"content-type": login.FORM}, body=urlencode(fields).encode(), **more
+            "/login", "POST", {"content-type": gate.FORM}, body=urlencode(fields).encode(), **more
         )
 
 

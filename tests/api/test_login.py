@@ -8,7 +8,7 @@ from urllib.parse import quote
 import gradio
 import pytest
 
-from chat.api import login
+from chat.api import gate, login
 from chat.guesses import HERE
 from chat.logins import Logins
 from chat.owners import COOKIE, person
@@ -157,13 +157,13 @@ async def test_one_goes_on_to_an_address_of_ours(onward: str, where: str) -> Non
     [
         (b"name=ada&password=correct+horse", "application/json", 415),
         (b"name=ada&password=correct+horse", "text/plain", 415),
-        (b"", login.FORM, 401),
-        (b"&&&==", login.FORM, 401),
-        (b"name=ada", login.FORM, 401),
-        (b"name=%ff%00&password=%ff", login.FORM, 401),
-        (b"a=1&" * 50, login.FORM, 413),
-        (b"name=" + b"x" * login.LONGEST, login.FORM, 413),
-        (b"name=eva&name=ada&password=correct+horse", login.FORM + "; charset=utf-8", 303),
+        (b"", gate.FORM, 401),
+        (b"&&&==", gate.FORM, 401),
+        (b"name=ada", gate.FORM, 401),
+        (b"name=%ff%00&password=%ff", gate.FORM, 401),
+        (b"a=1&" * 50, gate.FORM, 413),
+        (b"name=" + b"x" * login.LONGEST, gate.FORM, 413),
+        (b"name=eva&name=ada&password=correct+horse", gate.FORM + "; charset=utf-8", 303),
     ],
 )
 async def test_a_form_that_is_none(body: bytes, media: str, status: int) -> None:
