@@ -1,10 +1,12 @@
 // What can be done with an answer and a question: the small buttons that `fates` and `bubbles` put below
 // them, and the links to other chats. One listener for all; a button says by its classes what it does and
-// to which run. Nothing here is at work while an answer is drawn.
+// to which run. Only those of our own lines count, each of which is a block by itself: what a model's words
+// came to be, deeper in an answer, does nothing. Nothing here is at work while an answer is drawn.
 (() => {
   const { named } = runnel;
   const find = (selector) => document.querySelector(selector);
   const box = () => find("#question textarea");
+  const OWN = "#chat .prose > :is(.fate, .seam, .asking, .above)";
 
   const say = (text) => dispatchEvent(new CustomEvent("runnel-say", { detail: { text } }));
 
@@ -96,7 +98,7 @@
   };
 
   addEventListener("click", (event) => {
-    const button = event.target.closest?.("#chat :is(.act, .link)");
+    const button = event.target.closest?.(`${OWN} :is(.act, .link)`);
     if (!button) return;
     event.preventDefault();
     const run = named(button, "of");
@@ -123,9 +125,9 @@
   // What Gradio's sanitizer would have taken from the markup, said when it is wanted: whether a thumb is
   // pressed, and of another model than the one that answered, which.
   const name = (event) => {
-    const thumb = event.target.closest?.("#chat :is(.up, .down)");
+    const thumb = event.target.closest?.(`${OWN} :is(.up, .down)`);
     if (thumb) press(thumb.closest(".actions"));
-    const button = event.target.closest?.("#chat .act.again");
+    const button = event.target.closest?.(`${OWN} .act.again`);
     if (!button) return;
     const chosen = find("#model input")?.value ?? "";
     const model = button.closest(".fate").querySelector(".footer span")?.textContent ?? "";

@@ -4,7 +4,7 @@
 // run?} says that it is shown.
 const runnel = (() => {
   const find = (selector) => document.querySelector(selector);
-  const marks = () => [...document.querySelectorAll("#chat [class*='run-']")];
+  const marks = () => [...document.querySelectorAll("#chat .prose > :is(.now, .fate, .seam)[class*='run-']")];
   const named = (node, what) => node?.className.match(new RegExp(`\\b${what}-(\\S+)`))?.[1] ?? "";
   const latest = () => named(marks().pop(), "run");
   const addressed = () => new URL(location).searchParams.get("chat") ?? "";
