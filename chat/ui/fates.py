@@ -6,6 +6,7 @@ and static/actions.js listens to them all at once. `bubbles` puts the line below
 """
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
@@ -152,10 +153,15 @@ def _link(title: str, url: str) -> str:
     except ValueError:
         return ""
     if parts.scheme in ("http", "https") and parts.hostname:
-        attributes = f'href="{html.escape(url)}" target="_blank" rel="noopener noreferrer"'
+        # The check above drops line breaks before it looks.
+        address = _UNFIT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), url)
+        attributes = f'href="{html.escape(address)}" target="_blank" rel="noopener noreferrer"'
         return f"<a {attributes}>{plain(title or url)}</a>"
     return f"<span>{plain(title or url)}</span>"
 
+
+_UNFIT = re.compile(r"""[\s\x00-\x20\x7f-\x9f<>"'`\\$]""")
+"""In an address: what would end its attribute, its line, or the HTML around it."""
 
 # Gradio looks for formulas before it reads HTML, and Markdown ends a block of HTML at a blank line.
 _INERT = {ord("$"): "&#36;", ord("\\"): "&#92;", ord("`"): "&#96;", ord("\r"): None}

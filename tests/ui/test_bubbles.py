@@ -4,8 +4,10 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chat.conversations import CONTINUE, Conversation, Exchange, Link
+from chat.conversations import Conversation, Exchange, Link
 from chat.errors import Failure, Kind
 from chat.events import (
     Citation,
@@ -24,7 +26,7 @@ from chat.events import (
     TurnStarted,
     Usage,
 )
-from chat.messages import Options
+from chat.messages import CONTINUE, Options
 from chat.transcript import Transcript
 from chat.ui.bubbles import Bubble, conversation, question, remark
 
@@ -176,10 +178,27 @@ def test_notices_and_sources_stay_with_the_answer() -> None:
         TurnFinished("end"),
     )
     assert '<p class="notice">Sent without &lt;temperature&gt;.</p>' in shown
-    assert '<a href="https://host/a?&quot;b&quot;"' in shown
+    assert '<a href="https://host/a?%22b%22"' in shown
     assert ">A &amp; B</a>" in shown
     assert "javascript" not in shown
     assert "<span>docs/page.md</span>" in shown
+
+
+@given(st.lists(st.sampled_from(["\n", "\n\n", "\r", "\t", "\x85", "\u2028", "\ud800", *"a<>\"'`\\$[]()!&"])))
+def test_no_address_ends_its_attribute_or_its_line(parts: list[str]) -> None:
+    url = "https://host/x" + "".join(parts) + "![x](chat?q=1)\n\n$$ &quot; \\( é"
+    shown = fate(TextDelta("a"), Citation("A", url), TurnFinished("end"))
+    [(address, rest)] = re.findall(r'<a href="([^"]*)"([^>]*)>A</a>', shown)
+    assert rest == ' target="_blank" rel="noopener noreferrer"'
+    assert address.startswith("https://host/x")
+    assert not re.search(r"[\s\x00-\x20<>'`\\$]|&(?!amp;)", address)
+    assert len(shown.splitlines()) == 1
+
+
+def test_what_has_no_host_is_no_link() -> None:
+    shown = fate(TextDelta("a"), Citation("A", "http:\n//\n"), Citation("B", "http://["), TurnFinished("end"))
+    assert "<a " not in shown
+    assert "\n" not in shown
 
 
 def test_a_model_cannot_pose_as_the_footer() -> None:
