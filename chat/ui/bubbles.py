@@ -37,7 +37,7 @@ def remark(text: str) -> Message:
 def link(to: Link) -> str:
     """Another conversation, by its title. static/place.js opens it here."""
     return (
-        f'<a class="link chat-{to.id} of-{to.run}" href="?chat={to.id}">«{plain(to.title or "New chat")}»</a>'
+        f'<a class="link chat-{to.id} of-{to.run}" href="?chat={to.id}">“{plain(to.title or "New chat")}”</a>'
     )
 
 

@@ -143,7 +143,7 @@ def test_an_edited_question_begins_a_new_chat_with_a_link_both_ways(open_page: O
     expect(screen.page.locator("#editing")).to_have_count(0)
     act(screen, "edit").last.click()
     screen.ask("second, edited")
-    expect(screen.page.locator("#chat .above")).to_contain_text("Began in «first»")
+    expect(screen.page.locator("#chat .above")).to_contain_text("Began in “first”")
     screen.over(2)
     expect(screen.asked).to_have_text(["first", "second, edited"])
     expect(screen.page.locator("#editing")).to_have_count(0)
@@ -151,7 +151,7 @@ def test_an_edited_question_begins_a_new_chat_with_a_link_both_ways(open_page: O
     assert new != old
     screen.page.locator("#chat .above a").click()
     expect(screen.asked).to_have_text(["first", "second\nline"], use_inner_text=True)
-    expect(screen.page.locator("#chat .edited")).to_contain_text("Edited in «")
+    expect(screen.page.locator("#chat .edited")).to_contain_text("Edited in “")
     assert screen.chat_id == old
     screen.page.go_back()
     expect(screen.asked.last).to_have_text("second, edited")

@@ -141,7 +141,7 @@ def test_html_in_a_title_is_text(open_page: Opener, demo: str) -> None:
     rows = chats(screen)
     expect(rows.locator(".name")).to_have_text([HTML])
     choose(screen, HTML, "Delete")
-    expect(screen.page.locator("#chats .gone")).to_have_text(f"Deleted «{HTML}»")
+    expect(screen.page.locator("#chats .gone")).to_have_text(f"Deleted “{HTML}”")
     assert screen.page.locator("#chats :is(img, b)").count() == 0
     assert screen.evaluate("() => window.hit") is None
 
@@ -202,7 +202,7 @@ def test_delete_and_undo(open_page: Opener, demo: str) -> None:
     place = row(screen, "the first one").bounding_box()
     choose(screen, "the first one", "Delete")
     gone = screen.page.locator("#chats .gone")
-    expect(gone).to_have_text("Deleted «the first one»")
+    expect(gone).to_have_text("Deleted “the first one”")
     undo = screen.page.locator("#chats .undo")
     expect(undo).to_be_focused()
     again(screen)

@@ -244,7 +244,7 @@ def test_a_branch_says_where_it_began_and_the_question_where_it_went() -> None:
     old.branches.append(Link(new.id, "The new one", old.exchanges[1].run))
     first = conversation(new)[0]["content"][0]["text"]
     assert "Began in" in first
-    assert "«The &lt;old&gt; one»" in first
+    assert "“The &lt;old&gt; one”" in first
     assert f"chat-{old.id}" in first
     there = [message for message in conversation(old) if "Edited in" in message["content"][-1]["text"]]
     assert there == [conversation(old)[2]]

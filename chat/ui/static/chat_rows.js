@@ -90,7 +90,7 @@ const makeRow = (act) => {
     const focused = node.contains(document.activeElement);
     const text = make("span", "gone");
     const quoted = make("bdi", "", name(row.chat));
-    text.append("Deleted «", quoted, "»");
+    text.append("Deleted “", quoted, "”");
     const undo = make("button", "undo", "Undo");
     undo.type = "button";
     undo.setAttribute("aria-label", `Undo: ${name(row.chat)} is deleted`);
