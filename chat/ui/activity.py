@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,6 +23,7 @@ from chat.events import Citation
 from chat.extract import NOTHING, find_json
 from chat.transcript import Call, Phase, Step, Thought, Transcript
 from chat.ui import brief, words
+from chat.ui.scripted import scripted
 from chat.unicode import whole_all
 
 EMPTY: dict[str, Any] = {}
@@ -45,19 +45,10 @@ _RUNS: WeakKeyDictionary[Transcript, int] = WeakKeyDictionary()
 _NUMBERS = count()
 """Tell one run from the next, so that the script begins anew."""
 
-_STATIC = Path(__file__).parent / "static"
-_SCRIPTS = ("elements.js", "tree.js", "activity.js")
-
 
 def component() -> gr.HTML:
     """The view, empty. Its value is what `view` returns, or `EMPTY`."""
-    return gr.HTML(
-        EMPTY,
-        html_template="",
-        js_on_load="\n".join((_STATIC / name).read_text("utf-8") for name in _SCRIPTS),
-        apply_default_css=False,
-        elem_id="activity",
-    )
+    return scripted("activity", "elements.js", "tree.js", "activity.js", value=EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
