@@ -10,12 +10,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chat.messages import CONTINUE as CONTINUE
 from chat.messages import Assistant, Message, Options, Text, User
 from chat.transcript import Block, Prose, Transcript
-
-TITLE = 60
-"""Characters of a title that is made from the first question."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +28,7 @@ class Exchange:
     """When the answer was asked for, in seconds since the epoch."""
     options: Options = field(default_factory=Options)
     continues: bool = False
-    """The question is `CONTINUE`: the answer goes on where the one before it stopped."""
+    """The question is `chat.messages.CONTINUE`: the answer goes on where the one before it stopped."""
     key: str = ""
     """What the asker called this sending of it: the same key again is the same run."""
     thumb: int = 0
@@ -133,12 +129,3 @@ def joined(answer: Iterable[Exchange]) -> tuple[list[Block], Prose | None]:
         if exchange.transcript.length:
             cut = blocks[-1] if isinstance(blocks[-1], Prose) else None
     return blocks, cut
-
-
-def title(question: str) -> str:
-    """A title made of the beginning of `question`: one line, cut at a word."""
-    line = " ".join(question[: 10 * TITLE].split())
-    if len(line) <= TITLE:
-        return line
-    cut = line[:TITLE].rpartition(" ")[0]
-    return f"{cut if len(cut) > TITLE // 2 else line[: TITLE - 1]}…"

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from chat.conversations import CONTINUE, Conversation, Exchange
+from chat.conversations import Conversation, Exchange
 from chat.errors import BadRequest, Failure, Shutdown
 from chat.events import Event, Queued
 from chat.limits import Limits
-from chat.messages import Message, Options, Turn
+from chat.messages import CONTINUE, Message, Options, Turn
 from chat.owners import LOCAL
 from chat.run import Run
 from chat.slots import Slots, Ticket

@@ -7,11 +7,12 @@ and by the faces that take a title from a person.
 import re
 import unicodedata
 
-from chat.conversations import title
 from chat.unicode import whole
 
 LENGTH = 200
 """Characters of a title that a person gives."""
+MADE = 60
+"""Characters of one that is made from the first question."""
 
 UNTITLED = "Untitled"
 
@@ -35,4 +36,13 @@ def clean(name: str) -> str:
 
 def made(question: str) -> str:
     """The title of a conversation that begins with `question`."""
-    return clean(title(_ESCAPES.sub("", question[: 20 * LENGTH]))) or UNTITLED
+    return clean(_beginning(_ESCAPES.sub("", question[: 20 * LENGTH]))) or UNTITLED
+
+
+def _beginning(question: str) -> str:
+    """Of `question`: one line, cut at a word."""
+    line = " ".join(question[: 10 * MADE].split())
+    if len(line) <= MADE:
+        return line
+    cut = line[:MADE].rpartition(" ")[0]
+    return f"{cut if len(cut) > MADE // 2 else line[: MADE - 1]}…"

@@ -30,10 +30,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chat.conversations import CONTINUE, Conversation, Exchange
+from chat.conversations import Conversation, Exchange
 from chat.errors import BadRequest, Server
 from chat.events import Entry, Event, TextDelta, ThinkingDelta, TurnFailed, TurnFinished, TurnStarted
-from chat.messages import Options, Turn
+from chat.messages import CONTINUE, Options, Turn
 from chat.runs import Run, Runs
 from chat.slots import Slots
 from chat.store import Store, open_store
