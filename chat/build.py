@@ -1,8 +1,9 @@
-"""Composition: one place that knows how the parts make an app. Used by app.py, cli.py and tests.
+"""Composition: one place that knows how the parts make an app. Used by app.py, `chat.cli.host`, the
+doctor and tests.
 
     async with open_app(settings) as app: ...
 
-opens clients, catalogue, tools, engine, runs and store, and closes them again in the other order.
+opens clients, wallet, catalogue, tools, engine, store and runs, and closes them again in the other order.
 """
 
 from collections.abc import AsyncGenerator

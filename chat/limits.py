@@ -77,7 +77,7 @@ class Limits:
         self._strangers = RateLimitItemPerHour(STRANGERS, namespace="strangers")
 
     def network(self, owner: str, address: str) -> str:
-        """By what `owner` at `address` is counted besides the name; "" by nothing else."""
+        """The network that `owner` is also counted by; "" when the name alone counts."""
         return network(address) if self._by_address and owner != LOCAL else ""
 
     def check(self, owner: str, network: str = "", *, own: bool = False) -> None:

@@ -200,7 +200,8 @@ class Wallet:
 
 
 def check(key: str) -> None:
-    """Raises `Config` for what can be no key: without this the SDKs say no more than «Connection error»."""
+    """Raises `BadRequest` where there is none, `Config` for what can be no key: without this the SDKs say no
+    more than “Connection error”."""
     if not key:
         raise BadRequest("Paste a key into the field first.")
     if len(key) > LONGEST or not key.isascii() or not key.isprintable() or " " in key:

@@ -131,7 +131,7 @@ class Completion(BaseModel):
 
     @property
     def _said(self) -> list[Spoken]:
-        """Without what is for the model alone, which may stand anywhere, behind the question too."""
+        """The messages without system and developer ones, which may stand anywhere."""
         return [said for said in self.messages if said.role not in _SYSTEM]
 
     @property

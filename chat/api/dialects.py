@@ -48,7 +48,7 @@ Frames = Iterable[Frame]
 @dataclass(frozen=True, slots=True)
 class Dialect:
     frames: Callable[[Event], Frames]
-    """Of every event but the last: none or one."""
+    """The frame of an event that is not the last; empty when this format does not show it."""
     end: Callable[[Terminal, Transcript], Frames]
     opening: bytes = comment("ok")
     """Sent at once, so that proxies and browsers let the stream through before there is anything to say."""

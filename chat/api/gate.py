@@ -56,7 +56,8 @@ Refusal = tuple[int, str]
 
 
 class Gate:
-    """`local`: only this machine's own names are answered, and `hosts`. `hosts`: if any, only these."""
+    """`hosts`: the names that are answered; empty means any. `local` adds this machine's own and forbids all
+    others."""
 
     def __init__(
         self, app: Any, *, local: bool, hosts: Iterable[str] = (), patience: float = PATIENCE

@@ -1,4 +1,5 @@
-"""`/keys`: the keys that a person brings for this server to use: which vendors have one, a new one, no more.
+"""`/keys`: the keys that a person brings for this server to use: which vendors have one; bring one; forget
+one.
 
     GET /keys       PUT /keys/{vendor}  {"key": text}       DELETE /keys/{vendor}
 

@@ -84,8 +84,8 @@ class Proxies:
         return scope
 
     def _client(self, chain: list[str]) -> tuple[Address | None, int]:
-        """The last address that no named proxy has, or the first of all, and how many from the end it is.
-        None: nothing there can be read."""
+        """The client: read from the end, the first address that is no named proxy's, and its distance from
+        the end; where all are named, the first of all. None: nothing there can be read."""
         client, hops = None, 0
         for part in reversed(chain):
             found = _address(part)

@@ -1,4 +1,5 @@
-"""Headers that every answer carries, page and routes alike. Pure ASGI; app.py puts it outermost.
+"""Headers that every answer carries, page and routes alike. Pure ASGI; app.py puts it around the
+gate, so that a refusal has them too.
 
 The policy lets the page load nothing from elsewhere: a model's text could otherwise carry what
 was said to another host inside an image's address (14 ways in Gradio 6.31's Markdown). Gradio

@@ -2,9 +2,10 @@
 
 The JSON holds `format` "runnel", `version` 1, `conversation` (id, title, named, created, updated, origin,
 branches) and `messages`, in order. A message has an `id`, the `parent` it follows (null for the first),
-a `role`, a time `at` (ISO 8601, UTC) and `parts`, each a `text`, `thinking` or `tool_call`. An assistant's
-has besides `model`, `settings`, `state` (as of a transcript), `stop`, `failure`, `usage`, `seconds`,
-`first_text` (seconds), `sources`, `notices`, `thumb` (-1, 0, 1) and `versions` (ids of all its answers).
+a `role`, a time `at` (ISO 8601, UTC) and `parts`, each a `text`, `thinking` or `tool_call`. A user's has
+besides `continues` (it asks for the rest of the answer before). An assistant's has `model`, `settings`,
+`state` (as of a transcript), `stop`, `failure`, `usage`, `seconds`, `first_text` (seconds), `sources`,
+`notices`, `thumb` (-1, 0, 1) and `versions` (ids of all its answers).
 """
 
 import json

@@ -1,8 +1,8 @@
 """Reading Chat Completions: the chunks of a stream, or a whole completion, become events.
 
 The quirks are those of servers, not of models; each is named where it is met and stands as a raw wire
-file in tests/wire. `openai_chat` holds the wire and calls this. Shared with nobody: whose tool delta it
-is (`tool_slots`), thinking in tags (`think_tags`).
+file in tests/wire. `openai_chat` holds the wire and calls this. Its two helpers serve it alone: `tool_slots`
+sorts tool deltas, `think_tags` finds thinking in tags.
 """
 
 from collections.abc import Mapping

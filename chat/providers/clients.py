@@ -41,7 +41,7 @@ class Clients:
         self._known: dict[tuple[str, str, str], Any] = {}
 
     def apart(self) -> "Clients":
-        """Others over the same connections, of which these know nothing: gone with who holds them."""
+        """A separate set of SDK clients on the same connection pool; it is freed with its holder."""
         return Clients(pool=self._pool)
 
     async def openai(self, vendor: Vendor, key: str = "") -> "AsyncOpenAI":

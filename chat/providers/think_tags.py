@@ -1,6 +1,6 @@
 """Thinking that a model writes as `<think>…</think>` at the start of its text, told apart while it streams.
 
-For models whose server does not do it (Chat Completions only: `openai_chat` calls this). Only a tag
+For models whose server does not do it (Chat Completions only: `chat_reading` calls this). Only a tag
 before any other text counts, so a tag that the answer talks about stays text; inside the thinking, a
 closing tag in backticks is thinking. Line breaks next to the tags belong to neither side.
 """

@@ -1,7 +1,7 @@
 """Whose piece is it: the tool calls of one Chat Completions reply, put together from any server's deltas.
 
 Servers leave out the index, give every call the same one, repeat id and name in each delta or send the
-id once, late or never. `openai_chat` calls `add` with each element of `delta.tool_calls`.
+id once, late or never. `chat_reading` calls `add` with each element of `delta.tool_calls`.
 """
 
 import json

@@ -50,7 +50,7 @@ class Disk:
         self.writer.beats.append(self._stops)
         self.do = self.writer.do
         self._seen: int | None = None
-        """The last revision of which the owners were told that their lists moved."""
+        """The highest revision that owners have been notified of."""
         self._looked = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -1,6 +1,6 @@
 """The conversations that a process works with: each of them one object, however many look at it.
 
-The last `OPEN` used stay; so does one that somebody holds or that is ahead of the disk. Also whose
+The last `OPEN` used stay; so does one that somebody holds or that is ahead of the disk. Also which
 conversation each owner is in, and the number that tells whether an owner's list is another one.
 """
 

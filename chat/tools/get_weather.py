@@ -22,7 +22,8 @@ _NOW = (
     "wind_speed_10m,wind_gusts_10m"
 )
 _SECONDS = 6.0
-"""For one request. Two of them stay below the limit of a tool."""
+"""Without a byte, for each step of a request: httpx counts connecting and each read by itself. An answer that
+only drips is ended by the limit of a tool."""
 _BYTES = 1_000_000
 """Of an answer; a real one has a few thousand."""
 _NAME = 100

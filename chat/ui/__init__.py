@@ -7,7 +7,9 @@ markup, words                  a model's Markdown, made fit to show; what happen
 controls, personas, welcome    the sidebar's settings, prompts to begin from, the empty page
 keys, person                   one's own keys for vendors, and who is signed in
 activity, brief, chats         the live view beside the chat, and the list of chats
+scripted                       an element that a script fills
 state                          what open pages ask now and then
+sessions, unread               Gradio's sessions, each its owner's, and what nobody fetches of them
 look, gradio_fixes             theme and styles; every reliance on Gradio's insides
 """
 

@@ -42,7 +42,7 @@ class Places:
         return await self._store.current(owner)
 
     async def of_sending(self, owner: str, sent: Sent, tab: Tab) -> Conversation | None:
-        """Where a question goes; None: to a conversation that is not there."""
+        """The conversation that a question goes to; None when it does not exist."""
         if not sent.key:
             return await self._begin(owner, sent, tab)
         name = owner, sent.key

@@ -46,7 +46,7 @@ class Sent:
 
 
 def _id(value: Any) -> str:
-    """An id that cannot be one is still one that nobody has: not the same as none."""
+    """A malformed id becomes "?", which matches nothing; "" would mean that none was sent."""
     if not isinstance(value, str) or not value:
         return ""
     return value if _ID.fullmatch(value) else "?"

@@ -1,5 +1,6 @@
 // Making elements and changing them only where something changed. Text enters by textContent and
-// appendData alone, so a model's words are never more than words. For tree.js and activity.js.
+// appendData alone, so a model's words are never more than words. For all that fills its
+// element by itself: tree.js and activity.js, the chats' files, keys.js.
 
 const make = (tag, kind, text) => {
   const node = document.createElement(tag);
