@@ -1,30 +1,98 @@
-"""A connection over HTTP/1.1, for as long as something comes of it.
+"""A connection over HTTP/1.1 or a WebSocket, for as long as something comes of it.
 
-uvicorn (0.54) waits for ever for a request's head that comes byte by byte, and for the rest of a body that
-was answered already: whoever opens many such connections has them all, until the system has no more
-(Slowloris). Here both have some seconds. How long a body may take that is being read is `chat.api.gate`'s
-business; a connection that rests between two requests uvicorn itself closes. Used by `chat.server`.
+uvicorn (0.54) waits for ever for a request's head that comes byte by byte, for the rest of a body that
+was answered already, and for a reader that takes nothing of its answer: whoever opens many such connections
+has them all, until the system has no more (Slowloris). Here each has some seconds, and one address so many
+connections. How long a body may take that is being read is `chat.api.gate`'s business; a connection that
+rests between two requests uvicorn itself closes. Used by `chat.server`.
 """
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+from chat.limits import network
 
 PATIENCE = 20.0
 """Seconds for the head of a request, from its first byte or the opening of the connection, and for the rest
 of a body that nobody waits for any more."""
 
 
-class Connection(H11Protocol):
+STUCK = 60.0
+"""Seconds in which a reader for whom something waits takes at least …"""
+LEAST = 10_000
+"""… bytes. A tenth of what the slowest phone manages."""
+
+
+class Taken(asyncio.Protocol):
+    """Ends a connection whose reader takes nothing. What waits is in memory, and its run counts as read."""
+
+    stuck = STUCK
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    _stuck: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._taken()
+
+    def _look_again(self) -> None:
+        self._taken()
+        self._stuck = self.loop.call_later(self.stuck, self._look, self.transport.get_write_buffer_size())
+
+    def _look(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() > before - LEAST:
+            self.transport.abort()
+        else:
+            self._look_again()
+
+    def _taken(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+
+class Line(Taken, WSProtocol):
+    near = ""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.near = near(self.client)
+
+
+class Connection(Taken, H11Protocol):
     patience = PATIENCE
+    near = ""
+    most = 0
+    """Connections from one network, unless it is `free`; 0 for any number."""
+    free: Callable[[str], bool] = staticmethod(lambda address: False)
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._watch()
+        self.near = near(self.client)
+        if self._one_too_many(self.connections):
+            transport.abort()
+        else:
+            self._watch()
+
+    def _one_too_many(self, connections: Iterable[Any]) -> bool:
+        if not self.most or not self.client or self.free(self.client[0]):
+            return False
+        return sum(each.near == self.near for each in connections) > self.most
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -59,3 +127,8 @@ class Connection(H11Protocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+
+def near(client: tuple[str, int] | None) -> str:
+    """What stands for all who share the address."""
+    return network(client[0]) if client else ""

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from chat.connections import Connection
+from chat.connections import LEAST, STUCK, Connection, Taken
 from tests.api.served import listening
 
 HEAD = b"POST /%s HTTP/1.1\r\nHost: localhost\r\n"
@@ -27,6 +28,14 @@ class Line:
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
         await self._writer.drain()
+
+    def pause(self) -> None:
+        """From now on nothing is taken."""
+        cast(asyncio.Transport, self._writer.transport).pause_reading()
+
+    async def close(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
 
     async def answer(self) -> bytes:
         """Head and body of one answer."""
@@ -152,3 +161,120 @@ async def test_nonsense_in_the_middle_of_an_answer_closes_and_is_no_traceback(
         await odd.send(b"no length\r\n")
         assert b"HTTP/1.1 400" not in await odd.rest()
     assert "Traceback" not in caplog.text
+
+
+class Loop:
+    """Calls later when it is told that time has passed."""
+
+    def __init__(self) -> None:
+        self.now, self._calls = 0.0, []
+
+    def call_later(self, delay: float, call: Any, *args: Any) -> Any:
+        handle = SimpleNamespace(cancel=lambda: self._calls.remove(due) if due in self._calls else None)
+        due = (self.now + delay, call, args)
+        self._calls.append(due)
+        return handle
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+        for due in [each for each in self._calls if each[0] <= self.now]:
+            self._calls.remove(due)
+            due[1](*due[2])
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+
+class Writing(Taken):
+    """A connection of which so many bytes wait to be taken."""
+
+    def __init__(self, waits: int) -> None:
+        self.waits, self.aborted = waits, False
+        self.clock = Loop()
+        self.loop = cast(Any, self.clock)
+        self.transport = cast(Any, self)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waits
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_a_reader_that_takes_nothing_for_a_minute_is_let_go() -> None:
+    writing = Writing(6_000_000)
+    writing.pause_writing()
+    writing.clock.pass_(STUCK - 1)
+    assert not writing.aborted
+    writing.waits -= LEAST - 1  # next to nothing
+    writing.clock.pass_(1)
+    assert writing.aborted
+
+
+def test_a_slow_one_is_not() -> None:
+    writing = Writing(6_000_000)
+    writing.pause_writing()
+    for _ in range(100):
+        writing.waits -= LEAST
+        writing.clock.pass_(STUCK)
+    assert not writing.aborted
+    writing.resume_writing()
+    assert len(writing.clock) == 0
+    writing.pause_writing()
+    writing.connection_lost(None)
+    assert len(writing.clock) == 0
+
+
+async def test_what_was_to_be_sent_to_it_ends() -> None:
+    class Impatient(Fast):
+        stuck = 0.1
+
+    left = asyncio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(1000):
+                await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+            assert (await receive())["type"] == "http.disconnect"
+            left.set()
+
+    async with listening(endless, http=Impatient) as url, line(url) as deaf:
+        deaf.pause()
+        await deaf.send(HEAD.replace(b"POST", b"GET") % b"x" + b"\r\n")
+        async with asyncio.timeout(5):
+            await left.wait()
+
+
+async def test_one_address_has_so_many_connections_unless_others_come_through_it() -> None:
+    class Few(Fast):
+        patience = 20.0
+        most = 3
+
+    class Free(Few):
+        free = staticmethod(lambda address: address == "127.0.0.1")
+
+    for kind in (Few, Free):
+        async with listening(app, http=kind) as url, AsyncExitStack() as open:
+            lines = [await open.enter_async_context(line(url)) for _ in range(4)]
+            for each in lines[:3]:
+                await each.send(HEAD % b"x" + b"\r\n")
+                assert b"200 OK" in await each.answer()
+            if kind is Few:
+                assert await lines[3].rest() == b""
+                await lines[0].close()
+                async with asyncio.timeout(5):
+                    while not await welcome(url):
+                        pass
+            else:
+                await lines[3].send(HEAD % b"x" + b"\r\n")
+                assert b"200 OK" in await lines[3].answer()
+
+
+async def welcome(url: str) -> bool:
+    async with line(url) as one:
+        try:
+            await one.send(HEAD % b"x" + b"\r\n")
+            return b"200 OK" in await one.answer()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return False
