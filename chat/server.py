@@ -7,17 +7,22 @@ answer ended, `open_app` closes the store, which saves them, and the process lea
 
 import asyncio
 import contextlib
+import errno
+import logging
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import ChangeReload
 
+from chat.api.proxies import Named
 from chat.build import App
-from chat.connections import Connection
+from chat.connections import Connection, Line
 from chat.errors import Config
 from chat.settings import Settings
 
@@ -29,6 +34,16 @@ LARGEST_MESSAGE = 1_000_000
 GRACE = 1
 """Seconds for open connections after the runs have ended. With the store's last save (2 s, when the disk
 does not take it) all is over within 5 s."""
+
+AGAIN = 0.9
+"""Seconds until a connection is taken again after the system had nothing to take it with."""
+DESCRIPTORS = 65_536
+"""Open files, most of them connections, that are asked of the system at most."""
+MOST = 400
+"""Connections from one address, and never more than a quarter of all. A browser has six; a school behind one
+address is below this."""
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -71,27 +86,116 @@ def reload(run: Callable[[list[socket.socket] | None], None], settings: Settings
         ChangeReload(config, target=run, sockets=[bound]).run()
 
 
+def descriptors() -> int:
+    """How many this process may have open, after it has asked for as many as it is granted. 0: unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):  # macOS grants less than it says
+        return soft
+    return wanted
+
+
+class Seldom(logging.Filter):
+    """Lets each warning through once a minute, with how many of them there were. `clock` in seconds."""
+
+    def __init__(self, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._every, self._clock = every, clock
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING:
+            return True
+        now, said = self._clock(), str(record.msg)
+        at, more = self._told.get(said, (float("-inf"), 0))
+        if now - at < self._every:
+            self._told[said] = at, more + 1
+            return False
+        if len(self._told) >= 100:  # nobody's texts but uvicorn's few are expected
+            self._told.clear()
+        self._told[said] = now, 0
+        if more:
+            record.msg = f"{said} ({more} more since this was said last)"
+        return True
+
+
+class Taking(socket.socket):
+    """Takes connections for asyncio, which (3.11) tries the next one, up to 2,048 times, after it was told that
+    the system has nothing left for it: each with a traceback, and each once more a second later."""
+
+    _until = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if time.monotonic() < self._until:
+            raise BlockingIOError
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._until = time.monotonic() + AGAIN
+            raise
+
+
+def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Says in a sentence that no connection can be taken; asyncio tries again every second, and
+    would write a traceback each time. Of anything else, what asyncio says."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE) and "socket" in context:
+        log.warning(
+            "No further connection can be taken: the system grants no more open files (see «ulimit -n»)."
+        )
+    else:
+        loop.default_exception_handler(context)
+
+
 class Server(uvicorn.Server):
     def __init__(self, asgi: Any, app: App, bound: socket.socket) -> None:
+        files, proxies = descriptors(), Named(app.settings.proxies)
+
+        def through(address: str) -> bool:
+            """Whether many people may come from there: a proxy, and this machine, where one may stand."""
+            return app.settings.space or address in proxies or ip_address(address).is_loopback
+
+        class Ours(Connection):
+            most = min(MOST, files // 4) if files else MOST
+            free = staticmethod(through)
+
         super().__init__(
             uvicorn.Config(
                 asgi,
                 log_level="warning",
                 access_log=False,
-                http=Connection,
+                http=Ours,
                 timeout_graceful_shutdown=GRACE,
                 timeout_keep_alive=75,
                 proxy_headers=False,  # `chat.api.proxies` reads them
                 server_header=False,
-                ws="wsproto",
+                ws=Line,
                 ws_max_size=LARGEST_MESSAGE,
                 ws_per_message_deflate=False,  # messages of some 80 bytes, each at once
             )
         )
-        self._app, self._bound = app, bound
+        self._app = app
+        self._bound = Taking(bound.family, bound.type, bound.proto, fileno=bound.detach())
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().serve([self._bound])
+        asyncio.get_running_loop().set_exception_handler(exhausted)
+        seldom, logs = Seldom(), (log, logging.getLogger("uvicorn.error"))
+        for each in logs:
+            each.addFilter(seldom)
+        try:
+            await super().serve([self._bound])
+        finally:
+            for each in logs:
+                each.removeFilter(seldom)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
