@@ -128,8 +128,8 @@ class Seldom(logging.Filter):
 
 
 class Taking(socket.socket):
-    """Takes connections for asyncio, which (3.11) tries the next one, up to 2,048 times, after it was told that
-    the system has nothing left for it: each with a traceback, and each once more a second later."""
+    """Takes connections for asyncio, which (3.11) tries the next one, up to 2,048 times, after it was told
+    that the system has nothing left for it: each with a traceback, and each once more a second later."""
 
     _until = 0.0
 
