@@ -59,7 +59,7 @@ class Settings:
     login_header: str = ""
     """The header in which a proxy of `proxies` names who has logged in there."""
     proxies: tuple[str, ...] = ()
-    """Addresses and networks of proxies whose `Forwarded` headers, and `login_header`, are believed."""
+    """Addresses and networks of proxies whose `X-Forwarded-…` headers, and `login_header`, are believed."""
     hosts: tuple[str, ...] = ()
     """Names under which the page may be asked for, `*.example.com` for all below one. Empty: any."""
     rate: str = ""
