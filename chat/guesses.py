@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 from limits.strategies import MovingWindowRateLimiter
 
 from chat.counts import Counts
@@ -18,6 +18,9 @@ from chat.limits import network
 
 HERE = RateLimitItemPerMinute(5, 5)
 """Wrong passwords of one name from one browser that is known, or from one address."""
+DAY = RateLimitItemPerDay(10)
+"""… from an address that is not known. So nobody alone can fill the name's own window, which would keep its
+person out of every new browser, and 10 a day are too few for guessing."""
 ADDRESS = RateLimitItemPerMinute(30, 15)
 """… from an address that is not known, whatever the names."""
 NAME = RateLimitItemPerMinute(60, 60)
@@ -43,7 +46,8 @@ class Guesses:
 
     def wrong(self, name: str, address: str, browser: str = "") -> None:
         for each in self._limits(name, address, browser):
-            self._window.hit(*each)
+            if not self._window.hit(*each):
+                return  # several at once: what is too many here does not count for the name as well
 
     def right(self, name: str, address: str) -> None:
         """From now on that address is known for the name."""
@@ -60,4 +64,5 @@ class Guesses:
         here = (HERE, name, f"address {address}")
         if (name, address) in self._known:
             return [here]
-        return [here, (ADDRESS, "address", address), (NAME, "name", name)]
+        mine = (ADDRESS, "address", address)
+        return [here, mine, (DAY, name, f"address {address}"), (NAME, "name", name)]

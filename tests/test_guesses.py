@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chat.guesses import ADDRESS, HERE, NAME, Guesses
+from chat.guesses import ADDRESS, DAY, HERE, NAME, Guesses
 
 HOME, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 
@@ -87,6 +87,38 @@ def test_who_is_not_known_waits_while_many_guess_at_a_name() -> None:
     assert counted.wait("bob", ELSEWHERE) == 0
     clock.now += NAME.get_expiry()
     assert counted.wait("ada", ELSEWHERE) == 0
+
+
+def test_one_address_alone_keeps_nobody_out_of_a_new_browser() -> None:
+    counted, clock = guesses()
+    end, tried = clock.now + DAY.get_expiry(), 0
+    while clock.now < end:
+        assert counted.wait("ada", ELSEWHERE) == 0
+        if not counted.wait("ada", HOME):
+            counted.wrong("ada", HOME)
+            tried += 1
+        clock.now += 30
+    assert tried == DAY.amount
+    assert counted.wait("ada", HOME) == 0  # a day later
+
+
+def test_many_at_once_from_one_address_count_no_more_for_the_name() -> None:
+    counted, _ = guesses()
+    for _ in range(NAME.amount):  # each was let through before the first was known to be wrong
+        counted.wrong("ada", HOME)
+    assert counted.wait("ada", HOME) > 0
+    assert counted.wait("ada", ELSEWHERE) == 0
+
+
+def test_who_is_known_has_no_such_day() -> None:
+    counted, clock = guesses()
+    counted.right("ada", HOME)
+    for _ in range(DAY.amount + 1):
+        counted.wrong("ada", HOME)
+        counted.wrong("ada", ELSEWHERE, "browser")
+        clock.now += HERE.get_expiry()
+    assert counted.wait("ada", HOME) == 0
+    assert counted.wait("ada", ELSEWHERE, "browser") == 0
 
 
 def test_a_browser_that_has_logged_in_is_not_locked_out_by_others() -> None:
