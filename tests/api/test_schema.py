@@ -23,6 +23,8 @@ CHECKS = (
 )
 """Not: that whatever fits the document is accepted. A model that is not there fits it too."""
 
+RULES = Path(__file__).with_name("schemathesis.toml")
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -34,7 +36,8 @@ def held(url: str, folder: Path, phases: str, examples: int, *more: str) -> None
     """Raises with all that does not hold, each with the line of curl that shows it."""
     found = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run"),
+            f"{url}/openapi.json",
             *("--phases", phases, "--max-examples", str(examples), "--checks", ",".join(CHECKS)),
             *("--request-timeout", "10", "--continue-on-failure", "--no-color"),
             *("--warnings", "off", *more),
