@@ -134,7 +134,7 @@ def network(address: str) -> str:
 
 
 def _words(item: "RateLimitItem") -> str:
-    """«10 questions a minute»."""
+    """“10 questions a minute”."""
     questions = "1 question" if item.amount == 1 else f"{item.amount:,} questions"
     unit = item.GRANULARITY.name
     if item.multiples == 1:

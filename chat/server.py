@@ -150,7 +150,7 @@ def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE) and "socket" in context:
         log.warning(
-            "No further connection can be taken: the system grants no more open files (see «ulimit -n»)."
+            "No further connection can be taken: the system grants no more open files (see “ulimit -n”)."
         )
     else:
         loop.default_exception_handler(context)

@@ -222,7 +222,7 @@ def test_wrong_usage(capsys: Capture, arguments: list[str]):
 def test_reserved_words(capsys: Capture, words: list[str]):
     [command] = {"doctor", "chats"}.intersection(words)
     assert main(words) == 2
-    assert f"«{command}»" in capsys.readouterr().err
+    assert f"“{command}”" in capsys.readouterr().err
     assert main([f"{command} and more"]) == 0
 
 

@@ -130,7 +130,7 @@ def test_a_search_without_a_find(capsys: Capture, words: str):
     assert main(["chats", "--search", words]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("No chat has «")
+    assert err.startswith("No chat has “")
     assert "\x1b" not in err
 
 
@@ -237,7 +237,7 @@ def test_an_unknown_id(capsys: Capture, id: str):
         assert main(arguments) == 2
         out, err = capsys.readouterr()
         assert out == ""
-        assert err.startswith(f"There is no chat «{id}».")
+        assert err.startswith(f"There is no chat “{id}”.")
     assert len(chats(capsys)) == 1
 
 
@@ -249,7 +249,7 @@ def test_a_beginning_of_more_than_one_id(capsys: Capture, monkeypatch: pytest.Mo
     capsys.readouterr()
     assert main(["--chat", "same", "hello"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("«same» is the beginning of more than one chat: same-3, same-2, same-11, ….")
+    assert err.startswith("“same” is the beginning of more than one chat: same-3, same-2, same-11, ….")
     for id, question in (("o", "number 0"), ("same-1", "number 1")):
         assert main(["chats", "--export", id]) == 0
         assert f"> {question}" in capsys.readouterr().out, "a whole id is one"
@@ -295,7 +295,7 @@ def test_a_talk_that_goes_on_reminds_of_where_one_is(capsys: Capture, typed: Cal
     typed("what did I ask before?\nquit\n")
     assert main(["--continue"]) == 0
     out, err = capsys.readouterr()
-    assert "This is «what is 23 * 19 + 4?»." in err
+    assert "This is “what is 23 * 19 + 4?”." in err
     assert "You: what is 23 * 19 + 4?" in err
     assert "**441**" in err
     assert "/continue" not in err

@@ -147,7 +147,7 @@ def plain(message: str) -> None:
     """Sentences for a person: a cause and a next step, nothing of our or a vendor's insides."""
     assert KEY not in message
     assert message[0].isupper() or message.startswith(("upstream ", "loop-1 "))
-    assert message.endswith((".", "»"))
+    assert message.endswith((".", "”"))
     assert 30 < len(message) < 600
     for inside in ("<", "Traceback", "Error(", "httpx", "b'", "\n", "{", "None", "track()"):
         assert inside not in message, message

@@ -101,7 +101,7 @@ async def test_a_question_that_does_not_fit_alone_fails_in_the_vendors_words(
     run = await ask(app, protocol, "window-500+text-5", 2, "Why? " * 2000)
     assert run.transcript.failure is not None
     assert (run.transcript.failure.kind, run.transcript.failure.status) == ("too_large", 400)
-    assert "says: «" in run.transcript.failure.message
+    assert "says: “" in run.transcript.failure.message
     assert notices(run) == []
     assert len(sent(upstream.replies[-1])) == 1
     assert len(upstream.replies) <= 3

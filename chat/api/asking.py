@@ -42,7 +42,7 @@ async def begin(
     unknown = set(choices.tools if isinstance(choices.tools, list) else ()) - set(app.tools.names)
     if unknown:
         there = ", ".join(app.tools.names)
-        raise Refusal(422, f"tools: there is no tool «{min(unknown)}». There are: {there}.", "bad_request")
+        raise Refusal(422, f"tools: there is no tool “{min(unknown)}”. There are: {there}.", "bad_request")
     conversation = Conversation(caller.owner)
     if choices.conversation is not None:
         try:

@@ -22,7 +22,7 @@ from chat.owners import LOCAL
 from chat.settings import Secret
 
 NOBODY = (
-    "Runnel does not know who is asking. Send «Authorization: Bearer …» with the CHAT_TOKEN of its settings, "
+    "Runnel does not know who is asking. Send “Authorization: Bearer …” with the CHAT_TOKEN of its settings, "
     "or ask from the page itself."
 )
 NO_RUN = (

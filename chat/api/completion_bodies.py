@@ -110,7 +110,7 @@ class Completion(BaseModel):
                 raise ValueError(_OTHER_TOOLS.format(name).rstrip("."))
         for name in ("tool_choice", "function_call"):
             if getattr(self, name) not in (None, "auto", "none"):
-                raise ValueError(f"`{name}` is «auto» or «none» here")
+                raise ValueError(f"`{name}` is “auto” or “none” here")
         if self.n not in (None, 1):
             raise ValueError("there is one answer to a question here: leave `n` out")
         for name, nothing in (

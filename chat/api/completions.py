@@ -72,7 +72,7 @@ class Completions:
         for each in await self._models(request):
             if each["id"] == model:
                 return each
-        raise Refusal(404, f"There is no model «{model}» in the menu.", "not_found")
+        raise Refusal(404, f"There is no model “{model}” in the menu.", "not_found")
 
     async def _models(self, request: Request) -> list[dict[str, Any]]:
         caller = asking(self._app, request)

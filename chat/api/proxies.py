@@ -90,7 +90,7 @@ class Proxies:
         for part in reversed(chain):
             found = _address(part)
             if found is None:
-                break  # «unknown», or nonsense: whoever wrote it is as far as it goes
+                break  # “unknown”, or nonsense: whoever wrote it is as far as it goes
             client, hops = found, hops + 1
             # A Space's own hops have private addresses: counted by one, all visitors would be one person.
             if not (found in self._named or (self._space and _is_internal(found))):

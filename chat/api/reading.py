@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from chat.api.callers import Refusal
 from chat.api.gate import is_json
 
-NO_JSON = "The body is to be JSON, and named so: send it with the header «Content-Type: application/json»."
+NO_JSON = "The body is to be JSON, and named so: send it with the header “Content-Type: application/json”."
 BROKEN = "The body is not JSON that can be read."
 
 
@@ -63,7 +63,7 @@ def invalid(errors: Any) -> Refusal:
         case "model_type" | "model_attributes_type" if not where:
             sentence = "What is sent is to be a JSON object."
         case "extra_forbidden":
-            sentence = f"There is no field called «{where[:80]}»."
+            sentence = f"There is no field called “{where[:80]}”."
         case _:
             sentence = f"{where}: {what}." if where else f"{what[:1].upper()}{what[1:]}."
     return Refusal(422, sentence, "bad_request")

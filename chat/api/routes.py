@@ -134,7 +134,7 @@ class Routes:
 
 def _unknown(caller: Caller, provider: str) -> Response:
     """Told in an open stream, as the clients of this format expect it. Nothing was asked of anybody."""
-    sentence = f"Unknown provider «{provider}». The menu of the page lists whom you can ask."
+    sentence = f"Unknown provider “{provider}”. The menu of the page lists whom you can ask."
     frames = dumps({"error": sentence, "kind": "config"}), dumps({"done": True}), "[DONE]"
     body = comment("ok") + b"".join(map(encode, frames))
     return Response(body, headers={**HEADERS, **caller.headers}, media_type="text/event-stream")

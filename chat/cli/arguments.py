@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 COMMANDS = ("chats", "doctor")
-_QUOTE = "To ask a question that begins with «{}», put the whole question in quotation marks."
+_QUOTE = "To ask a question that begins with “{}”, put the whole question in quotation marks."
 _IDS = ("--chat", "--export")
 
 
@@ -65,9 +65,9 @@ def _ask(argv: Sequence[str]) -> Ask:
         usage="python -m chat [options] [question ...]\n       python -m chat chats [options]\n"
         "       python -m chat doctor [options] [URL]",
         description="Ask a model, and read the answer while it is written. Without a question, talk. "
-        "«python -m chat chats» lists the chats there are; «python -m chat doctor» says whether all is well.",
+        "“python -m chat chats” lists the chats there are; “python -m chat doctor” says whether all is well.",
         epilog="A question may also come through a pipe; with both, what is piped follows the question. "
-        "The answer goes to stdout and everything else to stderr. While talking, «quit» ends, /again asks "
+        "The answer goes to stdout and everything else to stderr. While talking, “quit” ends, /again asks "
         "the last question once more, and /continue asks for the rest of an answer that was cut off. "
         "Exit codes: 0 the answer came to its end, 1 it failed, 2 usage, settings or no such chat, "
         "130 Ctrl-C.",
@@ -91,7 +91,7 @@ def _ask(argv: Sequence[str]) -> Ask:
     parser.add_argument("--events", action="store_true", help="print every event as a line of JSON instead")
     found = parser.parse_args(argv)
     if found.question and (word := found.question[0]) in COMMANDS:
-        parser.error(f"«{word}» is a command and comes first, before its options. {_QUOTE.format(word)}")
+        parser.error(f"“{word}” is a command and comes first, before its options. {_QUOTE.format(word)}")
     found.question = " ".join(found.question)
     return Ask(**vars(found))
 
@@ -102,7 +102,7 @@ def _chats(argv: Sequence[str]) -> Chats:
         usage="python -m chat chats [options]",
         description="List your chats, the latest first: id, when it was used last, title.",
         epilog="On a terminal the lines are cut to its width. Through a pipe they are whole, with a tab "
-        "between id, time, title, «running» where an answer is being written, and the words that a search "
+        "between id, time, title, “running” where an answer is being written, and the words that a search "
         "found.",
     )
     what = parser.add_mutually_exclusive_group()
@@ -125,7 +125,7 @@ def _chats(argv: Sequence[str]) -> Chats:
     )
     found, others = parser.parse_known_args(argv)
     if others:
-        parser.error(f"«{others[0]}» is no option of this list. {_QUOTE.format('chats')}")
+        parser.error(f"“{others[0]}” is no option of this list. {_QUOTE.format('chats')}")
     found.search = " ".join(found.search)
     return Chats(**vars(found))
 
@@ -142,7 +142,7 @@ def _doctor(argv: Sequence[str]) -> Doctor:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     found, others = parser.parse_known_args(argv)
     if others:
-        parser.error(f"«{others[0]}» is one too many. {_QUOTE.format('doctor')}")
+        parser.error(f"“{others[0]}” is one too many. {_QUOTE.format('doctor')}")
     return Doctor(found.url or "", found.json)
 
 
@@ -158,7 +158,7 @@ def _url(text: str) -> str:
         good = False
     if not good:
         raise argparse.ArgumentTypeError(
-            f"«{text}» is no address; write it like https://chat.example.com. {_QUOTE.format('doctor')}"
+            f"“{text}” is no address; write it like https://chat.example.com. {_QUOTE.format('doctor')}"
         )
     return text.rstrip("/")
 

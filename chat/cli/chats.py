@@ -63,7 +63,7 @@ async def _list(store: Store, settings: Settings, arguments: Chats) -> None:
     sys.stdout.flush()
     if not chats and not arguments.json:
         streams.complain(
-            f"No chat has «{arguments.search}» in it."
+            f"No chat has “{arguments.search}” in it."
             if arguments.search
             else 'There are no chats yet. Begin one: python -m chat "…"'
         )

@@ -52,9 +52,9 @@ async def by_beginning(store: "Store", beginning: str) -> str:
         raise missing(beginning)
     if len(fitting) > 1:
         named = ", ".join(fitting[:_NAMED]) + (", …" if len(fitting) > _NAMED else "")
-        raise NoChat(f"«{beginning}» is the beginning of more than one chat: {named}. Write more of it.")
+        raise NoChat(f"“{beginning}” is the beginning of more than one chat: {named}. Write more of it.")
     return fitting[0]
 
 
 def missing(id: str) -> NoChat:
-    return NoChat(f"There is no chat «{id}». To see which there are: python -m chat chats")
+    return NoChat(f"There is no chat “{id}”. To see which there are: python -m chat chats")

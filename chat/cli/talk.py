@@ -176,7 +176,7 @@ class Talk:
         if (last := self._conversation.last) is None:
             return
         columns = shutil.get_terminal_size().columns
-        self._note(f"This is «{fit(one_line(self._conversation.title), columns - len('This is «».'))}».")
+        self._note(f"This is “{fit(one_line(self._conversation.title), columns - len('This is “”.'))}”.")
         question = "/continue" if last.continues else one_line(last.question)
         self._note(fit(f"You: {question}", columns))
         if text := last.transcript.text.strip():

@@ -63,13 +63,13 @@ class Call:
         return f"It was asked at {self.host}{f' ({name})' if name else ''}."
 
     def quote(self, text: object) -> str:
-        """` X says: «text»`, or "" when there is nothing that a person could read."""
+        """` X says: “text”`, or "" when there is nothing that a person could read."""
         if not isinstance(text, str) or re.search(r"<\s*(!doctype|html|head|body|/\w)", text, re.IGNORECASE):
             return ""
         text = self.clean(text)
         if len(text) > QUOTED:
             text = text[: QUOTED - 1].rstrip() + "…"
-        return f" {self.title} says: «{text}»" if text else ""
+        return f" {self.title} says: “{text}”" if text else ""
 
     def clean(self, text: str) -> str:
         """The beginning of `text` on one line, printable, without keys."""
@@ -227,7 +227,7 @@ def _fault(status: int, wait: float | None, body: ErrorBody, call: Call) -> Faul
         return _no_model(status, quote, call)
     if status in (400, 404, 422) and (parameter := body.refused(call.sent)):
         return errors.Refused(
-            f"{model} does not take «{parameter}».{quote}", parameter=parameter, status=status
+            f"{model} does not take “{parameter}”.{quote}", parameter=parameter, status=status
         )
     if status == 400 and body.no_model:
         return _no_model(status, quote, call)

@@ -175,7 +175,7 @@ class OpenAIChat:
             while said not in (DONE, WHOLE) and (item := await _late(wire, until)) and item[0] != DONE:
                 for event in chunks.read(_named(*item)):
                     yield event
-                    if not isinstance(event, Usage):  # some say «stop» long before they do
+                    if not isinstance(event, Usage):  # some say “stop” long before they do
                         until = _now() + USAGE_WAIT
                 if chunks.fault:
                     raise chunks.fault

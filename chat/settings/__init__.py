@@ -159,7 +159,7 @@ class Settings:
     def key(self, name: str) -> str:
         """The key in the variable `name`, or "". Raises `Config` for one that cannot stand in a header.
 
-        Without this check the SDKs say no more than «Connection error».
+        Without this check the SDKs say no more than “Connection error”.
         """
         value = self.keys[name].value if name in self.keys else ""
         if not value.isascii() or (value and not value.isprintable()) or " " in value:

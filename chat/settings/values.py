@@ -61,7 +61,7 @@ def endpoints(text: str) -> tuple[Endpoint, ...]:
         name = name.strip().lower()
         if not equals or not name.replace("-", "").replace("_", "").isalnum():
             raise Config(
-                f"CHAT_ENDPOINTS: cannot read «{part}». Write name=https://host/v1, separated by commas."
+                f"CHAT_ENDPOINTS: cannot read “{part}”. Write name=https://host/v1, separated by commas."
             )
         key = name.upper().replace("-", "_") + "_API_KEY"
         if any(key == each.key for each in found):
@@ -95,7 +95,7 @@ def personas(text: str) -> dict[str, str]:
     for part in parts(text, "|"):
         name, equals, prompt = (piece.strip() for piece in part.partition("="))
         if not (equals and name and prompt):
-            raise Config(f"CHAT_PERSONAS: cannot read «{part[:80]}». Write name=prompt, separated by |.")
+            raise Config(f"CHAT_PERSONAS: cannot read “{part[:80]}”. Write name=prompt, separated by |.")
         found[name] = prompt
     return found
 
@@ -135,7 +135,7 @@ def proxies(text: str) -> tuple[str, ...]:
             ip_network(part, strict=False)
         except ValueError:
             raise Config(
-                f"CHAT_PROXIES: «{part[:80]}» is no address. "
+                f"CHAT_PROXIES: “{part[:80]}” is no address. "
                 "Write 10.0.0.5 or 10.0.0.0/8, separated by commas."
             ) from None
     return found
@@ -146,7 +146,7 @@ def hosts(text: str) -> tuple[str, ...]:
     for part in found:
         if part != "*" and not _HOST.fullmatch(part):
             raise Config(
-                f"CHAT_HOSTS: «{part[:80]}» is no name. Write chat.example.com or *.example.com, without "
+                f"CHAT_HOSTS: “{part[:80]}” is no name. Write chat.example.com or *.example.com, without "
                 "https:// and without a port, separated by commas."
             )
     return found
@@ -165,7 +165,7 @@ def rate(text: str) -> str:
         found = []
     if not found or any(item.amount < 1 for item in found):
         raise Config(
-            f"CHAT_RATE: cannot read «{text[:80]}». Write 10/minute, or 10/minute; 100/hour. 0 is any number."
+            f"CHAT_RATE: cannot read “{text[:80]}”. Write 10/minute, or 10/minute; 100/hour. 0 is any number."
         )
     return text
 
@@ -178,7 +178,7 @@ def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
         return True
     if value in ("0", "false", "no", "off"):
         return False
-    raise Config(f"{name} is a switch: write 1 or 0, not «{value}».")
+    raise Config(f"{name} is a switch: write 1 or 0, not “{value}”.")
 
 
 def number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
@@ -188,7 +188,7 @@ def number(env: Mapping[str, str], name: str, default: float, low: float, high: 
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise Config(f"{name} must be a number from {low:g} to {high:g}, not «{text}».")
+        raise Config(f"{name} must be a number from {low:g} to {high:g}, not “{text}”.")
     return value
 
 

@@ -116,7 +116,7 @@ class Tools:
 
     async def _call(self, name: str, arguments: str, context: Context) -> Any:
         if name not in self.names:
-            raise ToolError(f"There is no tool «{name[:80]}». There are: {', '.join(self.names)}.")
+            raise ToolError(f"There is no tool “{name[:80]}”. There are: {', '.join(self.names)}.")
         found = self._find(name)
         call = found.bound(found.validated(arguments), context)
         deadline = asyncio.timeout(found.timeout)

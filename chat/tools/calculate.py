@@ -64,7 +64,7 @@ def calculate(
         tree = ast.parse(expression.translate(_SPELT).strip(), mode="eval")
         return _shown(evaluator.eval(expression, previously_parsed=tree.body))
     except SyntaxError as error:
-        raise ToolError(f"«{expression}» is not an arithmetic expression: {error.msg}.") from error
+        raise ToolError(f"“{expression}” is not an arithmetic expression: {error.msg}.") from error
     except ZeroDivisionError as error:
         raise ToolError("This divides by zero.") from error
     except OverflowError as error:

@@ -32,7 +32,7 @@ def _zone(name: str) -> ZoneInfo:
     except (KeyError, ValueError, OSError) as error:
         near = _near(name)
         hint = f"Did you mean {' or '.join(near)}?" if near else "Use an IANA name such as Europe/Berlin."
-        raise ToolError(f"There is no time zone «{name[:80]}». {hint}") from error
+        raise ToolError(f"There is no time zone “{name[:80]}”. {hint}") from error
 
 
 def _near(name: str) -> list[str]:

@@ -98,7 +98,7 @@ def _addresses(settings: Settings) -> tuple[str, str]:
 
 
 async def _place(client: "httpx2.AsyncClient", url: str, location: str) -> dict[str, Any]:
-    """The best match. The service knows a place by its name alone, so «Paris, Texas» is asked as «Paris»."""
+    """The best match. The service knows a place by its name alone, so “Paris, Texas” is asked as “Paris”."""
     name, _, rest = (part.strip() for part in location.partition(","))
     answer = await _json(client, f"{url}/v1/search", name=name, count=10, language="en", format="json")
     results = answer.get("results")
@@ -108,7 +108,7 @@ async def _place(client: "httpx2.AsyncClient", url: str, location: str) -> dict[
         if isinstance(place, dict) and _text(place.get("latitude")) and _text(place.get("longitude"))
     ]
     if not places:
-        raise ToolError(f"No place called «{name}» was found. Try a larger town near it.")
+        raise ToolError(f"No place called “{name}” was found. Try a larger town near it.")
     wanted = {part.strip().casefold() for part in rest.split(",") if part.strip()}
     return max(places, key=lambda place: len(wanted & _regions(place)))  # the first of the best
 

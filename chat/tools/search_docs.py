@@ -57,7 +57,7 @@ def _index(folder: Path | None) -> "Index":
 @dataclass(frozen=True, slots=True)
 class Section:
     title: str
-    """The headings that lead to it, «Guide › Install»."""
+    """The headings that lead to it, “Guide › Install”."""
     source: str
     """The file's path in the folder with the heading's anchor, as an address."""
     body: str

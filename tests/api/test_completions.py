@@ -166,7 +166,7 @@ async def test_the_models_of_the_menu() -> None:
             ("acme:b/two", "acme"),
         ]
         assert (await ours.models.retrieve("acme:b/two")).id == "acme:b/two"
-        with pytest.raises(openai.NotFoundError, match="no model «acme:six»"):
+        with pytest.raises(openai.NotFoundError, match="no model “acme:six”"):
             await ours.models.retrieve("acme:six")
         with pytest.raises(openai.NotFoundError, match="GET /v1/models"):
             await ours.models.retrieve("acme:\nsix")

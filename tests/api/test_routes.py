@@ -123,7 +123,7 @@ async def test_an_unknown_provider_is_an_error_in_an_open_stream() -> None:
         *frames, mark = data(await site.post("/chat/stream/nope", ASK))
         assert site.vendor.asked == []
     error, done = (json.loads(frame) for frame in frames)
-    assert error["error"].startswith("Unknown provider «nope»")
+    assert error["error"].startswith("Unknown provider “nope”")
     assert (error["kind"], done, mark) == ("config", {"done": True}, "[DONE]")
 
 

@@ -169,7 +169,7 @@ def test_another_site_s_page(status: int, verdict: str) -> None:
         (404, None, "failed", "not Runnel"),
         (401, None, "failed", "asks for a login"),
         (502, None, "failed", "Runnel behind it does not (502)"),
-        (400, {"error": "No such host.", "kind": "bad_request"}, "failed", "«No such host.»"),
+        (400, {"error": "No such host.", "kind": "bad_request"}, "failed", "“No such host.”"),
         (301, None, "failed", "sends on to https://chat.example.com."),
     ],
 )

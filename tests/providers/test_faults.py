@@ -222,7 +222,7 @@ def test_a_missing_key_is_not_a_wrong_one() -> None:
 )
 def test_a_key_is_not_quoted_however_it_is_written(echo: str) -> None:
     message = answered(400, error(f"Who is {echo}?")).message
-    assert "«Who is [key]?»" in message
+    assert "“Who is [key]?”" in message
 
 
 @pytest.mark.parametrize("field", ["code", "type"])
@@ -246,8 +246,8 @@ def test_a_vendors_words_are_quoted_short_and_clean() -> None:
     assert "another" not in message
     assert message.isprintable()
     assert len(message) < 400
-    assert answered(400, "a plain text").message.endswith("«a plain text»")
-    assert "«" not in answered(400, "<p>no text</p>").message
+    assert answered(400, "a plain text").message.endswith("“a plain text”")
+    assert "“" not in answered(400, "<p>no text</p>").message
     assert KEY not in repr(CALL)
 
 

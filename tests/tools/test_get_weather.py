@@ -127,7 +127,7 @@ async def test_a_region_or_country_picks_among_towns_of_one_name(location: str, 
 @pytest.mark.parametrize("body", [{}, {"results": []}, {"results": None}, {"results": [{"name": "Nowhere"}]}])
 async def test_a_place_that_nobody_knows(body: dict[str, Any], service: Service, ask: Callable[..., Any]):
     service.answers["/v1/search"] = (200, json.dumps(body).encode())
-    assert "No place called «Qqqq» was found" in (await ask("Qqqq")).text
+    assert "No place called “Qqqq” was found" in (await ask("Qqqq")).text
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_a_result_too_large_is_cut_with_a_note():
 
 async def test_an_unknown_tool_is_answered_with_the_names_there_are():
     outcome = await load(Settings()).run("delete_everything", "{}")
-    assert outcome.error == f"There is no tool «delete_everything». There are: {', '.join(NAMES)}."
+    assert outcome.error == f"There is no tool “delete_everything”. There are: {', '.join(NAMES)}."
     assert (outcome.text, outcome.result) == (outcome.error, None)
 
 

@@ -119,7 +119,7 @@ def alive(answer: probe.Response, url: str) -> Outcome:
             "The doctor has none: ask it on that machine, with Runnel's own address.",
         )
     if said := str(probe.told(answer).get("error", "")):
-        return failed("address", f"It refuses: «{said}»", "Look at CHAT_HOSTS there.")
+        return failed("address", f"It refuses: “{said}”", "Look at CHAT_HOSTS there.")
     return failed(
         "address", f"What answers at {url} is not Runnel ({answer.status_code}).", "Is the address right?"
     )

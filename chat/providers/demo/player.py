@@ -163,7 +163,7 @@ class Demo:
         """The model that is asked, as it really is. Raises as a strict vendor would."""
         if (model := self._models.get(request.model.id)) is None:
             raise errors.NotFound(
-                f"The demo has no model «{request.model.id}». It has {', '.join(self._models)}.", status=404
+                f"The demo has no model “{request.model.id}”. It has {', '.join(self._models)}.", status=404
             )
         if not model.temperature and request.temperature is not None and "temperature" not in request.omit:
             raise errors.Refused(f"{model.name} takes no temperature.", parameter="temperature", status=400)

@@ -107,7 +107,7 @@ def persona(system: str) -> str:
 
 
 def _places(clause: str) -> list[str]:
-    """Names after «in», written large; else the cities that are known, however written."""
+    """Names after “in”, written large; else the cities that are known, however written."""
     name = r"[^\W\d_a-z][\w/'’-]*(?: [^\W\d_a-z][\w'’-]*)*"
     found = re.search(rf"\b(?:in|for|at)\s+({name}(?:(?:,\s*|\s+(?:and|or)\s+){name})*)", clause)
     if found:
