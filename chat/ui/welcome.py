@@ -35,10 +35,10 @@ EXAMPLES = (
 )
 
 
-NOWHERE = (
-    "There is no such chat. Perhaps it was deleted, or it was begun in another browser. "
-    "What you ask now begins a new one."
-)
+NOWHERE = "There is no such chat. Perhaps it was deleted, or {}. What you ask now begins a new one."
+ELSEWHERE = "it was begun in another browser"
+SOMEBODY_S = "it is somebody else’s"
+"""Of those who sign in: their chats are in each of their browsers."""
 
 
 def text(app: App, owner: str, *, nowhere: str = "") -> str:
@@ -46,7 +46,8 @@ def text(app: App, owner: str, *, nowhere: str = "") -> str:
 
     `nowhere`: the id of the chat that was looked for, and is not there.
     """
-    parts = [f'<p class="nowhere of-{nowhere}">{NOWHERE}</p>'] if nowhere else []
+    why = NOWHERE.format(SOMEBODY_S if app.settings.login else ELSEWHERE)
+    parts = [f'<p class="nowhere of-{nowhere}">{why}</p>'] if nowhere else []
     parts += [app.settings.welcome or f"<h2>{plain(app.settings.title)}</h2>\n\n{SENTENCE}"]
     if app.catalogue.of(owner).keyless:
         parts.append(NO_KEY if app.settings.alone else NO_KEY_OF_YOURS)
