@@ -28,3 +28,16 @@ def test_a_question_too_many_comes_back_with_the_reason(limited: str, open_page:
     expect(screen.asked.first).to_have_text("first")
     expect(screen.live).to_have_count(0)
     expect(screen.send).to_be_visible()
+
+    copy = screen.page.locator("#chat .message-buttons-left button")  # with the answer still
+    expect(copy).to_be_visible()
+    top = "e => { const {top, height} = e.getBoundingClientRect(); return top + height / 2 }"
+    at = copy.evaluate(top)
+    assert abs(at - screen.page.get_by_role("button", name="Try again").evaluate(top)) < 4
+    assert at < line.evaluate(top) - 20
+    screen.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    copy.click()
+    expect(screen.page.get_by_role("button", name="Copied message")).to_be_visible()
+    copied = screen.evaluate("() => navigator.clipboard.readText()")
+    assert copied.startswith("“first” is")
+    assert "<" not in copied
