@@ -76,7 +76,8 @@ async def attempts(
     while True:
         begun, meter = False, _Meter(request, known)
         try:
-            async with aclosing(watched(provider.stream(request), limits, until, title)) as events:
+            replying = watched(provider.stream(request), limits, until, title, visitor=request.visitor)
+            async with aclosing(replying) as events:
                 async for event in events:
                     meter.take(event)
                     if isinstance(event, Content) and not begun and request.history < whole.history:

@@ -27,11 +27,17 @@ Content = TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta | Citation
 
 
 async def watched(
-    events: AsyncGenerator[ReplyEvent, None], limits: Deadlines, until: float, title: str
+    events: AsyncGenerator[ReplyEvent, None],
+    limits: Deadlines,
+    until: float,
+    title: str,
+    *,
+    visitor: bool = False,
 ) -> AsyncGenerator[ReplyEvent, None]:
     """`events`, or `Stalled` when content is missing for too long, or it is past `until` (loop time).
 
-    `title` is who is waited for. Closes `events`, and with it the wire, however it ends.
+    `title` is who is waited for. A `visitor` is told of no setting by its name. Closes `events`, and with it
+    the wire, however it ends.
     """
     loop = asyncio.get_running_loop()
     due, begun = loop.time() + limits.first, False
@@ -47,8 +53,8 @@ async def watched(
                     if not watch.expired:
                         raise
                     if until <= due:
-                        raise turn_too_long(limits) from error
-                    raise _silent(title, limits, begun) from error
+                        raise turn_too_long(limits, visitor=visitor) from error
+                    raise _silent(title, limits, begun, visitor) from error
                 if isinstance(event, Content):
                     begun, due = True, loop.time() + limits.idle
                     watch.move(min(due, until))
@@ -105,20 +111,22 @@ class _Watch:
             self._task.cancel()
 
 
-def turn_too_long(limits: Deadlines) -> Stalled:
+def turn_too_long(limits: Deadlines, *, visitor: bool) -> Stalled:
+    longer = "" if visitor else ", or raise CHAT_TURN_TIMEOUT"
     return Stalled(
-        f"The whole answer took longer than {limits.turn:g} seconds and was ended. Ask for less at once, "
-        "or raise CHAT_TURN_TIMEOUT."
+        f"The whole answer took longer than {limits.turn:g} seconds and was ended. "
+        f"Ask for less at once{longer}."
     )
 
 
-def _silent(title: str, limits: Deadlines, begun: bool) -> Stalled:
+def _silent(title: str, limits: Deadlines, begun: bool, visitor: bool) -> Stalled:
     if begun:
+        longer = "" if visitor else ", or raise CHAT_IDLE_TIMEOUT if it needs longer pauses"
         return Stalled(
-            f"{title} fell silent in the middle of the answer for {limits.idle:g} seconds. Try again, "
-            "or raise CHAT_IDLE_TIMEOUT if it needs longer pauses."
+            f"{title} fell silent in the middle of the answer for {limits.idle:g} seconds. Try again{longer}."
         )
+    longer = "" if visitor else "; CHAT_FIRST_EVENT_TIMEOUT allows for slower ones"
     return Stalled(
         f"{title} took the question but said nothing for {limits.first:g} seconds. Try again or choose "
-        "another model; CHAT_FIRST_EVENT_TIMEOUT allows for slower ones."
+        f"another model{longer}."
     )

@@ -106,7 +106,7 @@ class Engine:
             stop, calls = reply.stop, reply.calls
             if stop == "tool_use" and calls:
                 results: dict[str, ToolResult] = {}
-                async with aclosing(self._run(calls, enabled, until)) as happenings:
+                async with aclosing(self._run(calls, enabled, until, request.visitor)) as happenings:
                     async for happening in happenings:
                         if isinstance(happening, ToolResult):
                             results[happening.id] = happening
@@ -178,7 +178,7 @@ class Engine:
         return request, notices
 
     async def _run(
-        self, calls: list[ToolCall], enabled: set[str], until: float
+        self, calls: list[ToolCall], enabled: set[str], until: float, visitor: bool
     ) -> AsyncGenerator[Event | ToolResult, None]:
         """Runs `calls` side by side: their events as they happen, and the result of each."""
         happenings: asyncio.Queue[Event | ToolResult | BaseException] = asyncio.Queue()
@@ -214,7 +214,7 @@ class Engine:
                     async with asyncio.timeout_at(until):
                         happening = await happenings.get()
                 except TimeoutError as error:
-                    raise turn_too_long(self._settings.deadlines) from error
+                    raise turn_too_long(self._settings.deadlines, visitor=visitor) from error
                 if isinstance(happening, BaseException):
                     raise happening  # a bug of ours: tools themselves never raise
                 left -= isinstance(happening, ToolResult)

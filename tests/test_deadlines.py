@@ -44,6 +44,17 @@ async def test_silence_names_its_setting(script: Script, limits: Deadlines, vari
         await watch(script, limits)
 
 
+@pytest.mark.parametrize("script", [[HANG], [TextDelta("A"), HANG]])
+@pytest.mark.parametrize("limits", [QUICK, Deadlines(turn=0.02)])
+async def test_a_visitor_is_told_of_no_setting(script: Script, limits: Deadlines) -> None:
+    vendor = Scripted([script])
+    end = asyncio.get_running_loop().time() + limits.turn
+    replying = watched(vendor.stream(Request(Model("a", "b"), ())), limits, end, "Acme", visitor=True)
+    with pytest.raises(Stalled, match=r"^[^_]*\.$"):
+        async for _ in replying:
+            pass
+
+
 async def test_the_whole_turn_has_an_end() -> None:
     with pytest.raises(Stalled, match="CHAT_TURN_TIMEOUT"):
         await watch([TextDelta("A"), HANG], Deadlines(), until=0.02)

@@ -255,7 +255,8 @@ async def test_cancelling_in_a_tool_cancels_the_tool() -> None:
     assert cancelled.is_set()
 
 
-async def test_the_turn_has_a_deadline_that_tools_count_for() -> None:
+@pytest.mark.parametrize(("owner", "named"), [(LOCAL, True), ("ann", False)])
+async def test_the_turn_has_a_deadline_that_tools_count_for(owner: str, named: bool) -> None:
     @tool
     async def wait(number: int) -> str:
         """Waits for ever."""
@@ -263,10 +264,13 @@ async def test_the_turn_has_a_deadline_that_tools_count_for() -> None:
         return ""
 
     vendor = Scripted([calls("wait")])
-    ended = last(await answer(vendor, wait, tools=("wait",), settings={"deadlines": Deadlines(turn=0.05)}))
+    asked = Turn("Hello?", Options("acme:one", tools=("wait",)), owner=owner)
+    answering = engine(vendor, wait, deadlines=Deadlines(turn=0.05)).answer(asked)
+    ended = last([event async for event in answering])
     assert isinstance(ended, TurnFailed)
     assert ended.failure.kind == "stalled"
-    assert "CHAT_TURN_TIMEOUT" in ended.failure.message
+    assert ("CHAT_TURN_TIMEOUT" in ended.failure.message) is named
+    assert ended.failure.message.endswith(".")
 
 
 async def test_a_temperature_that_the_model_does_not_take_is_left_out_with_a_notice() -> None:
