@@ -52,6 +52,10 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
 21. The queue's messages of a session. Expected: what nobody fetches is let go. Actual: 2,000 sessions are
    kept, each with all messages that came, and one more takes the oldest away, which may be an open page
    (`Boxes`; `unread` says when one is let go). 6.31.
+22. What Markdown makes of a fence. Expected: code. Actual: one called mermaid is drawn, its labels as live
+   HTML; an `&#32;` in a name begins another class; a name that every object has, `constructor`, throws, and
+   nothing of the text is drawn. Formulas are taken out before all else, from within code too (`markup`;
+   tests/browser/test_forged.py). 6.31.
 """
 
 import asyncio
