@@ -23,11 +23,14 @@ from chat.ui.controls import Controls
 from chat.ui.places import Places
 from chat.ui.screens import NOTHING, Screen, Screens
 from chat.ui.sent import Sent
-from chat.ui.sessions import STRANGER
 from chat.ui.tabs import WINDOW, Tab
 
 log = logging.getLogger(__name__)
 
+STRANGER = (
+    "This page cannot tell you from others, because your browser sent no cookie. "
+    "Allow cookies for this address and load the page again."
+)
 NO_CHAT = "There is no such chat."
 
 
@@ -79,7 +82,7 @@ class Handlers:
             yield NOTHING
             return
         if not (owner := self._owner(request)):
-            yield [bubbles.remark(STRANGER)], gr.skip()  # `sessions` lets nobody through
+            yield [bubbles.remark(STRANGER)], gr.skip()  # not what they sent: nothing is kept for them
             return
         tab = self.places.tab(owner, request)
         if (chat := await self.places.of_sending(owner, sent, tab)) is None:

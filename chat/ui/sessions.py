@@ -3,9 +3,8 @@
 A tab names its session itself, and Gradio gives a session's messages to whoever names it (6.31). So the
 name is exchanged on its way in for one that comes of the owner and the name: somebody else who names the
 same session means another one, which nobody has. Whoever wants to read one that is not there, or calls what
-is not there, is told so here: Gradio would write a traceback into the log. Who has no cookie, which every
-page brings, is refused before anything is kept for them; what is not fetched is `unread`'s business.
-`page.mount` places it; `chat.owners` makes the names.
+is not there, is told so here: Gradio would write a traceback into the log. What is not
+fetched is `unread`'s business. `page.mount` places it; `chat.owners` makes the names.
 """
 
 import json
@@ -33,10 +32,6 @@ GONE = {
     "success": False,
 }
 """What Gradio says of a session that is not there."""
-STRANGER = (
-    "This page cannot tell you from others, because your browser sent no cookie. "
-    "Allow cookies for this address and load the page again."
-)
 
 
 class Sessions:
@@ -59,10 +54,8 @@ class Sessions:
             await self._app(scope, receive, send)
             return
         owner = self._owners.of(HTTPConnection(scope).cookies)
-        if not owner and scope["path"].startswith(JOIN):
-            await JSONResponse({"detail": STRANGER}, 401)(scope, receive, send)
-            return
         where = network(scope["client"][0]) if scope.get("client") else ""
+        whose = owner or where  # without a cookie, one person is as another
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if any(name == FIELD for name, _ in query):
             own = [(n, self._owners.apart(owner, v) if n == FIELD else v) for n, v in query]
@@ -72,7 +65,7 @@ class Sessions:
                     gone = Response(f"data: {json.dumps(GONE)}\n\n", media_type="text/event-stream")
                     await gone(scope, receive, send)
                     return
-                with self._unread.reading(session, owner, where):
+                with self._unread.reading(session, whose, where):
                     await self._app(scope, receive, send)
                 return
         joining = ""
@@ -101,7 +94,7 @@ class Sessions:
             await self._app(scope, receive, send)
         finally:
             if joining:
-                self._unread.joined(joining, owner, where)
+                self._unread.joined(joining, whose, where)
 
 
 async def _body(receive: Any) -> bytes | None:

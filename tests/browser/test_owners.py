@@ -66,3 +66,13 @@ def test_who_waits_sees_how_many_are_before(open_page: Opener, owned: str) -> No
     first.over(1)
     third.over(1)
     assert not third.footer.endswith("stopped")
+
+
+def test_without_a_cookie_the_page_says_so_and_gives_the_question_back(open_page: Opener, owned: str) -> None:
+    screen = open_page(owned.partition("/?")[0])
+    screen.page.context.clear_cookies()
+    screen.box.fill("hello")
+    screen.box.press("Enter")
+    expect(screen.page.get_by_text("Allow cookies for this address")).to_be_visible()
+    expect(screen.box).to_have_value("hello")
+    expect(screen.send).to_be_visible()
