@@ -20,9 +20,10 @@ ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def started(
-    folder: Path, *arguments: str, root: Path = ROOT, **environ: str
+    folder: Path, *arguments: str, root: Path = ROOT, log: int = subprocess.PIPE, **environ: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """app.py in a folder of its own, with nothing of this environment but the path."""
+    """app.py in a folder of its own, with nothing of this environment but the path. A `log` that nobody
+    reads has to go nowhere: it stands still when the pipe is full."""
     process = subprocess.Popen(
         [sys.executable, root / "app.py", *arguments],
         cwd=folder,
@@ -35,7 +36,7 @@ def started(
             **environ,
         },
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     try:

@@ -120,7 +120,7 @@ async def test_every_failure_ends_the_turn_once_and_in_words(
 ) -> None:
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.001)
     # Short only for what is to be missed: a busy machine may be slow with what does come.
-    missed = {"idle": 0.6} if case.said else {"first": 0.4}
+    missed = {"idle": 0.8} if case.said else {"first": 0.8}
     limits = missed if case.kind == "stalled" else {}
     async with open_app(settings(upstream, **limits)) as app:
         run = await ask(app, protocol, case.scenario)

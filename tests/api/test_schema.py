@@ -28,7 +28,8 @@ RULES = Path(__file__).with_name("schemathesis.toml")
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with started(tmp_path_factory.mktemp("app"), CHAT_DEMO_PACE="0", CHAT_RUNS_EACH="1000") as process:
+    folder, nowhere = tmp_path_factory.mktemp("app"), subprocess.DEVNULL
+    with started(folder, log=nowhere, CHAT_DEMO_PACE="0", CHAT_RUNS_EACH="1000") as process:
         yield address(process)
 
 
