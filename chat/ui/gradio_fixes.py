@@ -115,6 +115,10 @@ def calm_queue(page: gr.Blocks, streams: int) -> None:
     queue.max_thread_count = streams
     queue.sleep_when_free = LOOK
     queue.progress_update_sleep_when_free = 1.0  # nothing here reports progress that way
+    assert queue.ANAYLTICS_CACHE_FREQUENCY == 1
+    queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = 1, sys.maxsize
+    assert page.state_holder.capacity == 10_000
+    page.state_holder.capacity = streams  # one that was taken away is made anew when it is asked for
 
 
 class Boxes(LRUCache[str, Any]):

@@ -63,6 +63,22 @@ async def test_3_the_queue_has_forty_slots_and_looks_often() -> None:
     chat._queue.close()
 
 
+async def test_22_each_event_is_counted_and_each_session_has_a_copy_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chat = gr.ChatInterface(answer, analytics_enabled=False)
+    gr.mount_gradio_app(FastAPI(), chat, path="/", ssr_mode=False)
+    gradio_fixes.calm_queue(chat, 5)
+    made: list[Any] = []
+    monkeypatch.setattr(chat._queue, "_get_df", made.append)
+    for number in range(20):
+        assert chat.state_holder[f"session {number}"].config_values
+        chat._queue.events_recorded += 1
+        chat._queue.compute_analytics_summary([{}])
+    assert len(chat.state_holder.session_data) == 5
+    assert not made
+
+
 async def test_4_the_browser_state_is_new_each_time_unless_it_is_given_a_key() -> None:
     first, second = (gr.ChatInterface(answer, analytics_enabled=False) for _ in range(2))
     assert first.saved_conversations.secret != second.saved_conversations.secret
