@@ -119,6 +119,7 @@ def test_the_embedded_page_says_where_to_sign_in_again(arrive: Arrive, house: st
     log_in(page, "ada", "correct horse")
     expect(page).to_have_url(f"{house}/embed?model=demo:fast")
     for question, state in (("Hello", "complete"), ("Still there?", "failed")):
+        expect(page.locator("#send")).to_be_enabled()  # what is sent before that stays in the box
         page.locator("#question").fill(question)
         page.locator("#question").press("Enter")
         expect(page.locator("[data-role=assistant]").last).to_have_attribute("data-state", state)
