@@ -32,6 +32,7 @@ class Embed:
         return self.answers.last.locator(".text")
 
     def ask(self, question: str) -> "Embed":
+        expect(self.send).to_be_enabled()  # what is sent before that stays in the box
         self.box.fill(question)
         self.box.press("Enter")
         return self
