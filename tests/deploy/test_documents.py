@@ -1,6 +1,5 @@
 """What the documents for operators say works as it is written: settings, commands, files."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,6 @@ from dotenv import dotenv_values
 from chat.api.gate import LARGEST_BODY
 from chat.cli.doctor import visitors
 from chat.settings import Deadlines, Settings
-from chat.store import open_store
 from tests.test_app import ROOT, address, started
 
 TUTORIAL = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
@@ -91,18 +89,6 @@ def test_its_variables_exist() -> None:
     known = set(re.findall(r"\b[A-Z]+_[A-Z_]+(?==)", (ROOT / ".env.example").read_text(encoding="utf-8")))
     told = set(re.findall(r"\b(?:CHAT|GRADIO|OPENAI)_[A-Z_]+", HOSTING))
     assert told <= known, told - known
-
-
-async def test_its_copy_is_one(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    async with open_store(tmp_path / "data/chat.db"):
-        pass
-    [line] = [line for line in HOSTING.splitlines() if ".backup(" in line]
-    code = line.partition('"')[2].rpartition('"')[0]
-    subprocess.run(["python3", "-c", code], cwd=tmp_path, check=True, env={"PATH": os.environ["PATH"]})
-    async with open_store(tmp_path / "data/copy.db") as copy:
-        assert await copy.saved(5)
-        assert not copy.trouble
 
 
 def test_the_service_runs_what_the_page_puts_there() -> None:
