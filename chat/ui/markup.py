@@ -341,10 +341,13 @@ def _language(info: str) -> str:
     """What may stand behind a fence.
 
     Of 6.31: it becomes a class, in which `&#32;` begins another one; and some names are no word of a
-    dictionary but belong to every object, so that the whole text would not be drawn.
+    dictionary but belong to every object, so that the whole text would not be drawn. `cpp` is loaded
+    without the `c` that it extends, which throws, and then nothing of the text is drawn.
     """
     found = _LANGUAGE.match(info)
     name = found[1].lower() if found else ""
+    if name == "cpp":
+        return "c"
     if name.startswith("mermaid") or name == "constructor" or (info.strip() and not name):
         return "text"
     return name

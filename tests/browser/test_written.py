@@ -67,3 +67,12 @@ def test_code_in_a_line_breaks_with_it(open_page: Opener, served: str) -> None:
     words = screen.answer.locator("p")
     assert words.evaluate(breaks) == 0
     assert words.evaluate("p => [...p.querySelectorAll('code')].some(e => e.getClientRects().length > 1)")
+
+
+def test_code_in_cpp_is_drawn_when_it_is_the_first_of_the_page(open_page: Opener, served: str) -> None:
+    screen = open_page(served).choose_model("up:echo-1")
+    screen.ask("@Before.\n\n```cpp\nint main() { return 0; }\n```\n\nAfter. ").over(1)
+    expect(screen.answer.locator("pre")).to_have_text("int main() { return 0; }\n")
+    expect(screen.answer).to_contain_text("After.")
+    screen.page.reload()
+    expect(screen.ready().answer).to_contain_text("After.")

@@ -40,6 +40,7 @@ SAID = {
     # what stands behind a fence names a language, or nothing
     "```Python title=x\n1\n```": "```python\n1\n```",
     "~~~ {.c++}\n1\n~~~": "~~~text\n1\n~~~",
+    "```cpp\n1\n```": "```c\n1\n```",
     "```constructor\n1\n```": "```text\n1\n```",
     "```mermaid\nA\n```\n<a>": "```text\nA\n```\n&lt;a>",
     "> ```MerMaid x\n> A": "> ```text\n> A",
