@@ -20,11 +20,11 @@ from chat.settings import Settings
 
 async def serve(settings: Settings, bound: socket | None = None) -> None:
     """Until a signal, on `bound` where there is one. Raises `Config` when it cannot start."""
-    from chat.build import open_app, whose_keys
+    from chat.build import open_app, who_is_believed, whose_keys
     from chat.server import Server, listen
 
-    if said := whose_keys(settings):
-        logging.getLogger(__name__).info(said)
+    for notice in filter(None, (whose_keys(settings), who_is_believed(settings))):
+        logging.getLogger(__name__).info(notice)
     with contextlib.nullcontext(bound) if bound else listen(settings) as listening:
         # Gradio takes two seconds to import: not before it is clear that it will be needed.
         from fastapi import FastAPI
@@ -59,7 +59,8 @@ async def serve(settings: Settings, bound: socket | None = None) -> None:
                 )
             parent.add_middleware(Gate, local=settings.named_locally, hosts=settings.hosts)
             parent.add_middleware(SafetyHeaders, framed=framed)
-            parent.add_middleware(Proxies, named=settings.proxies, space=settings.space)
+            secret = settings.proxy_secret.value if settings.proxy_secret else ""
+            parent.add_middleware(Proxies, named=settings.proxies, secret=secret, space=settings.space)
             await Server(parent, app, listening).serve()
 
 

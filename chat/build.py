@@ -111,6 +111,16 @@ def whose_keys(settings: Settings) -> str:
     )
 
 
+def who_is_believed(settings: Settings) -> str:
+    """A warning for the start: any program on this machine can say who has logged in. "" when none can."""
+    if not (settings.login_header and settings.believes_neighbours):
+        return ""
+    return (
+        f"{settings.login_header} is believed from every program on this machine, not from your proxy alone. "
+        "Set CHAT_PROXY_SECRET, and let the proxy send it in X-Runnel-Proxy-Secret."
+    )
+
+
 def _vendors(settings: Settings) -> tuple[Vendor, ...]:
     if taken := {each.name for each in settings.endpoints} & {vendor.name for vendor in VENDORS}:
         # It would get that vendor's key, which goes to that vendor's host and nowhere else.
@@ -175,4 +185,4 @@ def _provider(protocol: Speaks, vendor: Vendor, key: str, clients: Clients, sett
             return Demo(vendor, settings.demo_pace)
 
 
-__all__ = ["App", "open_app", "runs_of", "whose_keys"]
+__all__ = ["App", "open_app", "runs_of", "who_is_believed", "whose_keys"]

@@ -168,10 +168,36 @@ def test_a_key_that_cannot_stand_in_a_header_names_its_variable_and_is_not_shown
 
 
 @pytest.mark.parametrize("bad", ["short", "with a blank in it", "“seventeen chars”", "x" * 15])
-def test_a_token_that_is_easily_guessed_or_no_header_takes_is_refused(bad: str):
-    with pytest.raises(Config, match="CHAT_TOKEN") as caught:
-        Settings.read({"CHAT_TOKEN": bad})
+@pytest.mark.parametrize("name", ["CHAT_TOKEN", "CHAT_PROXY_SECRET"])
+def test_a_token_that_is_easily_guessed_or_no_header_takes_is_refused(name: str, bad: str):
+    with pytest.raises(Config, match=name) as caught:
+        Settings.read({name: bad, "CHAT_PROXIES": "127.0.0.1"})
     assert bad not in str(caught.value)
+
+
+def test_a_proxys_secret_needs_a_proxy():
+    with pytest.raises(Config, match="CHAT_PROXIES"):
+        Settings.read({"CHAT_PROXY_SECRET": "x" * 16})
+
+
+@pytest.mark.parametrize(
+    ("proxies", "believes"),
+    [
+        ("127.0.0.1", True),
+        ("10.0.0.5, 127.0.0.0/8", True),
+        ("::1", True),
+        ("0.0.0.0/0", True),
+        ("::/0", True),
+        ("10.0.0.0/8", False),
+        ("2001:db8::1", False),
+        ("", False),
+    ],
+)
+def test_whether_any_program_on_this_machine_passes_for_the_proxy(proxies: str, believes: bool):
+    assert Settings.read({"CHAT_PROXIES": proxies}).believes_neighbours is believes
+    if proxies:
+        secret = {"CHAT_PROXIES": proxies, "CHAT_PROXY_SECRET": "x" * 16}
+        assert not Settings.read(secret).believes_neighbours
 
 
 def test_a_token():

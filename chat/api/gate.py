@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.api import chunks
+from chat.api.proxies import BELIEVED, FORWARDED
 from chat.errors import Kind
 
 LARGEST_BODY = 1_000_000
@@ -64,6 +65,7 @@ class Gate:
     ) -> None:
         self._app, self._patience = app, patience
         self._hosts = (*hosts, *(OWN_NAMES if local else ()))
+        self._local = local
         self._elsewhere = _ELSEWHERE if local else _UNNAMED
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -103,6 +105,8 @@ class Gate:
 
     def _named(self, scope: Any, headers: Mapping[bytes, str]) -> bool:
         """Whether it was asked for by a name that is answered."""
+        if self._local and scope.get(FORWARDED) and not scope.get(BELIEVED):
+            return False  # a proxy or a tunnel let somebody else in, and wrote our own name as the host
         if not self._hosts:
             return True
         name = _host(headers.get(b"host", ""))

@@ -60,6 +60,8 @@ class Settings:
     """The header in which a proxy of `proxies` names who has logged in there."""
     proxies: tuple[str, ...] = ()
     """Addresses and networks of proxies whose `X-Forwarded-…` headers, and `login_header`, are believed."""
+    proxy_secret: Secret | None = None
+    """What a proxy of `proxies` has to send to be believed. None: its address is enough."""
     hosts: tuple[str, ...] = ()
     """Names under which the page may be asked for, `*.example.com` for all below one. Empty: any."""
     rate: str = ""
@@ -136,6 +138,7 @@ class Settings:
             users=values.users(env.get("CHAT_USERS", "")),
             login_header=values.login_header(env),
             proxies=values.proxies(env.get("CHAT_PROXIES", "")),
+            proxy_secret=values.proxy_secret(env),
             hosts=values.hosts(env.get("CHAT_HOSTS", "")),
             rate=values.rate(env.get("CHAT_RATE", "")),
             messages_each=int(values.number(env, "CHAT_MESSAGES_EACH", 0, 0, 1_000_000)),
@@ -200,6 +203,11 @@ class Settings:
         """Whether the page goes by this machine's own names and those of `hosts`: no proxy passes others on.
         Unlike `alone`, also with a login or on a Space."""
         return self.loopback and not (self.public or self.proxies)
+
+    @property
+    def believes_neighbours(self) -> bool:
+        """Whether any program on this machine can say that it is the proxy."""
+        return self.proxy_secret is None and any(values.is_loopback(each) for each in self.proxies)
 
     @property
     def questions(self) -> str:

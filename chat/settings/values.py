@@ -81,11 +81,23 @@ def secret(env: Mapping[str, str]) -> Secret | None:
 
 
 def token(env: Mapping[str, str]) -> Secret | None:
-    value = env.get("CHAT_TOKEN", "")
+    return _header_secret(env, "CHAT_TOKEN", "whoever guesses it can read your chats")
+
+
+def proxy_secret(env: Mapping[str, str]) -> Secret | None:
+    secret = _header_secret(env, "CHAT_PROXY_SECRET", "whoever guesses it can pass for the proxy")
+    if secret is not None and "CHAT_PROXIES" not in env:
+        raise Config("CHAT_PROXY_SECRET needs CHAT_PROXIES, the addresses of the proxies that send it.")
+    return secret
+
+
+def _header_secret(env: Mapping[str, str], name: str, danger: str) -> Secret | None:
+    """A secret that travels in a header."""
+    value = env.get(name, "")
     if value and (len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value):
         raise Config(
-            "CHAT_TOKEN must have 16 characters or more, plain ones and no blanks: whoever guesses it can "
-            "read your chats. Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
+            f"{name} must have 16 characters or more, plain ones and no blanks: {danger}. "
+            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
         )
     return Secret(value) if value else None
 
@@ -139,6 +151,12 @@ def proxies(text: str) -> tuple[str, ...]:
                 "Write 10.0.0.5 or 10.0.0.0/8, separated by commas."
             ) from None
     return found
+
+
+def is_loopback(network: str) -> bool:
+    """Whether a part of `CHAT_PROXIES` covers addresses of this machine's own."""
+    found = ip_network(network, strict=False)
+    return found.overlaps(ip_network("127.0.0.0/8" if found.version == 4 else "::1/128"))
 
 
 def hosts(text: str) -> tuple[str, ...]:

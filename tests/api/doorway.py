@@ -99,7 +99,8 @@ class Place:
             **more,
         }
         door = Door(app, settings=self.settings, owners=OWNERS, logins=self.logins)
-        await Proxies(door, named=self.settings.proxies)(scope, receive, send)
+        secret = self.settings.proxy_secret.value if self.settings.proxy_secret else ""
+        await Proxies(door, named=self.settings.proxies, secret=secret)(scope, receive, send)
         return given
 
     async def form(self, name: str = "ada", password: str = "correct horse", **more: Any) -> Answer:

@@ -71,7 +71,8 @@ async def served(
             parent.add_middleware(Door, settings=settings, owners=app.owners, logins=logins)
         local = settings.loopback and not (settings.public or settings.proxies)
         parent.add_middleware(Gate, local=local, hosts=settings.hosts)
-        parent.add_middleware(Proxies, named=settings.proxies, space=settings.space)
+        secret = settings.proxy_secret.value if settings.proxy_secret else ""
+        parent.add_middleware(Proxies, named=settings.proxies, secret=secret, space=settings.space)
         async with listening(parent) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
             try:
                 yield Served(app, vendor, url, client)

@@ -7,7 +7,7 @@ import pytest
 
 from chat.api import login
 from chat.api.door import Door
-from chat.api.proxies import PEER
+from chat.api.proxies import BELIEVED, SECRET_HEADER
 from chat.guesses import ADDRESS, HERE
 from chat.owners import COOKIE, LOCAL, person
 from tests.api.doorway import OWNERS, PAGE, USERS, Place, basic
@@ -259,8 +259,17 @@ async def test_bytes_that_are_no_text_are_nobodys() -> None:
     for value in (b"\xff\xfe", b"ad\xe4", b"\xed\xa0\x80", b"ada\xc2\x85"):
         headers = [(b"x-forwarded-user", value)]
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
-        await door({**scope, PEER: "10.0.0.1"}, None, send)
+        await door({**scope, BELIEVED: True}, None, send)
     assert reached == []
+
+
+async def test_a_program_at_the_proxys_address_does_not_have_its_secret() -> None:
+    place = Place(**HEADER, CHAT_PROXY_SECRET="0123456789abcdef")
+    told = {"x-forwarded-user": "ada"}
+    secret = {SECRET_HEADER.lower(): "0123456789abcdef"}
+    assert (await place(headers={**told, **secret}, client="10.0.0.1")).owner == person("ada")
+    assert (await place(headers=told, client="10.0.0.1")).status == 401
+    assert (await place(headers={**told, **secret}, client="192.0.2.1")).status == 401
 
 
 async def test_the_proxys_word_goes_before_what_a_browser_kept() -> None:

@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 
-from chat.api.proxies import PEER, Proxies
+from chat.api.gate import Gate
+from chat.api.proxies import BELIEVED, FORWARDED, SECRET_HEADER, Proxies
 
 NAMED = ("10.0.0.0/8", "192.0.2.7", "2001:db8::/32")
 VISITOR = "203.0.113.5"
 
 
 async def seen(
-    *headers: tuple[str, str], peer: str = "10.0.0.1", space: bool = False, kind: str = "http"
+    *headers: tuple[str, str],
+    peer: str = "10.0.0.1",
+    secret: str = "",
+    space: bool = False,
+    kind: str = "http",
 ) -> dict[str, Any]:
     """What the app is told: client, scheme, host, and the scope whole."""
     found: dict[str, Any] = {}
@@ -23,10 +28,9 @@ async def seen(
     pairs = [(b"host", b"127.0.0.1:7860"), *((k.encode(), v.encode("latin-1")) for k, v in headers)]
     scheme = "ws" if kind == "websocket" else "http"
     scope = {"type": kind, "client": (peer, 4000), "scheme": scheme, "headers": pairs}
-    await Proxies(app, named=NAMED, space=space)(scope, None, None)
+    await Proxies(app, named=NAMED, secret=secret, space=space)(scope, None, None)
     assert scope["headers"] is pairs
-    assert found[PEER] == peer
-    assert not any(b"forwarded" in name for name, _ in found["headers"])
+    assert not any(b"forwarded" in name or b"secret" in name for name, _ in found["headers"])
     return found
 
 
@@ -147,3 +151,65 @@ async def test_a_list_of_another_length_is_the_nearest_proxys() -> None:
     assert (await seen(chain, ("x-forwarded-host", "evil.example, a.example")))["headers"][0][
         1
     ] == b"a.example"
+
+
+# -- neighbours on the same machine ------------------------------------------------------------------
+
+SECRET = "a secret of the proxy"
+
+
+async def test_with_a_secret_the_right_address_is_not_enough() -> None:
+    told = (("x-forwarded-for", VISITOR), ("x-forwarded-proto", "https"), ("x-forwarded-host", "a.example"))
+    right = (SECRET_HEADER.lower(), SECRET)
+    assert (await seen(*told, right, secret=SECRET))["client"][0] == VISITOR
+    assert (await seen(*told, right, secret=SECRET))[BELIEVED] is True
+    for sent in ([], [(right[0], "another secret")], [(right[0], "")], [right, right], [(right[0], "\xff")]):
+        found = await seen(*told, *sent, secret=SECRET)
+        assert (found["client"], found["scheme"], found[BELIEVED]) == (("10.0.0.1", 4000), "http", False)
+        assert found["headers"] == [(b"host", b"127.0.0.1:7860")]
+    assert (await seen(*told, right, peer="192.0.2.8", secret=SECRET))[BELIEVED] is False
+
+
+async def test_a_missing_secret_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await seen(("x-forwarded-for", VISITOR), (SECRET_HEADER.lower(), "another one"), secret=SECRET)
+    assert "does not send CHAT_PROXY_SECRET" in caplog.text
+    assert SECRET not in caplog.text
+    assert "another one" not in caplog.text
+
+
+FORWARDING = [
+    *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-server"),
+    *("x-forwarded-anything", "x-real-ip", "x-original-host", "cf-connecting-ip", "cdn-loop"),
+]
+
+
+@pytest.mark.parametrize("header", FORWARDING)
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_a_page_of_this_machine_alone_refuses_what_came_through_a_proxy(header: str, kind: str) -> None:
+    """A tunnel or a proxy that writes 127.0.0.1 as the host would let in anybody as if from here."""
+    reached: list[Any] = []
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    pairs = [(b"host", b"127.0.0.1:7860")]
+    scope = {
+        **{"type": kind, "client": ("127.0.0.1", 4000), "scheme": "http", "method": "GET"},
+        **{"path": "/chat/ws" if kind == "websocket" else "/", "query_string": b""},
+    }
+    stack = Proxies(Gate(app, local=True))
+    await stack({**scope, "headers": pairs}, None, send)
+    assert [each[FORWARDED] for each in reached] == [False]
+    await stack({**scope, "headers": [*pairs, (header.encode(), b"192.0.2.1")]}, None, send)
+    assert len(reached) == 1
+    if kind == "http":
+        assert sent[0]["status"] == 403
+        assert b"CHAT_PROXIES" in sent[1]["body"]
+    # Where a proxy is named, or everybody may come, it is no reason to refuse anybody.
+    await Proxies(Gate(app, local=False))({**scope, "headers": [*pairs, (header.encode(), b"x")]}, None, send)
+    assert len(reached) == 2

@@ -233,13 +233,54 @@ def test_a_limit_holds_for_the_address_that_nginx_saw(tmp_path: Path) -> None:
     assert other == 200
 
 
+def uncommented(config: str, line: str) -> str:
+    """The file with the line that begins with `line` in force."""
+    changed, count = re.subn(rf"^( +)# ({re.escape(line)}[^\n]*;)$", r"\1\2", config, flags=re.MULTILINE)
+    assert count == 1, line
+    return changed
+
+
 def with_a_login(config: str, users: Path) -> str:
-    """The file with the lines that it shows for a login of nginx's own, in the place that it says."""
-    login = r"((?: +#   (?:auth_basic|proxy_set_header)[^\n]*\n)+)"
-    shown = re.search(rf"{login} +proxy_set_header X-Forwarded-User '';\n", config)
+    """The file with the lines that it shows for a login of nginx's own."""
+    for line in ("auth_basic ", "auth_basic_user_file", "proxy_set_header X-Forwarded-User"):
+        config = uncommented(config, line)
+    return config.replace("/etc/nginx/runnel.users", str(users))
+
+
+def with_the_secret(config: str, folder: Path, secret: str) -> str:
+    """The file that sends `secret`, as it says how."""
+    shown = re.search(r"# +(proxy_set_header \S+) \"[^\"]+\";", config)
     assert shown
-    lines = shown[1].replace("#   ", "").replace("/etc/nginx/runnel.users", str(users))
-    return config.replace(shown[0], lines)
+    included = folder / "runnel-secret.conf"
+    included.write_text(f'{shown[1]} "{secret}";\n')
+    return uncommented(config, "include").replace("/etc/nginx/runnel-secret.conf", str(included))
+
+
+def test_with_a_secret_nginx_is_believed_and_no_other_program_of_the_machine(tmp_path: Path) -> None:
+    nginx.required()
+    users = tmp_path / "users"
+    users.write_text("ann:{PLAIN}correct horse\n")
+    settings = {
+        **{"CHAT_PROXIES": "127.0.0.1", "CHAT_PROXY_SECRET": TOKEN, "CHAT_HOSTS": "localhost, 127.0.0.1"},
+        **{"CHAT_LOGIN_HEADER": "X-Who"},
+    }
+
+    def edited(config: str) -> str:
+        config = with_the_secret(with_a_login(config, users), tmp_path, TOKEN)
+        return config.replace("proxy_set_header X-Forwarded-User", "proxy_set_header X-Who")
+
+    with started(tmp_path, **settings) as process:
+        port = urlsplit(address(process)).port
+        assert port
+        with (
+            front(tmp_path / "nginx", port, edited) as found,
+            httpx.Client(base_url=found.url, verify=found.context, trust_env=False, timeout=20) as client,
+        ):
+            assert client.get("/login/me", auth=("ann", "correct horse")).json()["name"] == "ann"
+            liar = {"X-Who": "ann", "X-Runnel-Proxy-Secret": "guessed", "Accept": "application/json"}
+            assert (
+                httpx.get(f"http://127.0.0.1:{port}/chats", headers=liar, trust_env=False).status_code == 401
+            )
 
 
 def test_who_logged_in_at_nginx_is_who_asks(tmp_path: Path) -> None:
@@ -292,6 +333,9 @@ def test_runnel_hears_who_came_and_how_from_nginx_alone(tmp_path: Path) -> None:
             lies = {
                 **told,
                 "X-Forwarded-User": "admin",
+                "X-Any-Login-Header": "admin",
+                "X-Runnel-Proxy-Secret": "guessed",
+                "Forwarded": "for=1.2.3.4",
                 "Connection": "keep-alive, upgrade",
                 "Upgrade": "h2c",
             }
@@ -300,5 +344,7 @@ def test_runnel_hears_who_came_and_how_from_nginx_alone(tmp_path: Path) -> None:
     assert heard["x-forwarded-for"] == "127.0.0.1"
     assert heard["x-forwarded-proto"] == "https"
     assert heard["host"] == heard["x-forwarded-host"] == f"localhost:{found.port}"
-    assert heard.keys().isdisjoint({"x-forwarded-user", "connection"})
+    passed = {"accept", "authorization", "user-agent"}
+    said = {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+    assert heard.keys() == passed | said, "of a client's headers nothing goes on but what is listed"
     assert heard["authorization"] == f"Bearer {TOKEN}"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chat.build import who_is_believed
 from chat.cli.doctor import visitors
 from chat.settings import Settings
 
@@ -9,7 +10,8 @@ KEY = {"OPENAI_API_KEY": "sk-sentinel"}
 EVERYBODY = {"GRADIO_SERVER_NAME": "0.0.0.0", "CHAT_PUBLIC": "1"}
 LIMITS = {"CHAT_MESSAGES_EACH": "20", "CHAT_MESSAGES": "200", "CHAT_MAX_TOKENS": "1000"}
 LOGIN = {"CHAT_USERS": "ann:correct horse"}
-NGINX = {"CHAT_PROXIES": "127.0.0.1", "CHAT_HOSTS": "chat.example.com"}
+NAMED = {"CHAT_PROXIES": "127.0.0.1", "CHAT_HOSTS": "chat.example.com"}
+NGINX = {**NAMED, "CHAT_PROXY_SECRET": "sentinel-sentinel"}
 
 
 def verdicts(**settings: str) -> dict[str, str]:
@@ -63,6 +65,15 @@ def test_the_way_there() -> None:
     past = {**LOGIN, **NGINX, "GRADIO_SERVER_NAME": "0.0.0.0"}
     assert verdicts(**past)["way"] == "warning"
     assert "past the proxy" in said("way", **past)
+    assert verdicts(**LOGIN, **NAMED)["way"] == "warning"
+    assert "Any program on this machine passes for the proxy" in said("way", **LOGIN, **NAMED)
+
+
+def test_the_start_warns_where_any_program_can_say_who_logged_in() -> None:
+    named = {**NAMED, "CHAT_LOGIN_HEADER": "X-Forwarded-User"}
+    assert "CHAT_PROXY_SECRET" in who_is_believed(Settings.read(named))
+    for settings in (NAMED, {**named, **NGINX}, {**named, "CHAT_PROXIES": "10.0.0.1"}, LOGIN):
+        assert who_is_believed(Settings.read(settings)) == ""
 
 
 def test_a_log_of_what_visitors_say() -> None:

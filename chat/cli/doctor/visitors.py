@@ -92,6 +92,12 @@ def way(settings: Settings) -> Outcome:
             f"Port {settings.port} can be reached past the proxy, at {settings.host}.",
             "Unset GRADIO_SERVER_NAME where the proxy is on this machine; else close the port to all but it.",
         )
+    if settings.believes_neighbours:
+        return warning(
+            "way",
+            f"Any program on this machine passes for the proxy {_listed(settings.proxies)}.",
+            "Set CHAT_PROXY_SECRET, and let the proxy send it (deploy/nginx.conf shows how).",
+        )
     return ok("way", f"Only through {_listed(settings.proxies)}")
 
 
