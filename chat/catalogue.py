@@ -210,6 +210,10 @@ class Catalogue:
                 if self._faults.get(name) != why:  # said once, not at each try
                     log.warning("no list of models from %s: %s", name, why)
                 self._faults[name] = why
+        except Exception:  # one list that cannot be read is not to cost the others
+            changed = False
+            log.exception("no list of models from %s: a bug", name)
+            self._faults[name] = "its list cannot be read"
         else:
             self._faults.pop(name, None)
             changed = self._lists.get(name) != models

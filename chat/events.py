@@ -12,6 +12,10 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, cast
 
 from chat.errors import Failure
+from chat.figures import dollars, label, tokens
+
+LONGEST_TITLE, LONGEST_URL = 300, 2000
+"""Characters of a source's."""
 
 Stop = Literal["end", "length", "tool_use", "refusal", "filter", "pause"]
 
@@ -29,6 +33,14 @@ class Usage:
     thinking: int | None = None
     cost: float | None = None
     """US dollars, only where the vendor states it."""
+
+    def __post_init__(self) -> None:
+        """What a vendor or an older database says in another form is read, or as if it had not been said."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            checked = dollars(value) if f.name == "cost" else tokens(value)
+            if checked is not value:
+                object.__setattr__(self, f.name, checked)
 
     def __add__(self, other: "Usage") -> "Usage":
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
@@ -82,6 +94,10 @@ class ToolCallDelta:
 class Citation:
     title: str
     url: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", label(self.title, LONGEST_TITLE))
+        object.__setattr__(self, "url", label(self.url, LONGEST_URL))
 
 
 @dataclass(frozen=True, slots=True)

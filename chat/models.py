@@ -5,10 +5,16 @@ providers read them to build a body; the page reads them to grey out what does n
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
+
+from chat.figures import label, size
 
 Thinking = Literal["adaptive", "enabled", "always"]
 """How thinking is asked for: Anthropic's two forms, or a model that always thinks."""
+
+
+LONGEST_EFFORT, MOST_EFFORTS = 40, 20
+"""Characters of one, and how many a model has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,21 @@ class Model:
     tools: bool | None = None
     thinking: Thinking | None = None
     efforts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """What a list says in another form than this is as if it had not been said."""
+        checked: dict[str, Any] = {
+            "title": label(self.title),
+            "context": size(self.context),
+            "max_output": size(self.max_output),
+            "temperature": self.temperature if isinstance(self.temperature, bool) else None,
+            "tools": self.tools if isinstance(self.tools, bool) else None,
+            "thinking": self.thinking if self.thinking in get_args(Thinking) else None,
+            "efforts": tuple(e for e in self.efforts if label(e, LONGEST_EFFORT) == e)[:MOST_EFFORTS],
+        }
+        for name, value in checked.items():
+            if getattr(self, name) is not value:
+                object.__setattr__(self, name, value)
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ from chat.providers.anthropic_models import capable
 from chat.providers.bodies import paired, parsed, without
 from chat.providers.clients import Clients
 from chat.providers.faults import Call
-from chat.providers.lists import entries
+from chat.providers.lists import MOST_MODELS, entries, models
 from chat.providers.messages_reading import Reading
 from chat.providers.reply import reply
 from chat.providers.vendors import Vendor
@@ -177,8 +177,14 @@ class AnthropicMessages:
             async with open_wire(manager, call) as wire:
                 page = await wire.json()
             known = entries(page, call)
-            found += [capable(self.vendor.name, entry) for entry in known]
-            if not known or not isinstance(page, dict) or not page.get("has_more"):
+            found += models(known, capable, call)
+            if (
+                not known
+                or len(found) >= MOST_MODELS
+                or not isinstance(page, dict)
+                or not page.get("has_more")
+            ):
                 break
-            after = {"after_id": page.get("last_id") or known[-1]["id"]}
+            last = page.get("last_id")
+            after = {"after_id": last if isinstance(last, str) and last else known[-1]["id"]}
         return found

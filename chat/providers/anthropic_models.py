@@ -24,7 +24,8 @@ def _temperature(id: str) -> bool | None:
 
 def capable(vendor: str, wire: Mapping[str, Any]) -> Model:
     """One entry of the list."""
-    can = wire.get("capabilities") or {}
+    can = wire.get("capabilities")
+    can = can if isinstance(can, dict) else {}
     return Model(
         vendor,
         wire["id"],
@@ -39,8 +40,9 @@ def capable(vendor: str, wire: Mapping[str, Any]) -> Model:
 
 def _supported(can: Mapping[str, Any], *path: str) -> bool:
     for name in path:
-        can = can.get(name) or {}
-    return bool(can.get("supported"))
+        inside = can.get(name)
+        can = inside if isinstance(inside, dict) else {}
+    return can.get("supported") is True
 
 
 def _thinking(can: Mapping[str, Any]) -> Thinking | None:

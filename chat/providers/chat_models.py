@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chat.figures import size
 from chat.models import Model
 from chat.providers.openai_models import known
 
@@ -56,7 +57,8 @@ def listed(vendor: str, entry: Mapping[str, Any]) -> Model:
     takes = entry.get("supported_parameters")  # OpenRouter, and others after it
     takes = frozenset(p for p in takes if isinstance(p, str)) if isinstance(takes, list) else None
     top, can, reasoning = _of(entry, "top_provider"), _of(entry, "capabilities"), _of(entry, "reasoning")
-    hosts = [h for h in entry.get("providers") or () if isinstance(h, dict)]  # Hugging Face's router
+    hosts = entry.get("providers")  # Hugging Face's router
+    hosts = [h for h in hosts if isinstance(h, dict)] if isinstance(hosts, list) else []
     tools = "tools" in takes if takes is not None else _flag(can.get("function_calling"))
     if hosts and tools is None:
         said = [h["supports_tools"] for h in hosts if isinstance(h.get("supports_tools"), bool)]
@@ -99,7 +101,6 @@ def _first(names: tuple[str, ...], *places: Mapping[str, Any]) -> int | None:
     """The first positive number under any of `names`."""
     for place in places:
         for name in names:
-            value = place.get(name)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            if (value := size(place.get(name))) is not None:
                 return value
     return None

@@ -25,6 +25,7 @@ from chat.providers import faults
 from chat.providers.faults import Call
 from chat.providers.think_tags import ThinkTags
 from chat.providers.tool_slots import ToolSlots
+from chat.providers.usage import of_chat
 from chat.providers.vendors import Vendor
 
 _STOPS: Final[Mapping[str, Stop]] = {
@@ -84,9 +85,9 @@ class Chunks:
         usage = chunk.get("usage")
         if not usage and isinstance(groq := chunk.get("x_groq"), dict):
             usage = groq.get("usage")
-        if isinstance(usage, dict) and usage and (usage := _usage(usage)) != self.usage:
-            self.usage = usage
-            events.append(usage)
+        if (counted := of_chat(usage)) is not None and counted != self.usage:
+            self.usage = counted
+            events.append(counted)
         return events
 
     def end(self) -> list[ReplyEvent]:
@@ -244,37 +245,3 @@ class Chunks:
                     events.append(ToolCallDelta(id, arguments))
             if isinstance(found := tool.get("search_results"), dict):
                 self._cite(found.get("results"), events)
-
-
-def _usage(wire: Mapping[str, Any]) -> Usage:
-    def count(*path: str) -> int | None:
-        value: Any = wire
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    def first(*values: int | None) -> int | None:
-        return next((value for value in values if value is not None), None)
-
-    prompt, output, total = count("prompt_tokens"), count("completion_tokens"), count("total_tokens")
-    thinking = first(count("completion_tokens_details", "reasoning_tokens"), count("reasoning_tokens"))
-    if thinking and (prompt or 0) + (output or 0) + thinking == total:  # xAI leaves the thinking out
-        output = (output or 0) + thinking
-    cached = first(
-        count("prompt_tokens_details", "cached_tokens"),
-        count("prompt_cache_hit_tokens"),  # DeepSeek
-        count("cached_tokens"),  # Moonshot
-    )
-    return Usage(prompt, output, cached, thinking, _cost(wire))
-
-
-def _cost(wire: Mapping[str, Any]) -> float | None:
-    """US dollars. OpenRouter and Vercel: `cost`; Perplexity: inside it; xAI: ticks of 1e-10 dollars."""
-    cost = wire.get("cost")
-    if isinstance(cost, dict):
-        cost = cost.get("total_cost")
-    ticks = wire.get("cost_in_usd_ticks")
-    try:
-        return float(cost) if cost is not None else float(ticks) / 1e10 if ticks is not None else None
-    except (TypeError, ValueError):
-        return None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from chat.figures import size
 from chat.providers.vendors import Vendor
 
 _PATHS = {
@@ -42,6 +43,5 @@ def contexts(page: Any) -> dict[str, int]:
 
 
 def _add(found: dict[str, int], name: Any, told: Mapping[str, Any]) -> None:
-    tokens = told.get("context_length")
-    if isinstance(name, str) and isinstance(tokens, int) and not isinstance(tokens, bool) and tokens > 0:
+    if isinstance(name, str) and (tokens := size(told.get("context_length"))) is not None:
         found.setdefault(name, tokens)

@@ -20,11 +20,11 @@ from chat.events import (
     ThinkingDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
 )
 from chat.providers import faults
 from chat.providers.bodies import parsed
 from chat.providers.faults import Call
+from chat.providers.usage import of_messages
 
 _STOPS: dict[str, Stop] = {
     "max_tokens": "length",
@@ -97,7 +97,7 @@ class Reading:
     def _finish(self) -> list[ReplyEvent]:
         events = [event for index in list(self._blocks) for event in self._close(index)]
         stop = _STOPS.get(self._stop_reason or "") or ("tool_use" if self._here else "end")
-        events.append(ReplyFinished(stop, _usage(self._usage)))
+        events.append(ReplyFinished(stop, of_messages(self._usage)))
         self.finished = True
         return events
 
@@ -110,12 +110,12 @@ class Reading:
         events += self._count(message.get("usage"))
         return events
 
-    def _count(self, usage: Mapping[str, Any] | None) -> Sequence[ReplyEvent]:
+    def _count(self, usage: Any) -> Sequence[ReplyEvent]:
         """Figures are cumulative: those of a later object replace the former, each by itself."""
-        if not usage:
+        if not isinstance(usage, dict):
             return ()
         self._usage.update((name, value) for name, value in usage.items() if value is not None)
-        counted = _usage(self._usage)
+        counted = of_messages(self._usage)
         return (counted,) if counted else ()
 
     def _open(self, index: Any, start: Mapping[str, Any]) -> Sequence[ReplyEvent]:
@@ -192,17 +192,3 @@ def _citation(wire: Mapping[str, Any]) -> Citation:
     """A document has a title and no address; a search result of one's own has a `source`."""
     url = wire.get("url") or wire.get("source") or ""
     return Citation(wire.get("title") or wire.get("document_title") or url, url)
-
-
-def _usage(wire: Mapping[str, Any]) -> Usage | None:
-    """Input is three figures together: what was read anew, from the cache, and into the cache."""
-    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    parts = [wire[name] for name in names if isinstance(wire.get(name), int)]
-    if not parts and "output_tokens" not in wire:
-        return None
-    return Usage(
-        input=sum(parts) if parts else None,
-        output=wire.get("output_tokens"),
-        cached=wire.get("cache_read_input_tokens"),
-        thinking=(wire.get("output_tokens_details") or {}).get("thinking_tokens"),
-    )

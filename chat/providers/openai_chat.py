@@ -29,7 +29,7 @@ from chat.providers.chat_reading import Chunks, wants_thinking
 from chat.providers.clients import Clients
 from chat.providers.error_bodies import PROTECTED
 from chat.providers.faults import Call
-from chat.providers.lists import entries
+from chat.providers.lists import entries, models
 from chat.providers.vendors import Vendor
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, Wire, open_wire
 
@@ -189,7 +189,7 @@ class OpenAIChat:
         client = await self._clients.openai(self.vendor, self._key)
         async with open_wire(client.models.with_streaming_response.list(), call) as wire:
             page = await wire.json()
-        found = [listed(self.vendor.name, entry) for entry in entries(page, call) if chats(entry)]
+        found = models(entries(page, call), listed, call, chats)
         given = await self._loaded(client)
         return [replace(model, context=given.get(model.id, model.context)) for model in found]
 

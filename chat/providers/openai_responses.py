@@ -19,7 +19,7 @@ from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.clients import Clients
 from chat.providers.faults import Call
-from chat.providers.lists import entries
+from chat.providers.lists import entries, models
 from chat.providers.openai_models import known
 from chat.providers.reply import reply
 from chat.providers.responses_reading import Reading
@@ -131,4 +131,4 @@ class OpenAIResponses:
         client = await self._clients.openai(self.vendor, self._key)
         async with open_wire(client.models.with_streaming_response.list(), call) as wire:
             page = await wire.json()
-        return [listed(self.vendor.name, entry) for entry in entries(page, call) if chats(entry)]
+        return models(entries(page, call), listed, call, chats)

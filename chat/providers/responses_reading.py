@@ -21,10 +21,10 @@ from chat.events import (
     ThinkingDelta,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
 )
 from chat.providers import faults
 from chat.providers.faults import Call
+from chat.providers.usage import of_responses
 
 _TEXT_DELTA = "response.output_text.delta"
 
@@ -192,7 +192,7 @@ class Reading:
         if status == "incomplete":
             reason = (response.get("incomplete_details") or {}).get("reason")
             stop = "filter" if reason == "content_filter" else "length"
-        usage = _usage(response.get("usage"))
+        usage = of_responses(response.get("usage"))
         self.finished = True
         return [usage, ReplyFinished(stop, usage)] if usage else [ReplyFinished(stop)]
 
@@ -236,16 +236,3 @@ def _citation(annotation: Mapping[str, Any]) -> Citation:
     """A file has a name and no address."""
     url = annotation.get("url") or ""
     return Citation(annotation.get("title") or annotation.get("filename") or url, url)
-
-
-def _usage(wire: Mapping[str, Any] | None) -> Usage | None:
-    if not wire:
-        return None
-    cost, ticks = wire.get("cost"), wire.get("cost_in_usd_ticks")  # OpenRouter's; xAI's, of 1e-10 dollars
-    return Usage(
-        input=wire.get("input_tokens"),
-        output=wire.get("output_tokens"),
-        cached=(wire.get("input_tokens_details") or {}).get("cached_tokens"),
-        thinking=(wire.get("output_tokens_details") or {}).get("reasoning_tokens"),
-        cost=ticks / 1e10 if cost is None and ticks is not None else cost,
-    )

@@ -613,7 +613,7 @@ async def models(page: Any) -> list[Model]:
 @pytest.mark.parametrize("wrap", [lambda page: page, lambda page: {"object": "list", "data": page}])
 async def test_models_in_any_shape(wrap: Any) -> None:
     found = await models(wrap([{"id": "m-1"}, {"id": None}, "m-2", {"id": "m-3", "name": "Third"}]))
-    assert found == [Model("any", "m-1"), Model("any", "m-3", title="Third")]
+    assert found == [Model("any", "m-1"), Model("any", "m-2"), Model("any", "m-3", title="Third")]
 
 
 async def test_no_models_at_all() -> None:
@@ -660,7 +660,7 @@ async def test_what_a_list_tells_of_a_model() -> None:
         ({"providers": [{"context_length": 8192}, {}, {"context_length": 131_072}, None]}, 131_072),
         ({"providers": [{"status": "live"}]}, None),
         ({"object": "model", "owned_by": "them"}, None),  # OpenAI, xAI, DeepSeek
-        ({"context_length": "8192"}, None),
+        ({"context_length": "8192"}, 8192),
         ({"context_length": True}, None),
         ({"context_length": -1}, None),
     ],
