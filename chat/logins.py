@@ -6,6 +6,7 @@ after it, which says that it is known and nothing else (`chat.guesses`). `chat.a
 request. Who belongs to a name as an owner: `chat.owners.person`.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -14,17 +15,23 @@ import re
 import secrets
 import time
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from chat.errors import Config, RateLimited
 from chat.guesses import Guesses
 from chat.owners import Owners
+from chat.passwords import HashedPassword, hash_password, parse
 from chat.settings import Secret
 
 LASTS = 30 * 24 * 3600
 """Seconds that a login is good for. The page renews it, so it ends after so long without a visit."""
 LONGEST_NAME = 200
 """Characters."""
+HASHES_AT_ONCE, MAX_WAITING_HASHES = 2, 50
+"""Hashed passwords that are compared at once, and that may wait: each takes some 80 ms and 32 MiB."""
+MAX_REMEMBERED = 1000
+"""Right passwords that need not be hashed again: programs send theirs with every request."""
 
 _COOKIE = re.compile(r"([A-Za-z0-9_-]{1,1100})\.([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
 _KNOWN = re.compile(r"([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
@@ -41,6 +48,13 @@ class Logins:
         if "" in self._users or len(self._users) < len(users):
             raise Config(f"CHAT_USERS: each name is another one, of at most {LONGEST_NAME} characters.")
         self._nobody = self._seal("password", secrets.token_urlsafe(24))
+        hashes = {name_of(name): parse(each.value) for name, each in users.items()}
+        self._hashes = {name: each for name, each in hashes.items() if each is not None}
+        self._hash_of_nobody = _hash_of_nobody(self._hashes)
+        """Stands in for the hash of a name without one; None: nobody's password is hashed."""
+        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._waiting = 0
+        self._remembered: OrderedDict[str, None] = OrderedDict()
         self._guesses = Guesses()
         self._ended: dict[str, float] = {}
         """Logins that were signed out, by their number: when they would have ended."""
@@ -53,12 +67,14 @@ class Logins:
         """Whether there is anybody who may log in here."""
         return bool(self._users)
 
-    def check(self, name: str, password: str, address: str, known: str = "") -> str:
+    async def check(self, name: str, password: str, address: str, known: str = "") -> str:
         """The person whom `name` and `password` make; "" for nobody. `known`: that cookie of the browser.
 
         Raises `RateLimited` after too many wrong ones, for the right password too: otherwise guessing could
         go on. A name that nobody has costs the same work, and is counted the same.
         """
+        # hashlib takes as long as a text is; nobody types more.
+        password = password[:1000]
         name = name_of(name)
         browser = self._browser(name, known)
         if wait := self._guesses.wait(name, address, browser):
@@ -68,11 +84,44 @@ class Logins:
                 retry_after=wait,
             )
         expected = self._users.get(name, self._nobody)
-        if hmac.compare_digest(self._seal("password", password), expected) and name in self._users:
+        right = hmac.compare_digest(self._seal("password", password), expected) and name in self._users
+        if self._hash_of_nobody is not None:
+            right = await self._after_hashing(name, password, address, browser, right)
+        elif not right:
+            self._guesses.wrong(name, address, browser)
+        if right:
             self._guesses.right(name, address)
-            return name
+        return name if right else ""
+
+    async def _after_hashing(self, name: str, password: str, address: str, browser: str, plain: bool) -> bool:
+        """Whether `password` is right. `plain`: whether it is, where the name's password is not hashed.
+
+        As soon as one password is hashed, every name costs a hash, so that none tells how its password is
+        kept. Raises `RateLimited`.
+        """
+        proof = self._seal("right", name, password)
+        if proof in self._remembered:
+            self._remembered.move_to_end(proof)
+            return True
+        if self._waiting >= MAX_WAITING_HASHES:
+            raise RateLimited("Too many people sign in at once. Try again in a few seconds.", retry_after=5)
+        # Counted before it is known: otherwise many guesses at once would count as none.
         self._guesses.wrong(name, address, browser)
-        return ""
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                hashed = self._hashes.get(name, self._hash_of_nobody)
+                assert hashed is not None
+                matches = await asyncio.to_thread(hashed.matches, password)
+        finally:
+            self._waiting -= 1
+        # Whoever has read a hash in the settings cannot sign in with it: `plain` does not count here.
+        right = matches if name in self._hashes else plain
+        if right:
+            self._remembered[proof] = None
+            if len(self._remembered) > MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return right
 
     def login(self, name: str) -> tuple[str, str]:
         """The values of the two cookies for a person whose password was right, both new."""
@@ -136,3 +185,11 @@ def name_of(text: str) -> str:
     """A person's name as it is compared: composed, without blanks around it. "" for what is no name."""
     name = unicodedata.normalize("NFC", text).strip(" ")
     return name if name and len(name) <= LONGEST_NAME and name.isprintable() else ""
+
+
+def _hash_of_nobody(hashes: Mapping[str, HashedPassword]) -> HashedPassword | None:
+    """As dear as the dearest of `hashes`, so that it takes no less time."""
+    if not hashes:
+        return None
+    cost = max(each.log2_n for each in hashes.values())
+    return parse(hash_password(secrets.token_urlsafe(24), cost))

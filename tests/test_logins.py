@@ -1,6 +1,8 @@
 """Given these users, whose login a cookie is, and what a wrong password tells."""
 
+import asyncio
 import hmac
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 
 from chat.errors import Config, RateLimited
 from chat.guesses import HERE
-from chat.logins import LASTS, LONGEST_NAME, Logins, name_of
+from chat.logins import LASTS, LONGEST_NAME, MAX_WAITING_HASHES, Logins, name_of
 from chat.owners import COOKIE, LOCAL, Owners, person
+from chat.passwords import HashedPassword, hash_password
 from chat.settings import Secret
 
 OWNERS = Owners(b"secret")
@@ -31,12 +34,12 @@ def logins(clock: Clock | None = None, owners: Owners = OWNERS, **users: str) ->
     return Logins({name: Secret(each) for name, each in named.items()}, owners, clock or Clock())
 
 
-def test_name_and_password() -> None:
+async def test_name_and_password() -> None:
     there = logins()
-    assert there.check("ada", "correct horse", ADDRESS) == "ada"
-    assert there.check("böb", "battery staple", ADDRESS) == "böb"
-    assert there.check("bo\u0308b", "battery staple", ADDRESS) == "böb"  # as another keyboard writes it
-    assert there.check(" ada ", "correct horse", ADDRESS) == "ada"
+    assert await there.check("ada", "correct horse", ADDRESS) == "ada"
+    assert await there.check("böb", "battery staple", ADDRESS) == "böb"
+    assert await there.check("bo\u0308b", "battery staple", ADDRESS) == "böb"  # as another keyboard writes it
+    assert await there.check(" ada ", "correct horse", ADDRESS) == "ada"
     for name, password in (
         ("ada", "battery staple"),
         ("ada", ""),
@@ -47,13 +50,13 @@ def test_name_and_password() -> None:
         ("\udcff", "\udcff"),
         ("x" * 100_000, "x" * 100_000),
     ):
-        assert there.check(name, password, f"{ADDRESS}{len(name)}") == ""
+        assert await there.check(name, password, f"{ADDRESS}{len(name)}") == ""
 
 
-def test_nobody_may_log_in_where_there_are_no_users() -> None:
+async def test_nobody_may_log_in_where_there_are_no_users() -> None:
     there = Logins({}, OWNERS)
     assert not there.any
-    assert there.check("", "", ADDRESS) == ""
+    assert await there.check("", "", ADDRESS) == ""
 
 
 @pytest.mark.parametrize("name", ["x" * (LONGEST_NAME + 1), "\u0300" * 300])
@@ -70,21 +73,21 @@ def test_two_names_that_read_the_same() -> None:
 # -- guessing ----------------------------------------------------------------------------------------
 
 
-def test_the_right_password_is_told_from_nothing_while_one_has_to_wait() -> None:
+async def test_the_right_password_is_told_from_nothing_while_one_has_to_wait() -> None:
     told: set[str] = set()
     for name in ("ada", "nobody"):
         there = logins()
         for _ in range(HERE.amount):
-            assert there.check(name, "wrong", ADDRESS) == ""
+            assert await there.check(name, "wrong", ADDRESS) == ""
         for password in ("correct horse", "wrong"):
             with pytest.raises(RateLimited) as raised:
-                there.check(name, password, ADDRESS)
+                await there.check(name, password, ADDRESS)
             assert (raised.value.retry_after or 0) > HERE.get_expiry() - 5
             told.add(raised.value.message)
     assert told == {"Too many wrong passwords. Try again in 5 minutes."}
 
 
-def test_a_name_that_nobody_has_costs_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_nobody_has_costs_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     there, work = logins(), list[tuple[str, Any]]()
     digest, compare = hmac.digest, hmac.compare_digest
 
@@ -102,22 +105,99 @@ def test_a_name_that_nobody_has_costs_the_same_work(monkeypatch: pytest.MonkeyPa
     done: list[list[tuple[str, Any]]] = []
     for name in ("ada", "eva"):
         work.clear()
-        assert there.check(name, "wrong password", ADDRESS, known) == ""
+        assert await there.check(name, "wrong password", ADDRESS, known) == ""
         done.append(list(work))
     assert done[0] == done[1] != []
 
 
-def test_a_browser_that_is_known_is_so_for_its_person_alone() -> None:
+async def test_a_browser_that_is_known_is_so_for_its_person_alone() -> None:
     there = logins()
     _, known = there.login("ada")
     for _ in range(HERE.amount):
-        there.check("ada", "wrong", ADDRESS)
-        there.check("böb", "wrong", ADDRESS)
-    assert there.check("ada", "correct horse", ADDRESS, known) == "ada"
+        await there.check("ada", "wrong", ADDRESS)
+        await there.check("böb", "wrong", ADDRESS)
+    assert await there.check("ada", "correct horse", ADDRESS, known) == "ada"
     with pytest.raises(RateLimited):
-        there.check("böb", "battery staple", ADDRESS, known)
+        await there.check("böb", "battery staple", ADDRESS, known)
     with pytest.raises(RateLimited):
-        there.check("ada", "correct horse", ADDRESS, known[:-1] + ("A" if known[-1] != "A" else "B"))
+        await there.check("ada", "correct horse", ADDRESS, known[:-1] + ("A" if known[-1] != "A" else "B"))
+
+
+# -- hashed passwords --------------------------------------------------------------------------------
+
+CHEAP = 4
+"""Of a hash in these tests: 2^4 rounds, which no program would print."""
+
+
+def hashed(clock: Clock | None = None) -> Logins:
+    """Ada's password is hashed, Böb's is not."""
+    users = {"ada": Secret(hash_password("correct, horse", CHEAP)), "böb": Secret("battery staple")}
+    return Logins(users, OWNERS, clock or Clock())
+
+
+async def test_a_hashed_password() -> None:
+    there = hashed()
+    assert await there.check("ada", "correct, horse", ADDRESS) == "ada"
+    assert await there.check("böb", "battery staple", ADDRESS) == "böb"
+    for name, password in (("ada", "correct horse"), ("böb", "correct, horse"), ("eva", "correct, horse")):
+        assert await there.check(name, password, f"192.0.2.{len(password)}") == ""
+
+
+async def test_whoever_has_read_the_hash_does_not_have_the_password() -> None:
+    text = hash_password("correct, horse", CHEAP)
+    there = Logins({"ada": Secret(text)}, OWNERS, Clock())
+    assert await there.check("ada", text, ADDRESS) == ""
+    assert await there.check("ada", "correct, horse", ADDRESS) == "ada"
+
+
+async def test_another_hash_ends_the_logins_before_it() -> None:
+    one, other = (hash_password("correct, horse", CHEAP) for _ in range(2))
+    cookie, _ = Logins({"ada": Secret(one)}, OWNERS, Clock()).login("ada")
+    assert Logins({"ada": Secret(one)}, OWNERS, Clock()).of(cookie) == "ada"
+    assert Logins({"ada": Secret(other)}, OWNERS, Clock()).of(cookie) == ""
+
+
+async def test_many_guesses_at_once_are_counted_like_one_after_the_other() -> None:
+    there = hashed()
+    tries = [there.check("ada", f"guess {number}", ADDRESS) for number in range(40)]
+    told = await asyncio.gather(*tries, return_exceptions=True)
+    assert told.count("") == HERE.amount
+    assert sum(isinstance(each, RateLimited) for each in told) == 40 - HERE.amount
+
+
+async def test_a_right_password_is_hashed_once_and_counts_as_no_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there, hashes = hashed(), list[str]()
+    matches = HashedPassword.matches
+    monkeypatch.setattr(
+        HashedPassword, "matches", lambda self, text: hashes.append(text) or matches(self, text)
+    )
+    for name, password in (("ada", "correct, horse"), ("böb", "battery staple")) * 30:
+        assert await there.check(name, password, ADDRESS) == name
+    assert hashes == ["correct, horse", "battery staple"]
+
+
+async def test_each_name_costs_one_hash_whoever_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, costs = hashed(), list[int]()
+    monkeypatch.setattr(HashedPassword, "matches", lambda self, text: costs.append(self.log2_n) or False)
+    for name in ("ada", "böb", "eva", ""):
+        assert await there.check(name, "wrong", ADDRESS) == ""
+    assert costs == [CHEAP] * 4
+
+
+async def test_a_crowd_of_guesses_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, free = hashed(), threading.Event()
+    monkeypatch.setattr(HashedPassword, "matches", lambda self, text: bool(free.wait(10)) and False)
+    crowd = [
+        asyncio.create_task(there.check("ada", "guess", f"10.0.{number}.1"))
+        for number in range(MAX_WAITING_HASHES)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimited, match="at once"):
+        await there.check("ada", "guess", "10.1.0.1")
+    free.set()
+    assert set(await asyncio.gather(*crowd)) == {""}
 
 
 # -- cookies -----------------------------------------------------------------------------------------
@@ -181,7 +261,7 @@ COOKIES = THERE.login("ada")
 @given(st.text(max_size=300))
 def test_whatever_stands_in_a_cookie_it_is_nobodys(value: str) -> None:
     assert THERE.of(value) == ""
-    assert THERE.check("ada", "correct horse", ADDRESS, value) == "ada"
+    assert asyncio.run(THERE.check("ada", "correct horse", ADDRESS, value)) == "ada"
 
 
 @given(st.integers(0, 500), st.characters(codec="ascii"))

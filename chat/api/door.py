@@ -54,7 +54,7 @@ class Door:
         late: RateLimited | None = None
         visitor = None
         try:
-            visitor = self._visitor(scope)
+            visitor = await self._visitor(scope)
         except RateLimited as fault:
             late = fault
         if scope["type"] == "http" and scope["path"] in PATHS:
@@ -65,7 +65,7 @@ class Door:
         else:
             await self._refuse(scope, send, late)
 
-    def _visitor(self, scope: Any) -> Visitor | None:
+    async def _visitor(self, scope: Any) -> Visitor | None:
         """Raises `RateLimited` for a program that had the password wrong too often."""
         authorization = _values(scope, b"authorization")
         if any(bears(self._settings.token, each) for each in authorization):
@@ -82,7 +82,7 @@ class Door:
         # Last: what a browser tells a proxy in front, with every request, is no guess at a password of ours.
         if (basic := _basic(authorization)) and self._logins.any:
             known = sent.get(self._logins.known, "")
-            if name := self._logins.check(*basic, _address(scope), known):
+            if name := await self._logins.check(*basic, _address(scope), known):
                 return Visitor(person(name), name)
         return None
 

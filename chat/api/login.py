@@ -102,7 +102,7 @@ class Login:
         onward = _ours(fields.get("next", ""))
         known = cookies(scope).get(self._logins.known, "")
         try:
-            person = self._logins.check(name, password, address, known)
+            person = await self._logins.check(name, password, address, known)
         except RateLimited as fault:
             wait = ("retry-after", str(round(fault.retry_after or 60)))
             await self._show(send, onward, name, fault.message, 429, [wait])

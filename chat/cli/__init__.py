@@ -5,6 +5,7 @@
     talk       a chat: new, or one that goes on
     chats      the list
     doctor     is everything as it should be
+    hashing    a password hashed for the settings
     finding    which chat is meant
     host       the app on a loop in a thread of its own, so that the terminal may block
     screen     what is shown of a run: the answer on stdout, the rest on stderr
@@ -19,7 +20,7 @@ import asyncio
 import sys
 
 from chat.cli import streams
-from chat.cli.arguments import Ask, Chats, Doctor, parse
+from chat.cli.arguments import Ask, Chats, Doctor, HashPassword, parse
 from chat.cli.finding import NoChat
 from chat.errors import Config, Fault
 from chat.settings import Settings
@@ -53,7 +54,11 @@ def main(argv: list[str] | None = None) -> int:
             return FAILED
 
 
-def _run(arguments: Ask | Chats | Doctor) -> int:
+def _run(arguments: Ask | Chats | Doctor | HashPassword) -> int:
+    if isinstance(arguments, HashPassword):
+        from chat.cli import hashing
+
+        return FINISHED if hashing.run() else USAGE
     if isinstance(arguments, Doctor):
         from chat.cli import doctor  # reads the settings itself: it is there to say what is wrong with them
 

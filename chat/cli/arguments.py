@@ -1,6 +1,7 @@
 """The command line, read. Nothing here opens or asks anything.
 
-`parse` gives `Ask` (a question, or a talk), `Chats` (the list, or one chat exported) or `Doctor`. Wrong usage
+`parse` gives `Ask` (a question, or a talk), `Chats` (the list, or one chat exported), `Doctor` or
+`HashPassword`. Wrong usage
 is told by argparse on stderr, which then raises `SystemExit`.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-COMMANDS = ("chats", "doctor")
+COMMANDS = ("chats", "doctor", "hash-password")
 _QUOTE = "To ask a question that begins with “{}”, put the whole question in quotation marks."
 _IDS = ("--chat", "--export")
 
@@ -48,13 +49,20 @@ class Doctor:
     json: bool = False
 
 
-def parse(argv: Sequence[str]) -> Ask | Chats | Doctor:
+@dataclass(frozen=True, slots=True)
+class HashPassword:
+    """Reads a password and prints its hash."""
+
+
+def parse(argv: Sequence[str]) -> Ask | Chats | Doctor | HashPassword:
     argv = _joined(argv)
     match argv[:1]:
         case ["chats"]:
             return _chats(argv[1:])
         case ["doctor"]:
             return _doctor(argv[1:])
+        case ["hash-password"]:
+            return _hash_password(argv[1:])
         case _:
             return _ask(argv)
 
@@ -63,7 +71,7 @@ def _ask(argv: Sequence[str]) -> Ask:
     parser = argparse.ArgumentParser(
         prog="python -m chat",
         usage="python -m chat [options] [question ...]\n       python -m chat chats [options]\n"
-        "       python -m chat doctor [options] [URL]",
+        "       python -m chat doctor [options] [URL]\n       python -m chat hash-password",
         description="Ask a model, and read the answer while it is written. Without a question, talk. "
         "“python -m chat chats” lists the chats there are; “python -m chat doctor” says whether all is well.",
         epilog="A question may also come through a pipe; with both, what is piped follows the question. "
@@ -144,6 +152,19 @@ def _doctor(argv: Sequence[str]) -> Doctor:
     if others:
         parser.error(f"“{others[0]}” is one too many. {_QUOTE.format('doctor')}")
     return Doctor(found.url or "", found.json)
+
+
+def _hash_password(argv: Sequence[str]) -> HashPassword:
+    parser = argparse.ArgumentParser(
+        prog="python -m chat hash-password",
+        description="Hash a password for CHAT_USERS, so that the settings do not hold the password itself. "
+        "It is asked for twice, or read from a pipe, and never taken from the command line, where the "
+        "shell's history and every program would see it.",
+    )
+    _, others = parser.parse_known_args(argv)
+    if others:
+        parser.error(f"This command takes no words. {_QUOTE.format('hash-password')}")
+    return HashPassword()
 
 
 def _url(text: str) -> str:

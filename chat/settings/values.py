@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from chat.errors import Config
+from chat.passwords import looks_hashed, parse
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*")
 """A name, or an address of either kind, as the header `Host` has it without port and brackets."""
@@ -113,19 +114,31 @@ def personas(text: str) -> dict[str, str]:
 
 
 def users(text: str) -> dict[str, Secret]:
+    """Passwords by name, plain or hashed. No part is repeated in an error: it may be a password."""
     found: dict[str, Secret] = {}
-    for part in parts(text):
-        name, colon, password = part.partition(":")
-        name = name.strip()
-        if not (colon and name and name.isprintable()) or len(password.strip()) < 8:
-            # The part itself may be a password, so it is not repeated.
+    people = parts(text)
+    if len({":" in part for part in people}) == 2:
+        raise Config(
+            "CHAT_USERS: a part has no colon, so it is no name:password. Commas stand between people: a "
+            f"password with a comma in it has to be given hashed. {_HASH_IT}"
+        )
+    for part in people:
+        name, colon, password = (piece.strip() for piece in part.partition(":"))
+        if not (colon and name and name.isprintable()) or len(password) < 8:
             raise Config(
                 "CHAT_USERS: write name:password, separated by commas, each password of 8 characters or more."
             )
+        if looks_hashed(password) and parse(password) is None:
+            raise Config(
+                f"CHAT_USERS: the password of {name} looks hashed, but Runnel did not make it. {_HASH_IT}"
+            )
         if name in found:
             raise Config(f"CHAT_USERS: {name} stands there twice.")
-        found[name] = Secret(password.strip())
+        found[name] = Secret(password)
     return found
+
+
+_HASH_IT = "Hash it with: python -m chat hash-password"
 
 
 def login_header(env: Mapping[str, str]) -> str:
