@@ -56,6 +56,11 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    HTML; an `&#32;` in a name begins another class; a name that every object has, `constructor`, throws, and
    nothing of the text is drawn. Formulas are taken out before all else, from within code too (`markup`;
    tests/browser/test_forged.py). 6.31.
+23. What each frame of a stream does in the page. Expected: what changed. Actual: `el.dir = el.dir` for each
+   message, after which Chromium finds the style of the whole answer anew; a `structuredClone` of each string
+   and number of the chat; and each component gets its loading status again, for which all that it has is
+   copied: together a third of the main thread's time (static/light.js does none of it, before Gradio's own
+   scripts, as in 18). 6.31.
 """
 
 import asyncio

@@ -22,6 +22,9 @@ from chat.ui.unread import Unread
 _STATIC = Path(__file__).parent / "static"
 
 SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
+FIRST = ("still.js", "light.js")
+"""Before Gradio's own scripts."""
+
 STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
@@ -109,7 +112,8 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
         Sessions, owners=app.owners, known=boxes, unread=unread, calls=gradio_fixes.calls(page)
     )
     gradio_fixes.plain_refusals(parent)
-    gradio_fixes.first_script((_STATIC / "still.js").read_text(encoding="utf-8"))
+    for script in FIRST:
+        gradio_fixes.first_script((_STATIC / script).read_text(encoding="utf-8"))
     gradio_fixes.heartbeat_off(page)
     gradio_fixes.calm_queue(page, STREAMS)
     return parent

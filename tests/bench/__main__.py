@@ -13,6 +13,7 @@ from tests.bench.scenarios import Bench, Sizes
 ALL = {
     "first_page": Bench.first_page,
     "stream": Bench.stream,
+    "fresh": Bench.fresh,
     "first_text": Bench.first_text,
     "long_chat": Bench.long_chat,
     "fast": Bench.fast,

@@ -24,7 +24,10 @@ SETTLE = 1.0
 """Seconds after the last token in which work that belongs to the answer still counts."""
 WATCH = """
 (() => {
-  const bench = window.__bench = {entered: 0, question: '', last: 0, seen: []};
+  const bench = window.__bench = {entered: 0, question: '', last: 0, seen: [], shift: 0};
+  new PerformanceObserver((list) => {
+    for (const moved of list.getEntries()) if (!moved.hadRecentInput) bench.shift += moved.value;
+  }).observe({type: 'layout-shift'});
   const painted = new MessageChannel();
   painted.port1.onmessage = ({data}) => bench.seen.push([Date.now(), data]);
   const number = (text) => {
@@ -63,7 +66,9 @@ class Seen:
     main_thread: float
     """CPU seconds of the renderer's main thread, from Enter until all was settled."""
     received: int
-    """Bytes from the server in the same time."""
+    """Bytes from the server in the same time, as they were on the wire."""
+    shift: float
+    """Of the layout, in the same time, as Chromium counts it: but for the half second after a key."""
 
     @property
     def first(self) -> float:
@@ -90,7 +95,8 @@ class Tab:
     async def ask(self, question: str, tokens: int, patience: float, settle: float = SETTLE) -> Seen:
         """Types `question`, presses Enter and waits until token number `tokens` is on screen."""
         await self.page.evaluate(
-            "question => Object.assign(__bench, {question, entered: 0, last: 0, seen: []})", question
+            "question => Object.assign(__bench, {question, entered: 0, last: 0, seen: [], shift: 0})",
+            question,
         )
         box = self.page.locator(BOX).last
         await box.fill(question)
@@ -104,6 +110,7 @@ class Tab:
             [(moment / 1000, number) for moment, number in bench["seen"]],
             await self.main_thread() - busy,
             self.received - received,
+            bench["shift"],
         )
 
     async def _until(self, tokens: int, patience: float) -> None:
@@ -156,7 +163,8 @@ async def tab(chromium: Browser, url: str, warm: int = 0) -> AsyncIterator[Tab]:
         await cdp.send("Network.enable")
 
         def count(event: dict[str, Any]) -> None:
-            opened.received += event["encodedDataLength"] or event["dataLength"]
+            # The same bytes come as data first, and then, perhaps in another event, as they were encoded.
+            opened.received += event["encodedDataLength"]
 
         cdp.on("Network.dataReceived", count)
         await page.goto(url)

@@ -31,6 +31,7 @@ class Sizes:
     quick: bool = False
     runs: int = field(init=False)
     tokens: int = 2000
+    fresh: int = 1000
     turns: int = 29
     long_answer: int = 1000
     long_answer_bare: int = field(init=False)
@@ -93,9 +94,10 @@ class Bench:
     async def stream(self) -> None:
         """2,000 tokens at 100 per second, read in a browser."""
         n = self.sizes.tokens
-        busy = self.measure(f"{n} tokens at {RATE}/s: browser main thread", "s", 0.3)
+        busy = self.measure(f"{n} tokens at {RATE}/s: browser main thread", "s", 0.25)
         cpu = self.measure(f"{n} tokens at {RATE}/s: server CPU", "s", 0.35)
-        received = self.measure(f"{n} tokens at {RATE}/s: bytes to the browser", "kB", 0.25)
+        received = self.measure(f"{n} tokens at {RATE}/s: bytes to the browser", "kB", 0.2)
+        shift = self.measure(f"{n} tokens at {RATE}/s: shift of the layout", "", 0.02, against="alone")
         gap = self.measure("longest gap on screen", "ms", 100, against="alone")
         late = self.measure("last token on screen after it was sent", "ms", 150, against="alone")
         for name, server in self._turns(self.sizes.runs):
@@ -106,9 +108,20 @@ class Bench:
                 cpu.add(name, server.cpu() - before)
                 busy.add(name, seen.main_thread)
                 received.add(name, seen.received / 1000)
+                shift.add(name, seen.shift)
                 gap.add(name, seen.longest_gap * 1000)
                 late.add(name, (seen.last - (await self.sent(question))[-1]) * 1000)
                 self.say(f"stream, {name}: {seen.main_thread:.1f} s main thread")
+
+    async def fresh(self) -> None:
+        """The first answer on a page: what code and formulas need is fetched with it, once and for both alike."""
+        n = self.sizes.fresh
+        received = self.measure(f"first {n} tokens on a fresh page: bytes to the browser", "kB", 0.35)
+        for name, server in self._turns(1):
+            async with pages.tab(self.chromium, server.url) as tab:
+                seen = await tab.ask(self.question(f"prose-{n}-{RATE}"), n, 10 * n / RATE)
+                received.add(name, seen.received / 1000)
+                self.say(f"fresh, {name}: {seen.received / 1000:.0f} kB")
 
     async def first_text(self) -> None:
         """From Enter to the first token on screen, without the provider's own delay."""

@@ -1,6 +1,6 @@
 """One contract test for each reliance on Gradio's insides, by its number in chat/ui/gradio_fixes.
 
-What only a browser can show is held there: 5, 10, 13, 16, 18 and 20 by tests/browser/test_gradio.py, 7 by
+What only a browser can show is held there: 5, 10, 13, 16, 18, 20 and 23 by tests/browser/test_gradio.py, 7 by
 test_first_minutes.py::test_a_menu_closes_behind_the_keyboard, 14 by test_answers.py::
 test_two_clicks_are_one_question, and of 11 what the page does with it by test_runs.py::
 test_stop_keeps_the_text_and_the_next_question_works.
