@@ -114,7 +114,7 @@ class Bench:
                 self.say(f"stream, {name}: {seen.main_thread:.1f} s main thread")
 
     async def fresh(self) -> None:
-        """The first answer on a page: what code and formulas need is fetched with it, once and for both alike."""
+        """The first answer on a page: what code needs is fetched with it, once, and by both."""
         n = self.sizes.fresh
         received = self.measure(f"first {n} tokens on a fresh page: bytes to the browser", "kB", 0.35)
         for name, server in self._turns(1):
