@@ -152,15 +152,6 @@ async def test_no_body_needs_no_type(method: str) -> None:
     assert await status("/chats/abc", method, content_length="0") == 200
 
 
-@pytest.mark.parametrize(
-    "route",
-    ["upload", "upload_progress", "component_server", "process_recording", "heartbeat/abc", "proxy=http://x"],
-)
-async def test_closed_routes(route: str) -> None:
-    assert await status(f"/gradio_api/{route}") == 404
-    assert await status(f"/gradio_api/{route}", "GET") == 404
-
-
 @pytest.mark.parametrize("method", CHANGING)
 @pytest.mark.parametrize("length", [str(LARGEST_BODY + 1), "-1", "many", "9" * 400])
 async def test_a_body_that_is_too_large(method: str, length: str) -> None:

@@ -220,7 +220,7 @@ async def asks(visitor: Visitor, app: Open, models: Iterable[str]) -> None:
 
 async def looks(visitor: Visitor, app: Open) -> None:
     """All that can be read."""
-    paths = ["/", "/config", "/openapi.json", "/gradio_api/info", "/state", "/keys", "/v1/models", "/readyz"]
+    paths = ["/", "/config", "/openapi.json", "/state", "/keys", "/v1/models", "/readyz"]
     chats = await visitor.chats(limit="60")
     paths += [f"/chats/{chat['id']}/export.{kind}" for chat in chats for kind in ("md", "json")]
     for path in paths:

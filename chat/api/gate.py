@@ -1,15 +1,13 @@
 """Who and what is let in, before anything is read: pure ASGI, just inside the safety headers.
 
-Gradio brings routes that this page has no use for, and that take files, run programs or hold
-connections: they are closed. What changes something, by whatever method, is not taken from another
-site's page, and a body is JSON of a largest size, which comes within some seconds. On this machine alone
-only its own names are answered, so that a site whose name is made to point here (DNS rebinding) gets
-nothing; with CHAT_HOSTS, only the names in it. What a proxy said of a request has been read (`proxies`).
+What changes something, by whatever method, is not taken from another site's page, and a body is JSON of a
+largest size, which comes within some seconds. On this machine alone only its own names are answered, so that
+a site whose name is made to point here (DNS rebinding) gets nothing; with CHAT_HOSTS, only the names in it.
+What a proxy said of a request has been read (`proxies`). Which of Gradio's addresses are open is for
+`chat.ui.addresses` to say.
 """
 
 import asyncio
-import json
-import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 from chat.api import chunks
 from chat.api.proxies import BELIEVED, FORWARDED
-from chat.errors import Kind
+from chat.refusals import kind_of, refuse
 
 LARGEST_BODY = 1_000_000
 """Bytes. The page sends a question and some settings."""
@@ -33,10 +31,6 @@ SOCKET = "/chat/ws"
 
 OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 
-_CLOSED = re.compile(
-    r"/gradio_api/(?:upload|upload_progress|component_server|process_recording|deep_link|heartbeat|dev|stream"
-    r"|call|proxy|run-history|vibe-[^/]*|monitoring)\b"
-)
 FOREIGN = "This request came from another site's page and was refused."
 UNASKED = (
     "A question is asked by a script or a program, not by a link, a picture or a form. Ask it on the page."
@@ -120,8 +114,6 @@ class Gate:
         head = len(scope["path"]) + len(scope.get("query_string", b""))
         if head + sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
             return 431, _LONG_HEAD
-        if _CLOSED.match(scope["path"]):
-            return 404, "Not found."
         if b"content-length" in headers and b"transfer-encoding" in headers:
             return 400, _TWO_LENGTHS
         length = headers.get(b"content-length", "0")
@@ -225,16 +217,7 @@ def _loopback(scope: Any) -> bool:
 
 
 async def _answer(send: Any, scope: Any, status: int, text: str, *, close: bool = False) -> None:
-    """As JSON for a program (in OpenAI's shape for its clients), and as it is for a page that a person looks
-    at. `close`: the rest of what was sent is not waited for."""
-    kind: Kind = "not_found" if status == 404 else "too_large" if status == 413 else "bad_request"
-    openai = scope["path"].startswith("/v1/")
-    body = json.dumps(chunks.error(text, kind, status) if openai else {"error": text, "kind": kind}).encode()
-    media = b"application/json"
-    if any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
-        body, media = text.encode(), b"text/plain; charset=utf-8"
-    headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    """`close`: the rest of what was sent is not waited for."""
+    openai = chunks.error(text, kind_of(status), status) if scope["path"].startswith("/v1/") else None
+    headers = [(b"connection", b"close")] if close else []
+    await refuse(send, scope, status, text, body=openai, headers=headers)

@@ -61,12 +61,17 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    and number of the chat; and each component gets its loading status again, for which all that it has is
    copied: together a third of the main thread's time (static/light.js does none of it, before Gradio's own
    scripts, as in 18). 6.31.
+24. Gradio's own addresses. Expected: those that a page uses. Actual: some sixty, for whoever likes:
+   `/gradio_api/file=` fetches what an address names and serves it as from here, with its own type, `?page=`
+   of what is not there is a traceback, `X-Gradio-Server` is the page's address (`addresses` has the list of
+   what is open, `packaged` the files; tests/ui/test_addresses.py). 6.31.
 """
 
 import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -74,6 +79,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from gradio.queueing import Queue
+from gradio.route_utils import BUILD_PATH_LIB, STATIC_PATH_LIB
 from gradio.routes import templates
 from gradio.utils import LRUCache
 from jinja2 import ChoiceLoader, DictLoader
@@ -236,12 +242,30 @@ def calls(page: gr.Blocks) -> Callable[[Any], bool]:
     return found
 
 
-def plain_refusals(parent: FastAPI) -> None:
-    """What Gradio cannot read it refuses without repeating it. Call after mounting."""
-    [mounted] = [route.app for route in parent.routes if isinstance(route, Mount)]
-    assert isinstance(mounted, FastAPI)
+def packaged() -> dict[str, str]:
+    """The addresses of the files that the page is made of, each with its ending: scripts, styles, typefaces,
+    and the picture of the manifest."""
+    built, static = Path(BUILD_PATH_LIB), Path(STATIC_PATH_LIB)
+    files = {f"/assets/{path.name}": path.suffix for path in built.iterdir() if path.is_file()}
+    used = [
+        *static.glob("fonts/*/*.woff2"),
+        static / "js/iframeResizer.contentWindow.min.js",
+        static / "img/logo_nosize.svg",
+    ]
+    return files | {f"/static/{path.relative_to(static).as_posix()}": path.suffix for path in used}
 
-    @mounted.exception_handler(RequestValidationError)
+
+def mounted(parent: FastAPI) -> FastAPI:
+    """Gradio's own app, below `parent`."""
+    [found] = [route.app for route in parent.routes if isinstance(route, Mount)]
+    assert isinstance(found, FastAPI)
+    return found
+
+
+def plain_refusals(gradio: FastAPI) -> None:
+    """What Gradio cannot read it refuses without repeating it."""
+
+    @gradio.exception_handler(RequestValidationError)
     async def refuse(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": "That is nothing that the page would send."}, 422)
 

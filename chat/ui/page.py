@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from chat.build import App
 from chat.ui import activity, chats, gradio_fixes, keys, look, person, state, welcome
+from chat.ui.addresses import OPEN, Addresses, of_files
 from chat.ui.controls import Controls
 from chat.ui.fates import plain
 from chat.ui.handlers import Handlers
@@ -108,10 +109,12 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
     boxes = gradio_fixes.Boxes(page._queue)
     unread = Unread(boxes)
     boxes.came = unread.relieve
-    parent.add_middleware(
+    gradio = gradio_fixes.mounted(parent)
+    gradio.add_middleware(
         Sessions, owners=app.owners, known=boxes, unread=unread, calls=gradio_fixes.calls(page)
     )
-    gradio_fixes.plain_refusals(parent)
+    gradio.add_middleware(Addresses, known={**OPEN, **of_files(gradio_fixes.packaged())})
+    gradio_fixes.plain_refusals(gradio)
     for script in FIRST:
         gradio_fixes.first_script((_STATIC / script).read_text(encoding="utf-8"))
     gradio_fixes.heartbeat_off(page)

@@ -17,13 +17,11 @@ from starlette.responses import JSONResponse, Response
 
 from chat.limits import network
 from chat.owners import Owners
+from chat.ui.addresses import CALL, JOIN, PREFIX, READ
+from chat.ui.addresses import SESSION as FIELD
 from chat.ui.unread import Unread
 
-PREFIX = "/gradio_api/"
-FIELD = "session_hash"
-READ = PREFIX + "queue/data"
-JOIN = PREFIX + "queue/join"
-CALLS = (JOIN, PREFIX + "run/", PREFIX + "api/")
+CALLS = (JOIN, CALL)
 GONE = {
     "msg": "unexpected_error",
     "event_id": None,

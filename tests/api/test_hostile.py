@@ -21,7 +21,7 @@ RATE = 6
 BEARER = f"Authorization: Bearer {TOKEN}\r\n"
 ASK = '{"message": "Hello?", "model": "demo:fast"}'
 STARTS = ("/chat/stream", "/chat/stream/demo", "/api/message", "/stream-chat", "/v1/chat/completions")
-BODIES = [*STARTS, "/gradio_api/queue/join", "/gradio_api/run/ask", "/gradio_api/cancel"]
+BODIES = [*STARTS, "/gradio_api/queue/join", "/gradio_api/run/predict"]
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +167,8 @@ def test_what_is_hardly_http(site: Site, said: str) -> None:
     "path",
     [
         *("/../../etc/passwd", "/static/../../../etc/passwd", "/assets/..%2f..%2f..%2fetc%2fpasswd"),
-        *("/gradio_api/file=/etc/passwd", "/gradio_api/file=../../etc/passwd", "/file=/etc/passwd"),
-        *("/gradio_api/proxy=http://127.0.0.1:1/", "/gradio_api/heartbeat/x", "/gradio_api/deep_link"),
+        *("/gradio_api/file=/etc/passwd", "//gradio_api/file=/etc/passwd", "/file=/etc/passwd"),
+        *("/gradio_api/file=http://127.0.0.1:1/x.png", "/gradio_api/heartbeat/x", "/gradio_api/deep_link"),
         *("/%00", "//evil.example/", "/\\evil.example", "/runs/%00/events", "/chats/..%2f..%2fx/export.md"),
         *("/embed/../../chat/server.py", "/embed.js/..%2f..%2fgate.py", "/gradio_api/upload_progress"),
     ],
