@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from socket import socket
 
+from chat import ending
 from chat.errors import Config
 from chat.settings import Settings
 
@@ -65,12 +66,17 @@ async def serve(settings: Settings, bound: socket | None = None) -> None:
 
 
 def run(sockets: list[socket] | None = None) -> None:
-    """Until a signal. `sockets`: of the process that starts this one again and again."""
+    """Until a signal, which ends the process. `sockets`: of the one that starts this one again and again."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    with contextlib.suppress(KeyboardInterrupt):
-        said(lambda settings: asyncio.run(serve(settings, *(sockets or ()))))
+    with contextlib.suppress(KeyboardInterrupt), ending.early():
+        said(lambda settings: asyncio.run(_serve(settings, *(sockets or ()))))
+
+
+async def _serve(settings: Settings, *bound: socket) -> None:
+    await serve(settings, *bound)
+    ending.leave()  # here, and not after `asyncio.run`: that waits for every task and thread
 
 
 def said(begin: Callable[[Settings], object]) -> None:

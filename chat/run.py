@@ -44,12 +44,13 @@ class Run:
         self._readers = 0
         self._left: asyncio.TimerHandle | None = None
         self._waiting: dict[asyncio.Future[None], tuple[int, bool]] = {}
+        self._ended: list[Callable[[], None]] = []
         self._over: list[Callable[[], None]] = []
         self._ending: Failure | None = None
         self._settled = asyncio.Event()
         self._task = asyncio.create_task(self._drive(events), name=f"run {self.id}")
         # Here and not in `_drive`: a task that is cancelled before its first step runs nothing.
-        self._task.add_done_callback(self._settle)
+        self._task.add_done_callback(lambda _: self._settle())
 
     # -- for readers -----------------------------------------------------------------------
 
@@ -122,13 +123,22 @@ class Run:
             self._ending = self._ending or why
             self._task.cancel()
 
+    def abandon(self) -> None:
+        """Gives a stopped run its end now, though its provider has not let go: nobody waits for that."""
+        if not self._settled.is_set():
+            log.warning("run %s: what it was stopped in does not end", self.id)
+            self._settle()
+
     async def finished(self) -> None:
         """Returns when the run is over. Never raises for what happened in it."""
         await self._settled.wait()
 
     def when_ended(self, call: Callable[[], None]) -> None:
         """`call` right after the terminal event, whoever reads."""
-        self._task.add_done_callback(lambda _: call())
+        if self._settled.is_set():
+            call()
+        else:
+            self._ended.append(call)
 
     def when_over(self, call: Callable[[], None]) -> None:
         """`call` when the run is over and nobody reads it any more."""
@@ -156,9 +166,11 @@ class Run:
             if over or (seq if deltas else turned) > after:
                 _wake(future)
 
-    def _settle(self, task: asyncio.Task[None]) -> None:
-        failure = self._ending or STOPPED
-        if not task.cancelled():
+    def _settle(self) -> None:
+        if self._settled.is_set():  # it was abandoned, and has let go after all
+            return
+        task, failure = self._task, self._ending or STOPPED
+        if task.done() and not task.cancelled():
             failure = BUG
             if (error := task.exception()) is not None:
                 log.error("run %s: a bug", self.id, exc_info=error)
@@ -168,10 +180,15 @@ class Run:
         self._settled.set()
         question = self.turn.question if self._log_text else None
         log.info(turn_log.line(self.id, self.transcript, self.entries.times, question))
+        for call in self._ended:
+            try:
+                call()
+            except Exception:  # a bug, and the others are to hear of it too
+                log.exception("run %s: a bug in what follows its end", self.id)
         self._announce()
 
     def _announce(self) -> None:
-        if self._task.done() and not self._readers:
+        if self._settled.is_set() and not self._readers:
             calls, self._over = self._over, []
             for call in calls:
                 call()

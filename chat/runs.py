@@ -30,6 +30,10 @@ LONGEST, LONGEST_NAME = 100_000, 200
 """Characters of a question, or of a system prompt: some 25,000 tokens. Of a model's name, or of its effort's.
 Whoever asks at this machine's terminal may have them longer."""
 
+LETTING_GO_S = 0.25
+"""For providers at the program's end, before the answers end without them: all have their end within half a
+second of the signal."""
+
 SHUTDOWN = Failure("shutdown", "Interrupted: Runnel was shut down while this was being written.")
 
 
@@ -156,14 +160,18 @@ class Runs:
         run.when_ended(lambda: self._store.ended(conversation, exchange))
         return run
 
-    async def aclose(self, patience: float = 1.0) -> None:
+    async def aclose(self, patience: float = LETTING_GO_S) -> None:
         """Stops what runs; every run gets its terminal event. `patience`: seconds for providers to let go."""
         self._closed = True
-        for run in self._runs.values():
+        runs = list(self._runs.values())
+        for run in runs:
             run.stop(SHUTDOWN)
-        going = [run.finished() for run in self._runs.values()]
+        going = [asyncio.ensure_future(run.finished()) for run in runs]
         if going:
-            await asyncio.wait([asyncio.ensure_future(f) for f in going], timeout=patience)
+            await asyncio.wait(going, timeout=patience)
+        for run, over in zip(runs, going, strict=True):
+            over.cancel()
+            run.abandon()
         for timer in self._expiring.values():
             timer.cancel()
         self._runs.clear()

@@ -2,24 +2,29 @@
 
 Used by app.py alone. uvicorn waits for open streams before it tells the app to end, and a page's
 streams end only with their runs: so the runs are ended first. Then each page is told how its
-answer ended, `open_app` closes the store, which saves them, and the process leaves with exit code 0.
+answer ended while the store saves them, `open_app` closes the store, and the process leaves with exit code 0
+(`chat.ending`).
 """
 
 import asyncio
 import contextlib
 import errno
 import logging
+import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import ChangeReload
 
+from chat import ending
 from chat.api.proxies import Named
 from chat.build import App
 from chat.connections import Connection, Line
@@ -32,7 +37,7 @@ TRIED = 100
 LARGEST_MESSAGE = 1_000_000
 """Bytes that a WebSocket's message may have: as many as a request's body."""
 GRACE = 1
-"""Seconds for open connections after the runs have ended. With the store's last save (2 s, when the disk
+"""Seconds for open connections after the runs have ended. With the store's last save (2.5 s, when the disk
 does not take it) all is over within 5 s."""
 
 AGAIN = 0.9
@@ -206,9 +211,24 @@ class Server(uvicorn.Server):
         sys.stdout.write(f"{self._app.settings.title} is at http://{shown}:{port}{key}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """uvicorn (0.54) gives the signals back when it has ended, and raises the one that came once more: a
+        second one would then end the process while the store saves, and the exit code would be -15. So they
+        stay with us; who called gives them back."""
+        if threading.current_thread() is threading.main_thread():
+            for each in ending.SIGNALS:
+                signal.signal(each, self.handle_exit)
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            ending.at_latest()
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._app.runs.aclose()
-        await asyncio.sleep(0)  # the readers of the runs go on first, and say how it ended
-        # uvicorn (0.54) raises the signal again at the very end, and the exit code would be -15.
-        self._captured_signals.clear()
+        # The readers of the runs say meanwhile how it ended; on a busy machine that may take all of the time.
+        saving = asyncio.create_task(self._app.store.saved(GRACE), name="save at the end")
         await super().shutdown(sockets)
+        await saving

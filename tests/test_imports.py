@@ -87,9 +87,13 @@ TABLE: dict[str, set[str]] = {
     "chat.__main__": {"chat.cli"},
     "chat": set(),
     "chat.connections": {"chat.limits"},
-    "chat.server": {"chat.api", "chat.build", "chat.connections", "chat.settings", "chat.errors"},
+    "chat.ending": set(),
+    "chat.server": {
+        *("chat.api", "chat.build", "chat.connections", "chat.ending", "chat.settings", "chat.errors"),
+    },
     "app": {
         *("chat.ui", "chat.api", "chat.build", "chat.server", "chat.logins", "chat.settings", "chat.errors"),
+        "chat.ending",
     },
 }
 

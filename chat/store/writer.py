@@ -37,8 +37,8 @@ ATTEMPTS = 5
 PATIENCE = 5.0
 """Seconds that what a person asked for (rename, delete…) may take to be saved."""
 
-ENDING = 2.0
-"""Seconds for the last save at the program's end."""
+ENDING = 1.5
+"""Seconds for the last save at the program's end. It may take one more, of waiting for a lock."""
 
 
 class Writer:
