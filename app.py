@@ -32,7 +32,7 @@ async def serve(settings: Settings, bound: socket | None = None) -> None:
         from starlette.middleware.cors import CORSMiddleware
 
         from chat import ui
-        from chat.api import chats, keys
+        from chat.api import chats, keys, operator
         from chat.api.cookie import Cookie
         from chat.api.gate import Gate
         from chat.api.mount import mount
@@ -45,6 +45,7 @@ async def serve(settings: Settings, bound: socket | None = None) -> None:
             parent.add_middleware(CORSMiddleware, allow_origins=[])
             chats.route(parent, app)
             keys.route(parent, app)
+            operator.route(parent, app)
             mount(parent, app)
             ui.mount(parent, app)
             framed = settings.space

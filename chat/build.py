@@ -26,6 +26,7 @@ from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.vendors import VENDORS, Speaks
 from chat.runs import Runs
 from chat.settings import Settings
+from chat.sign_outs import SignOuts
 from chat.slots import SHARE, UNLIMITED, Slots
 from chat.store import Store, open_store
 from chat.tools import Tools, load
@@ -68,7 +69,9 @@ async def open_app(
     engine = Engine(settings, catalogue, tools)
     try:
         async with open_store(settings.database) as store:
-            owners = Owners(settings.secret.value.encode() if settings.secret else store.secret)
+            sign_outs = SignOuts(await store.sign_outs(), store.save_sign_out)
+            secret = settings.secret.value.encode() if settings.secret else store.secret
+            owners = Owners(secret, sign_outs)
             runs = runs_of(engine, store, settings)
             try:
                 catalogue.refresh()

@@ -1,9 +1,10 @@
 """Who may log in, and what a browser gets for it: names and passwords of the settings, signed cookies.
 
-A login's cookie holds the name, when it was given, and a number of its own; its signature covers the password
-too, so that a changed password, and a user taken out of the settings, end it. The browser keeps a second one
-after it, which says that it is known and nothing else (`chat.guesses`). `chat.api.door` asks this with every
-request. Who belongs to a name as an owner: `chat.owners.person`.
+A login's cookie holds the name, when it began, when it was given, and a number of its own. Its signature
+covers the password too, so that a changed password, and a user taken out of the settings, end it; which were
+ended by their person, `chat.sign_outs` knows. The browser keeps a second cookie after it, which says that it
+is known and nothing else (`chat.guesses`). `chat.api.door` asks this with every request. `chat.owners.person`
+says who belongs to a name as an owner.
 """
 
 import asyncio
@@ -17,15 +18,17 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from chat.errors import Config, RateLimited
 from chat.guesses import Guesses
-from chat.owners import Owners
+from chat.owners import Owners, person
 from chat.passwords import HashedPassword, hash_password, parse
 from chat.settings import Secret
 
 LASTS = 30 * 24 * 3600
-"""Seconds that a login is good for. The page renews it, so it ends after so long without a visit."""
+"""Seconds that a login is good for. The page renews it, so it ends after so long without a visit, and at last
+when it is `chat.sign_outs.MAX_SIGN_IN_AGE_S` old."""
 LONGEST_NAME = 200
 """Characters."""
 HASHES_AT_ONCE, MAX_WAITING_HASHES = 2, 50
@@ -33,8 +36,23 @@ HASHES_AT_ONCE, MAX_WAITING_HASHES = 2, 50
 MAX_REMEMBERED = 1000
 """Right passwords that need not be hashed again: programs send theirs with every request."""
 
-_COOKIE = re.compile(r"([A-Za-z0-9_-]{1,1100})\.([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
+_COOKIE = re.compile(
+    r"(?P<name>[A-Za-z0-9_-]{1,1100})\.(?P<began>[0-9]{1,16})\.(?P<given>[0-9]{1,12})"
+    r"\.(?P<number>[A-Za-z0-9_-]{16})\.(?P<signature>[A-Za-z0-9_-]{43})"
+)
 _KNOWN = re.compile(r"([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """One sign-in of somebody's, as their cookie says."""
+
+    name: str
+    began: str
+    """Milliseconds since the epoch. It stays when the cookie is renewed."""
+    given: int
+    """Seconds since the epoch."""
+    number: str
 
 
 class Logins:
@@ -56,8 +74,7 @@ class Logins:
         self._waiting = 0
         self._remembered: OrderedDict[str, None] = OrderedDict()
         self._guesses = Guesses()
-        self._ended: dict[str, float] = {}
-        """Logins that were signed out, by their number: when they would have ended."""
+        self._sign_outs = owners.sign_outs
         suffix = owners.name.rpartition("_")[2]
         self.name, self.known = f"runnel_login_{suffix}", f"runnel_known_{suffix}"
         """Of the two cookies."""
@@ -126,47 +143,53 @@ class Logins:
     def login(self, name: str) -> tuple[str, str]:
         """The values of the two cookies for a person whose password was right, both new."""
         number, known = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
-        return self._value(name, number), f"{known}.{self._seal('known', name, known)}"
+        began = str(int(self._clock() * 1000))
+        return self._value(name, began, number), f"{known}.{self._seal('known', name, known)}"
 
     def of(self, cookie: str) -> str:
         """The person whose login the cookie is; "" for nobody's, or one that is over."""
-        found = self._read(cookie)
-        return found[0] if found and found[2] not in self._ended else ""
+        login = self._read(cookie)
+        return login.name if login else ""
 
     def renewed(self, cookie: str) -> str:
         """The same login from now on; "" when it is a day old or less, or nobody's."""
-        found = self._read(cookie)
-        if not found or found[2] in self._ended or self._clock() - found[1] < 24 * 3600:
+        login = self._read(cookie)
+        if login is None or self._clock() - login.given < 24 * 3600:
             return ""
-        return self._value(found[0], found[2])
+        return self._value(login.name, login.began, login.number)
 
     def end(self, cookie: str) -> None:
-        """Signs out: whoever has kept a copy of the cookie has nothing any more, until the program ends."""
-        now = self._clock()
-        self._ended = {number: end for number, end in self._ended.items() if end > now}
-        if found := self._read(cookie):
-            self._ended[found[2]] = now + LASTS
+        """Signs out: whoever has kept a copy of the cookie has nothing any more."""
+        if login := self._read(cookie):
+            self._sign_outs.end(person(login.name), login.number)
 
-    def _value(self, name: str, number: str) -> str:
+    def end_all(self, name: str) -> None:
+        """Signs `name` out in every browser."""
+        self._sign_outs.end_all(person(name))
+
+    def _value(self, name: str, began: str, number: str) -> str:
         given = str(int(self._clock()))
         encoded = base64.urlsafe_b64encode(name.encode()).rstrip(b"=").decode()
-        return f"{encoded}.{given}.{number}.{self._seal('login', name, given, number, self._users[name])}"
+        seal = self._seal("login", name, began, given, number, self._users[name])
+        return f"{encoded}.{began}.{given}.{number}.{seal}"
 
-    def _read(self, cookie: str) -> tuple[str, int, str] | None:
-        """Name, time and number of a login that we gave out and that is not over by itself."""
+    def _read(self, cookie: str) -> _Login | None:
+        """A login that we gave out and that is not over."""
         if (found := _COOKIE.fullmatch(cookie)) is None:
             return None
-        encoded, given, number, signature = found.groups()
+        encoded, began, given, number, signature = found.groups()
         try:
             name = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
         except (UnicodeDecodeError, binascii.Error):
             return None
         password = self._users.get(name)
         if password is None or not hmac.compare_digest(
-            signature, self._seal("login", name, given, number, password)
+            signature, self._seal("login", name, began, given, number, password)
         ):
             return None
-        return (name, int(given), number) if self._clock() - int(given) < LASTS else None
+        over = self._clock() - int(given) >= LASTS
+        over = over or self._sign_outs.is_over(person(name), number, int(began) / 1000)
+        return None if over else _Login(name, began, int(given), number)
 
     def _browser(self, name: str, known: str) -> str:
         """What names the browser, if it has logged in under `name` before."""

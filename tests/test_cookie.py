@@ -7,6 +7,7 @@ import pytest
 
 from chat.api.cookie import Cookie
 from chat.owners import COOKIE, LOCAL, Owners
+from chat.sign_outs import MAX_SIGN_IN_AGE_S
 
 OWNERS = Owners(b"secret")
 
@@ -138,7 +139,7 @@ async def test_with_logins_only_the_owner_at_this_machine_has_one() -> None:
         given = await answer(door=True, cookie=cookie)
         assert given.cookies == []
         assert "private" in (given.header("cache-control") or "")
-    assert (await answer(door=True, cookie=f"{OWNERS.name}={OWNERS.cookie(LOCAL)}")).owner == LOCAL
+    assert (await answer(door=True, cookie=f"{OWNERS.name}={OWNERS.cookie(LOCAL)}")).cookies == []
     owners = Owners(b"secret")
     assert (await answer(owners, door=True, query=f"key={owners.key}")).owner == LOCAL
 
@@ -156,6 +157,14 @@ async def test_the_key_makes_a_browser_the_owner_once() -> None:
     second = await answer(owners, query=f"key={key}")
     assert (second.status, second.header("location"), second.cookies) == (303, "./", [])
     assert owners.key == ""
+
+
+async def test_the_operators_cookie_is_given_once_and_not_renewed() -> None:
+    owners = Owners(b"secret")
+    given = await answer(owners, query=f"key={owners.key}")
+    assert f"Max-Age={int(MAX_SIGN_IN_AGE_S)}" in given.cookies[0]
+    assert (await answer(owners, cookie=f"{owners.name}={owners.cookie(LOCAL)}")).cookies == []
+    assert len((await answer(owners, cookie=f"{owners.name}={owners.cookie('me')}")).cookies) == 1
 
 
 async def test_what_a_stranger_asked_is_taken_along() -> None:

@@ -16,6 +16,7 @@ from chat.logins import LASTS, LONGEST_NAME, MAX_WAITING_HASHES, Logins, name_of
 from chat.owners import COOKIE, LOCAL, Owners, person
 from chat.passwords import HashedPassword, hash_password
 from chat.settings import Secret
+from chat.sign_outs import MAX_SIGN_IN_AGE_S
 
 OWNERS = Owners(b"secret")
 ADDRESS = "192.0.2.1"
@@ -29,9 +30,11 @@ class Clock:
         return self.now
 
 
-def logins(clock: Clock | None = None, owners: Owners = OWNERS, **users: str) -> Logins:
+def logins(clock: Clock | None = None, secret: bytes = b"secret", **users: str) -> Logins:
     named = users or {"ada": "correct horse", "böb": "battery staple"}
-    return Logins({name: Secret(each) for name, each in named.items()}, owners, clock or Clock())
+    clock = clock or Clock()
+    owners = Owners(secret, clock=clock)
+    return Logins({name: Secret(each) for name, each in named.items()}, owners, clock)
 
 
 async def test_name_and_password() -> None:
@@ -132,7 +135,8 @@ CHEAP = 4
 def hashed(clock: Clock | None = None) -> Logins:
     """Ada's password is hashed, Böb's is not."""
     users = {"ada": Secret(hash_password("correct, horse", CHEAP)), "böb": Secret("battery staple")}
-    return Logins(users, OWNERS, clock or Clock())
+    clock = clock or Clock()
+    return Logins(users, Owners(b"secret", clock=clock), clock)
 
 
 async def test_a_hashed_password() -> None:
@@ -145,16 +149,16 @@ async def test_a_hashed_password() -> None:
 
 async def test_whoever_has_read_the_hash_does_not_have_the_password() -> None:
     text = hash_password("correct, horse", CHEAP)
-    there = Logins({"ada": Secret(text)}, OWNERS, Clock())
+    there = Logins({"ada": Secret(text)}, Owners(b"secret", clock=Clock()), Clock())
     assert await there.check("ada", text, ADDRESS) == ""
     assert await there.check("ada", "correct, horse", ADDRESS) == "ada"
 
 
 async def test_another_hash_ends_the_logins_before_it() -> None:
     one, other = (hash_password("correct, horse", CHEAP) for _ in range(2))
-    cookie, _ = Logins({"ada": Secret(one)}, OWNERS, Clock()).login("ada")
-    assert Logins({"ada": Secret(one)}, OWNERS, Clock()).of(cookie) == "ada"
-    assert Logins({"ada": Secret(other)}, OWNERS, Clock()).of(cookie) == ""
+    cookie, _ = logins(ada=one).login("ada")
+    assert logins(ada=one).of(cookie) == "ada"
+    assert logins(ada=other).of(cookie) == ""
 
 
 async def test_many_guesses_at_once_are_counted_like_one_after_the_other() -> None:
@@ -215,7 +219,7 @@ def test_each_login_is_another_one() -> None:
 def test_it_outlives_the_program_and_no_other_secret() -> None:
     cookie, _ = logins().login("ada")
     assert logins().of(cookie) == "ada"
-    assert logins(owners=Owners(b"another")).of(cookie) == ""
+    assert logins(secret=b"another").of(cookie) == ""
 
 
 def test_a_user_who_is_taken_away_has_no_login_any_more() -> None:
@@ -254,6 +258,29 @@ def test_who_has_signed_out_comes_back_with_no_copy_of_it() -> None:
     there.end("nonsense")
 
 
+def test_a_login_that_is_used_for_ever_ends_some_day() -> None:
+    clock = Clock()
+    there = logins(clock)
+    cookie, _ = there.login("ada")
+    for _ in range(int(MAX_SIGN_IN_AGE_S // LASTS)):
+        clock.now += LASTS - 10
+        cookie = there.renewed(cookie)
+        assert there.of(cookie) == "ada"
+    clock.now += 100
+    assert there.of(cookie) == there.renewed(cookie) == ""
+
+
+def test_signing_out_everywhere_ends_all_of_one_person_and_nobody_elses() -> None:
+    clock = Clock()
+    there = logins(clock)
+    (one, _), (two, _), (other, _) = there.login("ada"), there.login("ada"), there.login("böb")
+    clock.now += 0.001
+    there.end_all("ada")
+    assert there.of(one) == there.of(two) == there.renewed(one) == ""
+    assert there.of(other) == "böb"
+    assert there.of(there.login("ada")[0]) == "ada"
+
+
 THERE = logins()
 COOKIES = THERE.login("ada")
 
@@ -273,13 +300,16 @@ def test_a_cookie_with_one_character_changed_is_nobodys(place: int, other: str) 
 
 
 def test_the_parts_cannot_be_moved_into_one_another() -> None:
-    name, given_at, number, signature = COOKIES[0].split(".")
+    name, began, given_at, number, signature = COOKIES[0].split(".")
     for forged in (
-        f"{name}.{given_at}0.{number}.{signature}",
-        f"{name}.{given_at[:-1]}.{given_at[-1]}{number[:-1]}.{signature}",
-        f"{name}.{given_at}.{number}",
-        f"{name}=.{given_at}.{number}.{signature}",
-        f"..{number}.{signature}",
+        f"{name}.{began}.{given_at}0.{number}.{signature}",
+        f"{name}.{began}0.{given_at}.{number}.{signature}",
+        f"{name}.{began[:-1]}.{began[-1]}{given_at}.{number}.{signature}",
+        f"{name}.{given_at}.{began}.{number}.{signature}",
+        f"{name}.{given_at}.{number}.{signature}",
+        f"{name}.{began}.{given_at}.{number}",
+        f"{name}=.{began}.{given_at}.{number}.{signature}",
+        f"...{number}.{signature}",
     ):
         assert THERE.of(forged) == ""
 

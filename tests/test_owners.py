@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.build import App, open_app
+from chat.logins import Logins
 from chat.messages import Options
-from chat.owners import COOKIE, LOCAL, Owners
+from chat.owners import COOKIE, LOCAL, Owners, person
 from chat.settings import Secret, Settings
+from chat.sign_outs import MAX_SIGN_IN_AGE_S
 
 OURS = Owners(b"secret")
 
@@ -53,6 +55,39 @@ def test_a_wrong_key_uses_nothing_up(wrong: str) -> None:
     assert not owners.redeem("")
 
 
+def test_the_operator_signs_out_everywhere() -> None:
+    now = 1_800_000_000.0
+    owners = Owners(b"secret", clock=lambda: now)
+    one, mine, key = owners.cookie(LOCAL), owners.cookie("me"), owners.key
+    assert owners.of({COOKIE: one}) == LOCAL
+    now += 0.001
+    new = owners.sign_out_operator()
+    assert owners.of({COOKIE: one}) == ""
+    assert owners.of({COOKIE: mine}) == "me"
+    assert new != key
+    assert not owners.redeem(key)
+    assert owners.redeem(new)
+    assert owners.of({COOKIE: owners.cookie(LOCAL)}) == LOCAL
+
+
+def test_the_operators_cookie_ends_some_day() -> None:
+    now = 1_800_000_000.0
+    owners = Owners(b"secret", clock=lambda: now)
+    cookie = owners.cookie(LOCAL)
+    now += MAX_SIGN_IN_AGE_S - 1
+    assert owners.of({COOKIE: cookie}) == LOCAL
+    now += 1
+    assert owners.of({COOKIE: cookie}) == ""
+
+
+def test_an_operators_cookie_without_a_time_is_nobodys() -> None:
+    """Earlier versions gave these out; nothing could end one."""
+    assert OURS.of({COOKIE: f"{LOCAL}.{OURS._signature(LOCAL)}"}) == ""
+    time, signature = OURS.cookie(LOCAL).split(".")[1:]
+    for forged in (f"{LOCAL}.{int(time) + 1}.{signature}", f"{LOCAL}.{time}.{OURS._signature(time)}"):
+        assert OURS.of({COOKIE: forged}) == ""
+
+
 async def opened(settings: Settings, cookie: str) -> tuple[str, str]:
     """Whom `cookie` names to an app with these settings, and a new cookie of `me` from there."""
     async with open_app(settings) as app:
@@ -65,6 +100,31 @@ async def test_after_a_restart_a_browser_is_who_it_was(tmp_path: Path) -> None:
     assert (await opened(settings, cookie))[0] == "me"
     other = Settings(local=False, database=tmp_path / "other.db")
     assert (await opened(other, cookie))[0] == ""
+
+
+async def test_a_sign_out_survives_a_restart(tmp_path: Path) -> None:
+    settings = Settings(
+        local=False,
+        database=tmp_path / "chat.db",
+        users={"ada": Secret("correct horse"), "böb": Secret("x" * 8)},
+    )
+    async with open_app(settings) as app:
+        logins = Logins(settings.users, app.owners)
+        (one, _), (other, _), (bobs, _) = logins.login("ada"), logins.login("ada"), logins.login("böb")
+        operator = app.owners.cookie(LOCAL)
+        logins.end(one)
+    async with open_app(settings) as app:
+        logins = Logins(settings.users, app.owners)
+        assert [logins.of(each) for each in (one, other, bobs)] == ["", "ada", "böb"]
+        logins.end_all("ada")
+        app.owners.sign_out_operator()
+    async with open_app(settings) as app:
+        logins = Logins(settings.users, app.owners)
+        assert [logins.of(each) for each in (one, other, bobs)] == ["", "", "böb"]
+        assert app.owners.of({COOKIE: operator}) == ""
+    async with open_app(settings) as app:
+        rows = await app.store.sign_outs()
+        assert [(sign_in, whose) for sign_in, whose, _, _ in rows] == [("", person("ada")), ("", LOCAL)]
 
 
 async def test_a_secret_of_ones_own_signs_for_every_database(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from chat.owners import LOCAL, Owners
+from chat.sign_outs import MAX_SIGN_IN_AGE_S
 
 YEAR = 365 * 24 * 3600
 
@@ -48,8 +49,8 @@ class Cookie:
         async def send_with_cookie(message: Any) -> None:
             if message["type"] == "http.response.start" and _is_page(message):
                 headers = [*message.get("headers", ()), (b"cache-control", b"private, no-cache")]
-                if owner == LOCAL or not self._door:
-                    # Somebody known gets it again: its year begins anew.
+                if owner != LOCAL and not self._door:
+                    # Somebody known gets it again: its year begins anew. The operator's is not renewed.
                     headers.append(self._cookie(scope, owner))
                 message = {**message, "headers": headers}
             await send(message)
@@ -74,7 +75,8 @@ class Cookie:
 
 def written(owners: Owners, owner: str = "", *, framed: bool, https: bool) -> str:
     """The `Set-Cookie` header that gives it to `owner`, or to somebody new."""
-    return with_attributes(owners.name, owners.cookie(owner), YEAR, framed=framed, https=https)
+    seconds = int(MAX_SIGN_IN_AGE_S) if owner == LOCAL else YEAR
+    return with_attributes(owners.name, owners.cookie(owner), seconds, framed=framed, https=https)
 
 
 def with_attributes(name: str, value: str, seconds: int, *, framed: bool, https: bool) -> str:

@@ -1,6 +1,7 @@
 """The page that people log in on, and what signs them out; `door` calls it for these addresses.
 
-    GET /login?next=    POST /login, a form    POST /logout    GET /login/me, who it is, for the sidebar
+    GET /login?next=    POST /login, a form    POST /logout    POST /logout/everywhere
+    GET /login/me, who it is, for the sidebar
 
 The one body that is no JSON: the page needs no script. That no other site's page sends it, `gate` sees to.
 Wherever somebody goes on to afterwards is an address of ours, written as relative to this one.
@@ -18,12 +19,13 @@ from urllib.parse import parse_qs, quote
 
 from chat.api.cookie import YEAR, cookies, with_attributes
 from chat.api.gate import is_form
+from chat.api.operator import sign_out_operator
 from chat.errors import RateLimited
 from chat.logins import LASTS, LONGEST_NAME, Logins
-from chat.owners import Owners
+from chat.owners import LOCAL, Owners
 from chat.settings import Settings
 
-PATHS = ("/login", "/logout", "/login/me")
+PATHS = ("/login", "/logout", "/logout/everywhere", "/login/me")
 LONGEST = 20_000
 """Bytes of a form."""
 
@@ -64,8 +66,17 @@ class Login:
                 self._logins.end(cookies(scope).get(self._logins.name, ""))
                 gone = self._cookie(scope, self._logins.name, "", 0)
                 await answer(send, 303, [("location", "./login"), gone])
+            case "/logout/everywhere", "POST":
+                if visitor is not None and visitor.owner == LOCAL:
+                    sign_out_operator(self._owners)
+                elif visitor is not None and visitor.leaves:
+                    self._logins.end_all(visitor.name)
+                gone = [self._cookie(scope, name, "", 0) for name in (self._logins.name, self._owners.name)]
+                await answer(send, 303, [("location", "../login"), *gone])
             case "/login/me", "GET" if visitor is not None:
-                await answer(send, 200, _JSON, json.dumps({"name": visitor.name, "leaves": visitor.leaves}))
+                operator = visitor.owner == LOCAL
+                me = {"name": visitor.name, "leaves": visitor.leaves, "operator": operator}
+                await answer(send, 200, _JSON, json.dumps(me))
             case "/login/me", "GET":
                 headers = [*_JSON, ("www-authenticate", "Bearer")]
                 await answer(send, 401, headers, _error("Not signed in.", "auth"))

@@ -8,6 +8,7 @@ not exist. Called by runs and by the faces; knows no provider and no face.
     a save   memory → records, saving (what is new, as rows) → writer (when) → writing (statements)
     a load   disk → reading (the way through a chat, its events) → recording (events as text) → memory
     a list   chats → listing → search                a change   chats → changes; titles, purging
+    logins   ended_sign_ins
     whose    leases (which process lives) → interrupting (what the dead were writing)
     the file database → schema → migrations, tables        beside it: secret
 """
@@ -15,15 +16,15 @@ not exist. Called by runs and by the faces; knows no provider and no face.
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 from chat.conversations import Conversation, Exchange, Link
-from chat.store import changes
+from chat.store import changes, ended_sign_ins
 from chat.store.chats import Chats
-from chat.store.database import MEMORY
+from chat.store.database import FAULTS, MEMORY
 from chat.store.disk import Disk
 from chat.store.listing import Chat
 from chat.store.records import Record, Recorded
@@ -156,6 +157,24 @@ class Store(Chats):
         """`call` with the id of a run of this process that another one asks to stop."""
         if self._disk:
             self._disk.when_stop_asked = call
+
+    # -- for logins --------------------------------------------------------------------------
+
+    async def sign_outs(self) -> Sequence[ended_sign_ins.Row]:
+        """The sign-ins that were ended before their time (`chat.sign_outs`)."""
+        if self._disk is None:
+            return ()
+        try:
+            async with self._disk.database.reading() as connection:
+                return await ended_sign_ins.load(connection)
+        except FAULTS:
+            return ()
+
+    def save_sign_out(self, row: ended_sign_ins.Row) -> None:
+        """Keeps it with the next save, which is tried until the disk takes it."""
+        if self._disk:
+            self._pending.do(partial(ended_sign_ins.save, row=row))
+            self._disk.writer.wake()
 
     # -- inside ------------------------------------------------------------------------------
 

@@ -46,5 +46,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # For a purge, which asks who goes on from a message.
     ("CREATE INDEX conversations_leaf ON conversations (leaf)",),
+    (
+        """CREATE TABLE sign_outs (
+            whose TEXT NOT NULL, sign_in TEXT NOT NULL, at FLOAT NOT NULL, until FLOAT NOT NULL,
+            PRIMARY KEY (whose, sign_in))""",
+    ),
 )
 """By schema version, from 1."""

@@ -93,3 +93,12 @@ currents = Table(
     Column("owner", Text, primary_key=True),
     Column("conversation", Text, nullable=False),
 )
+
+sign_outs = Table(
+    "sign_outs",
+    META,
+    Column("whose", Text, primary_key=True),
+    Column("sign_in", Text, primary_key=True),  # "" for all of theirs until `at`
+    Column("at", Float, nullable=False),
+    Column("until", Float, nullable=False),
+)

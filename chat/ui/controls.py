@@ -70,7 +70,7 @@ class Controls:
             self.warm = gr.Checkbox(False, visible=False)
             """Whether a temperature is sent at all. A slider always has a value."""
             self.reset = gr.Button("↺", elem_id="temperature-reset", size="sm", min_width=32, scale=0)
-        with gr.Accordion("More settings", open=False, elem_id="more"):
+        with gr.Accordion("More settings", open=False, elem_id="more") as self.more:
             self.persona = gr.Dropdown(
                 [OWN, *personas(app.settings)],
                 value=OWN,

@@ -75,6 +75,9 @@ def sidebar(app: App) -> Side:
         if app.settings.login:
             person.component()
         controls = Controls(app)
+        if not app.settings.login:
+            with controls.more:  # it says something to the operator alone
+                person.component()
         keys.component()
         # Both are there from the start: what is not shown keeps what was opened in it.
         with gr.Tabs(elem_id="tabs"):

@@ -1,4 +1,4 @@
-"""Who is signed in, as a quiet line of the sidebar with the way out. `page` places it where people log in.
+"""Who is signed in, as a quiet line of the sidebar with the ways out: a person, or the operator.
 
 A gr.HTML with an empty template, like the list of chats: its script (static/person.js) asks `/login/me`, for
 the page itself is the same for everybody. Who somebody is, and what signs out, is `chat.api`'s business.

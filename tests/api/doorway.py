@@ -46,7 +46,7 @@ Headers = dict[str, str] | list[tuple[str, str]]
 class Place:
     def __init__(self, **environ: str) -> None:
         self.settings = Settings.read({"CHAT_LOCAL": "0", **environ})
-        self.logins = Logins(self.settings.users, OWNERS)
+        self.logins = Logins(self.settings.users, Owners(b"secret"))
 
     async def __call__(
         self,

@@ -119,7 +119,7 @@ async def test_name_and_password_with_a_request(path: str) -> None:
     for name, password in (("ada", "correct horse"), ("böb", "battery staple")):
         given = await place(path, headers=basic(name, password))
         if path == "/login/me":
-            assert json.loads(given.body) == {"name": name, "leaves": False}
+            assert json.loads(given.body) == {"name": name, "leaves": False, "operator": False}
         else:
             assert given.owner == person(name)
             assert given.all("set-cookie") == []
@@ -211,7 +211,7 @@ async def test_whom_a_trusted_proxy_names(client: str) -> None:
     ws = await place("/chat/ws", kind="websocket", headers={"x-forwarded-user": "ada"}, client=client)
     assert ws.owner == person("ada")
     me = await place("/login/me", headers={"x-forwarded-user": "ada"}, client=client)
-    assert json.loads(me.body) == {"name": "ada", "leaves": False}
+    assert json.loads(me.body) == {"name": "ada", "leaves": False, "operator": False}
 
 
 @pytest.mark.parametrize("client", ["192.0.2.1", "11.0.0.1", "127.0.0.1", "::1", "", "not an address"])

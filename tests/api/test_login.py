@@ -1,6 +1,7 @@
 """Given this form, the person is in, and sent on to an address of ours; or is told in a sentence why not."""
 
 import json
+import logging
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -11,7 +12,7 @@ import pytest
 from chat.api import gate, login
 from chat.guesses import HERE
 from chat.logins import Logins
-from chat.owners import COOKIE, person
+from chat.owners import COOKIE, LOCAL, Owners, person
 from tests.api.doorway import OWNERS, PAGE, USERS, Place
 
 
@@ -57,7 +58,7 @@ async def test_who_logs_in_is_who_they_said() -> None:
             assert (await place(path, jar=given.jar)).owner == person(name)
         assert (await place("/chat/ws", kind="websocket", jar=given.jar)).owner == person(name)
         me = await place("/login/me", jar=given.jar)
-        assert json.loads(me.body) == {"name": name, "leaves": True}
+        assert json.loads(me.body) == {"name": name, "leaves": True, "operator": False}
         assert (await place("/login?next=embed", headers=PAGE, jar=given.jar)).header("location") == "./embed"
 
 
@@ -182,8 +183,39 @@ async def test_signing_out() -> None:
     assert (await place("/logout", "POST")).status == 303
 
 
+async def test_signing_out_everywhere() -> None:
+    place = Place(**USERS)
+    jar, other = (await place.form()).jar, (await place.form()).jar
+    bobs = (await place.form("böb", "battery staple")).jar
+    given = await place("/logout/everywhere", "POST", jar=jar)
+    assert (given.status, given.header("location")) == (303, "../login")
+    assert given.jar == {place.logins.name: "", OWNERS.name: ""}
+    assert [(await place(jar=each)).status for each in (jar, other, bobs)] == [401, 401, 200]
+    for nobody in ({}, jar, {place.logins.name: "nonsense"}):
+        assert (await place("/logout/everywhere", "POST", jar=nobody)).status == 303
+    assert (await place(jar=bobs)).owner == person("böb")
+
+
+async def test_the_operator_signs_out_everywhere_among_people_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    place = Place(**USERS)
+    operator, hers = {OWNERS.name: OWNERS.cookie(LOCAL)}, (await place.form()).jar
+    assert json.loads((await place("/login/me", jar=operator)).body)["operator"] is True
+    assert (await place("/logout/everywhere", "POST", jar=operator)).status == 303
+    assert (await place(jar=operator)).status == 401
+    assert (await place(jar=hers)).owner == person("ada")
+    assert f"/?key={OWNERS.key}" in caplog.text
+
+
 @pytest.mark.parametrize(
-    ("path", "method"), [("/logout", "GET"), ("/logout", "HEAD"), ("/login", "PUT"), ("/login/me", "POST")]
+    ("path", "method"),
+    [
+        ("/logout", "GET"),
+        ("/logout/everywhere", "GET"),
+        ("/logout", "HEAD"),
+        ("/login", "PUT"),
+        ("/login/me", "POST"),
+    ],
 )
 async def test_what_these_addresses_do_not_do(path: str, method: str) -> None:
     place = Place(**USERS)
@@ -194,7 +226,7 @@ async def test_what_these_addresses_do_not_do(path: str, method: str) -> None:
 
 async def test_a_page_renews_the_login_a_day_later() -> None:
     place, now = Place(**USERS), 1_800_000_000.0
-    place.logins = Logins(place.settings.users, OWNERS, lambda: now)
+    place.logins = Logins(place.settings.users, Owners(b"secret", clock=lambda: now), lambda: now)
     jar = (await place.form()).jar
     assert (await place("/", jar=jar, media="text/html")).jar == {}
     now += 25 * 3600

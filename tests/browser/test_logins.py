@@ -63,7 +63,7 @@ def test_two_people_and_their_chats(arrive: Arrive, house: str) -> None:
     expect(ada.get_by_label("Password")).to_be_focused()
     log_in(ada, "ada", "correct horse")
     expect(ada).to_have_url(f"{house}/?chat=unknown")
-    expect(ada.locator("#person")).to_have_text("Signed in as ada · Sign out")
+    expect(ada.locator("#person")).to_have_text("Signed in as ada · Sign out · Sign out everywhere")
     mine = Screen(ada).ready().new_chat().ask("From ada").over(1)
 
     bob = arrive(f"{house}/?chat={mine.chat_id}")
@@ -85,7 +85,7 @@ def test_signing_out_takes_the_other_tabs_along(arrive: Arrive, house: str) -> N
     Screen(page).ready().new_chat().ask("Hello").over(1)
     other = arrive(house, beside=page)
     Screen(other).ready().box.fill("Half a thought")
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page).to_have_url(f"{house}/login")
     expect(other).to_have_url(f"{house}/login")
     page.go_back()  # what was kept for it is not shown
@@ -131,7 +131,7 @@ def test_the_embedded_page_says_where_to_sign_in_again(arrive: Arrive, house: st
     expect(page.locator("[data-role=user]")).to_have_text("Hello")
     page.goto(f"{house}/")
     Screen(page).ready()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     log_in(page, "böb", "battery staple")
     Screen(page).ready()
     page.goto(f"{house}/embed?model=demo:fast")
@@ -172,7 +172,21 @@ def test_the_printed_address_needs_no_login(arrive: Arrive, printed: str, house:
     page = arrive(printed)
     Screen(page).ready()
     expect(page).to_have_url(f"{house}/")
-    expect(page.locator("#person")).to_be_attached()
-    expect(page.locator("#person")).to_be_hidden()
+    expect(page.locator("#person")).to_have_text("You are the owner here · Sign out everywhere")
     late = arrive(printed)  # the key was good once
     expect(late.get_by_label("Password")).to_be_visible()
+
+
+def test_signing_out_everywhere_ends_the_other_browsers_of_one_person(arrive: Arrive, house: str) -> None:
+    one, two, bob = arrive(house), arrive(house), arrive(house)
+    for page, name, password in ((one, "ada", "correct horse"), (two, "ada", "correct horse")):
+        log_in(page, name, password)
+        Screen(page).ready()
+    log_in(bob, "böb", "battery staple")
+    Screen(bob).ready()
+    one.get_by_role("button", name="Sign out everywhere").click()
+    expect(one).to_have_url(f"{house}/login")
+    for page in (two, bob):
+        page.reload()
+    expect(two.get_by_label("Password")).to_be_visible()
+    expect(bob.locator("#person")).to_contain_text("böb")
