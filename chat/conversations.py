@@ -8,7 +8,7 @@ runs fill them, faces show them. Nothing here knows a database, a provider or a 
 import secrets
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chat.messages import Assistant, Message, Options, Text, User
 from chat.transcript import Block, Prose, Transcript
@@ -68,6 +68,16 @@ class Conversation:
     branches: list[Link] = field(default_factory=list)
     """Conversations that began in this one."""
 
+    def snapshot(self) -> "Conversation":
+        """As it is now, for a thread to read while it goes on."""
+        exchanges = [
+            each
+            if each.transcript.ended is not None
+            else replace(each, transcript=each.transcript.snapshot())
+            for each in self.exchanges
+        ]
+        return replace(self, exchanges=exchanges, branches=[*self.branches])
+
     @property
     def last(self) -> Exchange | None:
         return self.exchanges[-1] if self.exchanges else None
@@ -119,13 +129,20 @@ def joined(answer: Iterable[Exchange]) -> tuple[list[Block], Prose | None]:
     cut may be in the middle of a table or of a word.
     """
     blocks: list[Block] = []
-    cut: Prose | None = None
+    place: int | None = None
+    """Of the text that was left off."""
+    whole: Prose | None = None
+    """Made here of several. What a transcript holds is its own."""
     for exchange in answer:
         for block in exchange.transcript.blocks:
-            if isinstance(block, Prose) and cut is not None:
-                blocks.remove(cut)
-                block, cut = Prose.of(cut.text + block.text), None
+            if isinstance(block, Prose) and place is not None:
+                if (before := blocks.pop(place)) is not whole:
+                    whole = Prose.of(before.text)
+                assert whole is not None
+                whole.body.append(block.text)
+                block, place = whole, None
             blocks.append(block)
         if exchange.transcript.length:
-            cut = blocks[-1] if isinstance(blocks[-1], Prose) else None
-    return blocks, cut
+            place = len(blocks) - 1 if isinstance(blocks[-1], Prose) else None
+    cut = None if place is None else blocks[place]
+    return blocks, cut if isinstance(cut, Prose) else None

@@ -6,7 +6,8 @@ the run began.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, assert_never
 
 from chat.errors import Failure
@@ -40,23 +41,41 @@ Phase = Literal[
 ]
 
 
-class Growing:
-    """Text that grows by pieces. Reading joins what has come since the last reading."""
+_PIECES = 1024
+"""Pieces of a text that are kept apart: each takes 60 bytes more than its characters."""
 
-    __slots__ = ("_pieces", "length")
+
+class Growing:
+    """Text that grows by pieces. Reading joins what has come since the last reading; two threads may read
+    at once, when nothing is added any more."""
+
+    __slots__ = ("_held", "length")
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._held: tuple[list[str], list[str]] = [], []
+        """Texts, each joined from many pieces, and the pieces that came after them."""
         self.length = 0
 
     def append(self, piece: str) -> None:
-        self._pieces.append(piece)
+        texts, pieces = self._held
+        pieces.append(piece)
         self.length += len(piece)
+        if len(pieces) == _PIECES:
+            texts.append("".join(pieces))
+            pieces.clear()
 
     def __str__(self) -> str:
-        if len(self._pieces) > 1:
-            self._pieces[:] = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        texts, pieces = self._held
+        if not pieces and len(texts) < 2:
+            return texts[0] if texts else ""
+        text = "".join([*texts, *pieces])
+        self._held = [text], []
+        return text
+
+    def snapshot(self) -> "Growing":
+        copied = Growing()
+        copied.append(str(self))
+        return copied
 
 
 @dataclass(slots=True)
@@ -150,6 +169,9 @@ class Transcript:
         """Characters of the answer so far."""
         self._usage = Usage()
         self._reply = Usage()
+        self._calls: dict[str, Call] = {}
+        """The latest call of each id: some servers begin their ids anew in each reply."""
+        self._sources: set[Citation] = set()
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -188,6 +210,14 @@ class Transcript:
         """What happens now."""
         return self.steps[-1] if self.steps else Step("queued", 0.0)
 
+    def snapshot(self) -> "Transcript":
+        """As it is now: nothing that is added later is in it."""
+        copied = copy(self)
+        copied.blocks = [replace(block, body=block.body.snapshot()) for block in self.blocks]
+        for name in ("steps", "progress", "sources", "notices"):
+            setattr(copied, name, list(getattr(self, name)))
+        return copied
+
     # -- folding ---------------------------------------------------------------------------
 
     def add(self, seq: int, at: float, event: Event) -> None:
@@ -217,17 +247,18 @@ class Transcript:
                     self.blocks.append(last)
                 last.body.append(text)
             case ToolCallDelta(id, text):
-                if (call := self._call(id)) is not None:
+                if (call := self._calls.get(id)) is not None:
                     call.body.append(text)
             case ToolCallStarted(id, name, where):
                 self._enter("calling", at, name)
-                self.blocks.append(Call(id, name, where, at))
+                self._calls[id] = call = Call(id, name, where, at)
+                self.blocks.append(call)
             case ToolStarted(id, name, arguments):
                 self._enter("tool", at, name)
-                if (call := self._call(id)) is not None:
+                if (call := self._calls.get(id)) is not None:
                     call.arguments, call.running = arguments, at
             case ToolFinished(id, _, result, error, seconds):
-                if (call := self._call(id)) is not None:
+                if (call := self._calls.get(id)) is not None:
                     call.result, call.error, call.seconds = result, error, seconds
             case RequestSent():
                 self._enter("connecting", at)
@@ -237,7 +268,8 @@ class Transcript:
             case Usage():
                 self._reply = event
             case Citation():
-                if event not in self.sources:
+                if event not in self._sources:
+                    self._sources.add(event)
                     self.sources.append(event)
             case Notice():
                 self.notices.append(event)
@@ -281,10 +313,6 @@ class Transcript:
                 if block.ended is None:
                     block.ended = at
                 return
-
-    def _call(self, id: str) -> Call | None:
-        # Some servers begin their ids anew in each reply: the latest is meant.
-        return next((b for b in reversed(self.blocks) if isinstance(b, Call) and b.id == id), None)
 
     def _end(self, at: float) -> None:
         self._enter("over", at)

@@ -24,10 +24,10 @@ ENGINE = {
 }
 FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
-    *("chat.transcript", "chat.refusals"),
+    "chat.transcript",
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
     *("chat.menu", "chat.wallet", "chat.logins"),
-    *("chat.export", "chat.titles", *VALUES),
+    *("chat.export", "chat.shares", "chat.titles", *VALUES),
 }
 
 # Each part of the program, by the longest prefix of a module's name, with the parts it may import.
@@ -39,7 +39,6 @@ TABLE: dict[str, set[str]] = {
     "chat.events": VALUES,
     "chat.errors": set(),
     "chat.entries": VALUES,
-    "chat.refusals": {"chat.errors"},
     "chat.unicode": set(),
     "chat.sse": VALUES,
     "chat.extract": set(),
@@ -59,8 +58,9 @@ TABLE: dict[str, set[str]] = {
     "chat.attempts": {
         *("chat.settings", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
     },
+    "chat.allowance": VALUES,
     "chat.reply": VALUES,
-    "chat.engine": {"chat.reply", "chat.owners", *ENGINE},
+    "chat.engine": {"chat.allowance", "chat.reply", "chat.owners", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
     "chat.conversations": {"chat.transcript", *VALUES},
     "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
@@ -76,10 +76,11 @@ TABLE: dict[str, set[str]] = {
         *VALUES,
     },
     "chat.titles": {"chat.unicode"},
-    "chat.store": {"chat.conversations", "chat.titles", "chat.transcript", *VALUES},
+    "chat.store": {"chat.conversations", "chat.shares", "chat.titles", "chat.transcript", *VALUES},
     "chat.counts": set(),
     "chat.limits": {"chat.counts", "chat.owners", "chat.settings", *VALUES},
     "chat.slots": VALUES,
+    "chat.shares": VALUES,
     "chat.run": {"chat.entries", "chat.turn_log", "chat.transcript", *VALUES},
     "chat.runs": {
         *("chat.run", "chat.slots", "chat.limits", "chat.settings", "chat.store", "chat.conversations"),
@@ -96,13 +97,9 @@ TABLE: dict[str, set[str]] = {
     "chat.__main__": {"chat.cli"},
     "chat": set(),
     "chat.connections": {"chat.limits"},
-    "chat.ending": set(),
-    "chat.server": {
-        *("chat.api", "chat.build", "chat.connections", "chat.ending", "chat.settings", "chat.errors"),
-    },
+    "chat.server": {"chat.api", "chat.build", "chat.connections", "chat.settings", "chat.errors"},
     "app": {
         *("chat.ui", "chat.api", "chat.build", "chat.server", "chat.logins", "chat.settings", "chat.errors"),
-        "chat.ending",
     },
 }
 

@@ -6,6 +6,7 @@ exist, for every verb. What a request asks is judged before the store is asked, 
 nothing either.
 """
 
+import asyncio
 import contextlib
 import json
 import re
@@ -21,8 +22,9 @@ from chat.api.callers import known
 from chat.api.gate import is_json
 from chat.build import App
 from chat.conversations import Conversation
-from chat.errors import Fault
+from chat.errors import Fault, RateLimited
 from chat.export import as_json, filename, markdown
+from chat.shares import Shares
 from chat.titles import LENGTH, clean
 
 PAGE = 50
@@ -30,6 +32,8 @@ PAGE = 50
 LARGEST_PAGE = 500
 FURTHEST = 1_000_000
 LONGEST_SEARCH = 200
+EXPORTS = 2, 4, 40
+"""At once in all; that may wait or go on, of one owner and of all."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADERS = {"Cache-Control": "no-store"}
@@ -57,6 +61,7 @@ def route(parent: FastAPI, app: App) -> None:
 class _Routes:
     def __init__(self, app: App) -> None:
         self._app, self._store = app, app.store
+        self._exports = Shares(*EXPORTS, "Too many chats are being exported at once. Try again in a moment.")
 
     async def chats(self, request: Request) -> Response:
         """`{"chats": [{id, title, updated, running, found}], "more": bool}`, latest first. `updated`: seconds
@@ -73,6 +78,8 @@ class _Routes:
             return _json({"chats": [], "more": False})
         try:
             found = await self._store.chats(owner, search, skip=skip, limit=limit + 1)
+        except RateLimited as refused:
+            return _refused(refused)
         except Fault as fault:
             return _error(503, fault.message)
         fields = ("id", "title", "updated", "running", "found")
@@ -143,11 +150,17 @@ class _Routes:
                 await self._store.earlier(conversation, len(conversation.exchanges))
             return conversation is not None
 
-        answer = await self._for_owner(request, id, read)
-        if conversation is None or answer.status_code != 200:
-            return answer
+        try:
+            async with self._exports.of(self._owner(request)):
+                answer = await self._for_owner(request, id, read)
+                if conversation is None or answer.status_code != 200:
+                    return answer
+                # In a thread: a long chat takes longer than streams may wait.
+                content = await asyncio.to_thread(_written, write, conversation.snapshot())
+        except RateLimited as refused:
+            return _refused(refused)
         headers = {"Content-Disposition": _attachment(filename(conversation.title, suffix)), **_HEADERS}
-        return Response(write(conversation), media_type=kind, headers=headers)
+        return Response(content, media_type=kind, headers=headers)
 
     async def _for_owner(
         self, request: Request, id: str, change: Callable[[str], Awaitable[bool]], **told: Any
@@ -200,6 +213,16 @@ def _json(value: Any, status: int = 200) -> Response:
 
 def _error(status: int, sentence: str) -> Response:
     return _json({"error": sentence}, status)
+
+
+def _refused(fault: RateLimited) -> Response:
+    answer = _error(429, fault.message)
+    answer.headers["Retry-After"] = f"{fault.retry_after or 1:.0f}"
+    return answer
+
+
+def _written(write: Callable[[Conversation], str], conversation: Conversation) -> bytes:
+    return write(conversation).encode()
 
 
 def _nothing() -> Response:

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from chat.conversations import Conversation, Exchange, Link, answers, joined
 from chat.events import Stop, Usage
+from chat.export.quoting import closed, shown
 from chat.export.to_json import arguments, plain, settings
 from chat.transcript import Call, Prose, Thought
 from chat.unicode import whole
@@ -41,13 +42,13 @@ def markdown(conversation: Conversation) -> str:
 
 def _answer(answer: list[Exchange]) -> Iterator[str]:
     # As a quotation: whatever a person pasted ends where the question ends.
-    question = _shown(answer[0].question.strip("\n"))
+    question = shown(answer[0].question.strip("\n"))
     yield "\n".join(f"> {line}".rstrip() for line in question.splitlines())
     for block in joined(answer)[0]:
         match block:
             case Prose():
                 if block.text.strip():
-                    yield _shown(_closed(block.text.strip("\n")))
+                    yield shown(closed(block.text.strip("\n")))
             case Thought():
                 yield _folded(_thought(block, answer), _fenced(block.text))
             case Call():
@@ -122,52 +123,12 @@ def _took(seconds: float | None) -> str:
 
 # -- text that stays where it is ------------------------------------------------------------------
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
-
 
 def _fenced(text: str, language: str = "text") -> str:
     """`text` between fences longer than any in it."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.strip(chr(10))}\n{fence}"
-
-
-def _closed(text: str) -> str:
-    """`text` as it is; a fence that it leaves open (an answer cut off in its code) is closed below it."""
-    fence = ""
-    for mark, rest in _FENCE.findall(_BLOCK.sub("", text)):
-        if not fence:
-            if mark[0] == "~" or "`" not in rest:
-                fence = mark
-        elif mark[0] == fence[0] and len(mark) >= len(fence) and not rest.strip():
-            fence = ""
-    return f"{text}\n{fence}" if fence else text
-
-
-_BLOCK = re.compile(
-    r"^[ >]*(?:(?:[-*+]|\d+[.)]) +)*(([`~])\2{2,})[^`\n]*\n(?:.*\n)*?[ >]*\1\2*[ ]*$", re.MULTILINE
-)
-"""Code between fences that are closed, in a list or a quotation too."""
-_TAG = re.compile(
-    r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)"  # code
-    r"|\\."
-    r"|<[A-Za-z][A-Za-z0-9+.-]+:[^\s<>]*>"  # an address
-    r"|</?(?:br|hr|wbr|sub|sup|kbd) ?/?>"  # what tables and formulas have, and what holds nothing open
-    r"|(<)(?=[!?/A-Za-z])"
-)
-
-
-def _shown(text: str) -> str:
-    """`text` with its HTML to be read: a comment or an element that it leaves open would take the rest."""
-
-    def escaped(text: str) -> str:
-        return _TAG.sub(lambda found: "&lt;" if found[2] else found[0], text)
-
-    parts, last = list[str](), 0
-    for code in _BLOCK.finditer(text):
-        parts += [escaped(text[last : code.start()]), code[0]]
-        last = code.end()
-    return "".join([*parts, escaped(text[last:])])
 
 
 def _folded(summary: str, *parts: str) -> str:
