@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import asdict, replace
 from typing import Any
 
+from chat.allowance import Allowance
 from chat.attempts import attempts
 from chat.catalogue import Catalogue
 from chat.deadlines import turn_too_long
@@ -26,6 +27,7 @@ from chat.events import (
     TurnFailed,
     TurnFinished,
     TurnStarted,
+    Usage,
 )
 from chat.menu import Range
 from chat.messages import (
@@ -41,12 +43,16 @@ from chat.messages import (
 from chat.models import Model
 from chat.owners import LOCAL
 from chat.providers import Provider
-from chat.reply import Reply
+from chat.reply import MAX_CALLS_PER_REPLY, Reply
 from chat.settings import Settings
 from chat.tools import Outcome, Tools
 
 ROUNDS = 8
 """Replies of one turn. A model that still asks for tools then is going round in circles."""
+MAX_CALLS_PER_TURN = 128
+"""Tool calls that are run in all rounds together."""
+BREATH = 100
+"""Events after which others get their turn: a vendor may send thousands at once."""
 
 
 class Engine:
@@ -87,10 +93,19 @@ class Engine:
         told = set[Notice]()
         enabled = {spec.name for spec in request.tools}
         usage, written, separate = None, False, False
+        allowance = Allowance(self._settings.max_answer_bytes, visitor=request.visitor)
+        left, taken = MAX_CALLS_PER_TURN, 0
         for _ in range(ROUNDS):
-            reply = Reply(separate)
+            reply = Reply(separate, min(MAX_CALLS_PER_REPLY, left))
             async with aclosing(attempts(provider, request, limits, until, known)) as events:
                 async for event in events:
+                    taken += 1
+                    if not taken % BREATH:
+                        await asyncio.sleep(0)
+                    if isinstance(event, Usage):
+                        reply.usage = event
+                    if (event := allowance.take(event)) is None:
+                        continue
                     if isinstance(event, ReplyFinished):
                         reply.finish(event)
                         continue
@@ -100,19 +115,26 @@ class Engine:
                         told.add(event)
                     for shown in reply.take(event):
                         yield shown
+                    if allowance.spent:
+                        allowance.refuse()
             usage = usage + reply.usage if usage and reply.usage else reply.usage or usage
             written = written or reply.written
             separate = reply.unfinished if reply.written else separate
             stop, calls = reply.stop, reply.calls
-            if stop == "tool_use" and calls:
-                results: dict[str, ToolResult] = {}
+            left -= len(calls)
+            if (beyond := reply.left_out) and stop == "tool_use":
+                asked = len(calls) + beyond
+                text = f"{model.id} asked for {asked:,} tools at once: {beyond:,} of them did not run."
+                yield Notice("calls_left_out", text)
+            if stop == "tool_use" and reply.asked:
+                results = {result.id: result for result in reply.refusals(_TOO_MANY)}
                 async with aclosing(self._run(calls, enabled, until, request.visitor)) as happenings:
                     async for happening in happenings:
                         if isinstance(happening, ToolResult):
                             results[happening.id] = happening
                         else:
                             yield happening
-                said = (reply.message, ToolResults(tuple(results[call.id] for call in calls)))
+                said = (reply.message, ToolResults(tuple(results[id] for id in reply.asked)))
             elif stop == "pause":
                 said = (reply.message,)
             else:
@@ -125,11 +147,11 @@ class Engine:
                 return
             request = replace(request, messages=(*request.messages, *said))
             if request.capped:
-                left = self._settings.max_tokens - (usage.output or 0 if usage else 0)
-                if left <= 0:
+                free = self._settings.max_tokens - (usage.output or 0 if usage else 0)
+                if free <= 0:
                     yield TurnFinished("length", usage)
                     return
-                request = replace(request, max_tokens=min(request.max_tokens or left, left))
+                request = replace(request, max_tokens=min(request.max_tokens or free, free))
         raise TooManyRounds(
             f"{model.id} asked for tools {ROUNDS} times in a row without coming to an answer. "
             "Ask for less at once, or switch tools off."
@@ -223,6 +245,12 @@ class Engine:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_TOO_MANY = (
+    f"This call was not run: at most {MAX_CALLS_PER_REPLY} calls in one reply are, and at most "
+    f"{MAX_CALLS_PER_TURN} in one answer. Ask for what is still needed in your next reply."
+)
 
 
 def _shown(options: Options) -> dict[str, Any]:

@@ -16,6 +16,7 @@
     ├── Malformed         malformed      what came cannot be read
     ├── TooLarge          too_large      something is too big: an event, an answer
     │   └── TooLong                      … the conversation: the model takes a shorter one
+    ├── AnswerTooLongError  answer_too_long   it grew longer than one may be here; what came stays
     ├── Empty             empty          an answer without anything
     ├── TooManyRounds     too_many_rounds   the model asked for tools again and again
     ├── Shutdown          shutdown       this program is ending
@@ -45,6 +46,7 @@ Kind = Literal[
     "stalled",
     "malformed",
     "too_large",
+    "answer_too_long",
     "empty",
     "too_many_rounds",
     "stopped",
@@ -152,6 +154,10 @@ class TooLong(TooLarge):
         super().__init__(message, retry_after=retry_after, status=status)
         self.limit = limit
         self.sent = sent
+
+
+class AnswerTooLongError(Fault):
+    kind = "answer_too_long"
 
 
 class Empty(Fault):

@@ -45,7 +45,7 @@ class Decoder:
         self.fault: Fault | None = None
         """Why nothing more can be read. Set after everything before it has been returned."""
         self._limit = limit
-        self._parts: list[bytes] = []  # an unfinished line
+        self._line = bytearray()  # an unfinished one
         self._size = 0  # bytes of the event so far, its unfinished line included
         self._after_cr = False
         self._first = True
@@ -66,10 +66,10 @@ class Decoder:
         if end:
             self._after_cr = chunk[end - 1] == 13
             whole, chunk = chunk[:end], chunk[end:]
-            if self._parts:
-                self._size -= sum(map(len, self._parts))
-                whole = b"".join((*self._parts, whole))
-                self._parts.clear()
+            if self._line:
+                self._size -= len(self._line)
+                whole = bytes(self._line + whole)
+                self._line.clear()
             try:
                 self._lines(whole, found)
             except UnicodeDecodeError as error:
@@ -80,7 +80,7 @@ class Decoder:
             except Fault as fault:
                 self.fault = fault
         if chunk and not self.fault:
-            self._parts.append(chunk)
+            self._line += chunk
             self._size += len(chunk)
             if self._size > self._limit:
                 self.fault = self._too_large()

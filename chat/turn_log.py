@@ -5,7 +5,7 @@ Written by a run when it is over. It is JSON, so control characters are escaped 
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import sub
 
 from chat.transcript import Transcript
 
@@ -24,7 +24,7 @@ def line(run: str, transcript: Transcript, times: Sequence[float], question: str
         "stop": transcript.stop,
         "first_text": _rounded(transcript.first_text),
         "seconds": _rounded(transcript.ended),
-        "longest_gap": _rounded(max((b - a for a, b in pairwise(times)), default=0)),
+        "longest_gap": _rounded(max(map(sub, times[1:], times), default=0)),
         "characters": transcript.length,
         "input": usage.input,
         "output": usage.output,

@@ -24,7 +24,7 @@ ENGINE = {
 }
 FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
-    "chat.transcript",
+    *("chat.transcript", "chat.refusals"),
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
     *("chat.menu", "chat.wallet", "chat.logins"),
     *("chat.export", "chat.shares", "chat.titles", *VALUES),
@@ -39,6 +39,7 @@ TABLE: dict[str, set[str]] = {
     "chat.events": VALUES,
     "chat.errors": set(),
     "chat.entries": VALUES,
+    "chat.refusals": {"chat.errors"},
     "chat.unicode": set(),
     "chat.sse": VALUES,
     "chat.extract": set(),
@@ -97,9 +98,13 @@ TABLE: dict[str, set[str]] = {
     "chat.__main__": {"chat.cli"},
     "chat": set(),
     "chat.connections": {"chat.limits"},
-    "chat.server": {"chat.api", "chat.build", "chat.connections", "chat.settings", "chat.errors"},
+    "chat.ending": set(),
+    "chat.server": {
+        *("chat.api", "chat.build", "chat.connections", "chat.ending", "chat.settings", "chat.errors"),
+    },
     "app": {
         *("chat.ui", "chat.api", "chat.build", "chat.server", "chat.logins", "chat.settings", "chat.errors"),
+        "chat.ending",
     },
 }
 

@@ -27,6 +27,7 @@ STATUS: dict[Kind, int] = {
     "stalled": 504,
     "malformed": 502,
     "too_large": 400,
+    "answer_too_long": 400,  # told by the finish reason instead, as an end at a limit (`problem`)
     "empty": 502,
     "too_many_rounds": 500,
     "shutdown": 503,
@@ -42,6 +43,13 @@ def error(message: str, kind: Kind, status: int) -> dict[str, Any]:
     types = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
     type = types.get(status, "invalid_request_error" if status < 500 else "server_error")
     return {"error": {"message": message, "type": type, "param": None, "code": kind}}
+
+
+def problem(event: Terminal) -> Failure | None:
+    """What went wrong. An answer that grew too long is told as OpenAI tells an end at a limit: by the finish
+    reason, and with the text that came."""
+    found = failure(event)
+    return None if found is not None and found.kind == "answer_too_long" else found
 
 
 def failed(failure: Failure) -> dict[str, Any]:
@@ -74,8 +82,8 @@ def chunks(run: Run, include_usage: bool) -> Dialect:
                 yield piece("reasoning_content", text)
 
     def end(event: Terminal, transcript: Transcript) -> Frames:
-        if (problem := failure(event)) is not None:
-            yield Frame(dumps(failed(problem)))
+        if (wrong := problem(event)) is not None:
+            yield Frame(dumps(failed(wrong)))
         else:
             yield chunk({}, _finish(event))
             if include_usage:
@@ -106,9 +114,9 @@ def _head(run: Run) -> dict[str, Any]:
 
 
 def _finish(event: Terminal) -> str:
-    return (
-        "stop" if stopped(event) or not isinstance(event, TurnFinished) else _FINISH.get(event.stop, "stop")
-    )
+    if not isinstance(event, TurnFinished):
+        return "stop" if stopped(event) else "length"
+    return _FINISH.get(event.stop, "stop")
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from chat.api import chunks, shapes
 from chat.api.asking import Reading, begin, resume
 from chat.api.callers import Caller, Refusal, asking
 from chat.api.completion_bodies import Completion
-from chat.api.dialects import failure
 from chat.api.reading import Route
 from chat.api.streams import Stream, delivered
 from chat.build import App
@@ -112,7 +111,7 @@ class Answer(Response):
         run, after = self._reading.run, self._reading.after
         headers = {**self._reading.headers, **self._caller.headers}
         last = run.entries[-1].event
-        problem = failure(last) if isinstance(last, Terminal) else None
+        problem = chunks.problem(last) if isinstance(last, Terminal) else None
         if problem is not None and not (self._stream and (after or _said(run))):
             refusal = Refusal(
                 chunks.STATUS.get(problem.kind, 500), problem.message, problem.kind, problem.retry_after
@@ -128,12 +127,15 @@ class Answer(Response):
 
 async def _begun(run: Run) -> None:
     """Until the provider has said something, or the run is over."""
-    while not _said(run) and run.transcript.ended is None:
-        await run.wait(run.seq)
+    seen = 0
+    while not _said(run, seen) and run.transcript.ended is None:
+        seen = run.seq
+        await run.wait(seen)
 
 
-def _said(run: Run) -> bool:
-    return any(isinstance(entry.event, Delta | ToolStarted) for entry in run.entries)
+def _said(run: Run, after: int = 0) -> bool:
+    new = (run.entries[n].event for n in range(after, len(run.entries)))
+    return any(isinstance(event, Delta | ToolStarted) for event in new)
 
 
 async def _gone(receive: Receive) -> None:

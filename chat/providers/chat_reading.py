@@ -49,6 +49,10 @@ def wants_thinking(vendor: Vendor) -> bool:
     return (urlsplit(vendor.url).hostname or "").endswith("deepseek.com")
 
 
+class _Pieces(list[str]):
+    """Of a text that is not whole yet."""
+
+
 class Chunks:
     """The state of one reply while its chunks are read. Keeps nothing that was already given away."""
 
@@ -99,8 +103,12 @@ class Chunks:
         if text:
             events.append(TextDelta(text))
         events += self._slots.end()
-        if any("signature" in d or "data" in d for d in self._details.values()):
-            events.append(self._opaque("reasoning_details", list(self._details.values())))
+        details = [
+            {name: "".join(each) if isinstance(each, _Pieces) else each for name, each in detail.items()}
+            for detail in self._details.values()
+        ]
+        if any("signature" in d or "data" in d for d in details):
+            events.append(self._opaque("reasoning_details", details))
         if self._thinking and self._slots:
             events.append(self._opaque("reasoning_content", "".join(self._thinking)))
         return events
@@ -201,7 +209,7 @@ class Chunks:
 
         Source: https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks
         """
-        told = ""
+        told = list[str]()
         for detail in details if isinstance(details, list) else []:
             if not isinstance(detail, dict):
                 continue
@@ -211,11 +219,13 @@ class Chunks:
             kept = self._details.setdefault(key, {})
             for name, value in detail.items():
                 if name in ("text", "summary") and isinstance(value, str):
-                    told += value
-                    kept[name] = kept.get(name, "") + value
+                    told.append(value)
+                    if not isinstance(pieces := kept.get(name), _Pieces):
+                        pieces = kept[name] = _Pieces()
+                    pieces.append(value)
                 elif value is not None:
                     kept[name] = value
-        return told
+        return "".join(told)
 
     def _opaque(self, name: str, value: Any) -> Opaque:
         return Opaque({"type": name, "vendor": self._call.vendor.name, name: value})

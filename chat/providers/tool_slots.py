@@ -5,14 +5,20 @@ id once, late or never. `chat_reading` calls `add` with each element of `delta.t
 """
 
 import json
+from collections import Counter
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Final
 
 from chat.events import ToolCallDelta, ToolCallStarted
 
+LONGEST_NAME: Final = 1_000
+"""Characters of a tool's name after which it grows no more."""
+_ANY: Final = None
+"""In the place of an index: whichever."""
+
 
 class _Slot:
-    __slots__ = ("arguments", "id", "index", "name", "started", "wire_id")
+    __slots__ = ("id", "index", "name", "started", "wire_id")
 
     def __init__(self, index: Hashable, wire_id: str) -> None:
         self.index = index
@@ -30,11 +36,17 @@ class ToolSlots:
     """
 
     def __init__(self) -> None:
-        self._slots: list[_Slot] = []
+        self._last: dict[Hashable, _Slot] = {}
+        """The latest slot of each index, and under `_ANY` that of all."""
+        self._known: dict[tuple[Hashable, str], _Slot] = {}
+        """The latest slot of each index, or of `_ANY`, that has this id."""
+        self._silent: list[_Slot] = []
+        """Not announced yet."""
         self._ids: set[str] = set()
+        self._numbers: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
-        return bool(self._slots)
+        return bool(self._last)
 
     def add(self, delta: Any) -> list[ToolCallStarted | ToolCallDelta]:
         if not isinstance(delta, dict):
@@ -51,9 +63,15 @@ class ToolSlots:
         if slot is None:
             events += self.end()
             slot = _Slot(index, id)
-            self._slots.append(slot)
-        slot.wire_id = slot.wire_id or id
-        if name != slot.name and not slot.started:  # repeated whole, grown, or cut in pieces
+            self._last[index] = self._last[_ANY] = slot
+            self._silent.append(slot)
+            if id:
+                self._known[index, id] = self._known[_ANY, id] = slot
+        elif id and not slot.wire_id:
+            slot.wire_id = id
+            self._known[slot.index, id] = self._known[_ANY, id] = slot
+        if name != slot.name and not slot.started and len(slot.name) < LONGEST_NAME:
+            # repeated whole, grown, or cut in pieces
             slot.name = name if name.startswith(slot.name) else slot.name + name
         arguments = function.get("arguments")
         if isinstance(arguments, dict | list):
@@ -65,27 +83,28 @@ class ToolSlots:
 
     def end(self) -> list[ToolCallStarted | ToolCallDelta]:
         """Announces what has not been announced yet: calls without arguments."""
-        return [event for slot in self._slots for event in self._start(slot)]
+        silent, self._silent = self._silent, []
+        return [event for slot in silent for event in self._start(slot)]
 
     def _find(self, index: Hashable, id: str, name: str) -> _Slot | None:
-        slots = [slot for slot in self._slots if slot.index == index] if index is not None else self._slots
-        if not slots:
+        among = _ANY if index is None else index
+        if (last := self._last.get(among)) is None:
             return None
         if id:
-            known = next((slot for slot in reversed(slots) if slot.wire_id == id), None)
+            known = self._known.get((among, id))
             if known or name:
-                return known or (slots[-1] if index is not None and not slots[-1].wire_id else None)
-            return slots[-1] if index is not None else None
-        return None if name and index is None else slots[-1]
+                return known or (last if index is not None and not last.wire_id else None)
+            return last if index is not None else None
+        return None if name and index is None else last
 
     def _start(self, slot: _Slot) -> list[ToolCallStarted | ToolCallDelta]:
         if slot.started:
             return []
         slot.started = True
         slot.id = slot.wire_id or f"call_{len(self._ids) + 1}"
-        number = 2
+        base = slot.wire_id or "call"
         while slot.id in self._ids:  # the same id for two calls: ours must differ
-            slot.id = f"{slot.wire_id or 'call'}_{number}"
-            number += 1
+            self._numbers[base] += 1
+            slot.id = f"{base}_{self._numbers[base] + 1}"
         self._ids.add(slot.id)
         return [ToolCallStarted(slot.id, slot.name)]

@@ -73,6 +73,8 @@ class Settings:
     """Questions that all visitors together may ask in a day. 0: any number."""
     max_tokens: int = 0
     """Of an answer, at most. 0: as many as the model gives."""
+    max_answer_bytes: int = 2_000_000
+    """Of text, thinking and tool calls of one answer. The vendor is left when there are more."""
     leaving: float | None = None
     """Seconds that a run goes on when nobody reads it. None: until it is finished."""
     database: Path = Path("data/chat.db")
@@ -144,6 +146,7 @@ class Settings:
             messages_each=int(values.number(env, "CHAT_MESSAGES_EACH", 0, 0, 1_000_000)),
             messages=int(values.number(env, "CHAT_MESSAGES", 0, 0, 100_000_000)),
             max_tokens=int(values.number(env, "CHAT_MAX_TOKENS", 0, 0, 10_000_000)),
+            max_answer_bytes=int(values.number(env, "CHAT_MAX_ANSWER_BYTES", 2_000_000, 1_000, 4_000_000)),
             leaving=values.leaving(env),
             database=Path(env.get("CHAT_DATABASE", "data/chat.db")).expanduser(),
             secret=values.secret(env),

@@ -69,6 +69,11 @@ STORIES: dict[str, tuple[Event, ...]] = {
         TextDelta('{"a": 1} and'),
         TurnFailed(Failure("cut_off", "Acme's answer was cut off.\nAsk again.", None, None)),
     ),
+    "too long": (
+        *BEGUN,
+        TextDelta('{"a": 1} and'),
+        TurnFailed(Failure("answer_too_long", "The answer was ended here. Ask for it in parts.")),
+    ),
     "failed at once": (TurnFailed(Failure("config", "Acme needs a key.")),),
     "stopped": (*BEGUN, TextDelta('{"a": 1} and'), TurnFailed(Failure("stopped", "Stopped."))),
 }

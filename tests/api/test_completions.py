@@ -366,6 +366,17 @@ async def test_the_end_of_each_story() -> None:
                 assert json.loads(last)["choices"][0]["finish_reason"] == expected
 
 
+async def test_an_answer_that_grew_too_long_ends_as_at_any_limit() -> None:
+    flood = [TextDelta("word " * 1000)] * 500
+    async with served(flood, flood) as site, client(site) as ours:
+        answer = await site.post(PATH, STREAM)
+        *_, last, mark = sse_reader.read(answer.content).data
+        assert (json.loads(last)["choices"][0]["finish_reason"], mark) == ("length", "[DONE]")
+        whole = (await ours.chat.completions.create(**ASK)).choices[0]
+        assert whole.finish_reason == "length"
+        assert whole.message.content == "word " * 400_000
+
+
 async def test_stopped_it_ends_as_it_would() -> None:
     async with served([TextDelta("a"), HANG]) as site:
         asked = asyncio.create_task(site.post(PATH, STREAM))
