@@ -17,7 +17,9 @@ from chat.figures import dollars, label, tokens
 LONGEST_TITLE, LONGEST_URL = 300, 2000
 """Characters of a source's."""
 
-Stop = Literal["end", "length", "tool_use", "refusal", "filter", "pause"]
+Stop = Literal["end", "length", "tool_use", "refusal", "filter", "pause", "other"]
+"""`other`: ended for a reason that is not known here, so that the answer may not be complete. A notice
+names the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ STATUS: dict[Kind, int] = {
 }
 """What each failure is as a status. From 500 on, and at 429, the official clients ask again."""
 
-_FINISH = {"length": "length", "filter": "content_filter", "refusal": "content_filter"}
+_FINISH = {"length": "length", "filter": "content_filter", "refusal": "content_filter", "other": "length"}
+"""A reason that nobody knows is told as `length`: clients take all of `stop` for a complete answer."""
 
 
 def error(message: str, kind: Kind, status: int) -> dict[str, Any]:

@@ -58,7 +58,10 @@ _WHOLE = _object(
     ("text", "state", "stop", "model", "usage"),
     text=_TEXT,
     state={"enum": ["complete", "stopped", "interrupted", "failed"]},
-    stop={"type": ["string", "null"], "description": "Why it ended: `end`, `length`, `refusal`, `filter`."},
+    stop={
+        "type": ["string", "null"],
+        "description": "Why it ended: `end`, `length`, `refusal`, `filter`, `other`.",
+    },
     model=_TEXT,
     thinking=_TEXT,
     json_data={"description": "The JSON in it, if it is whole and holds any."},

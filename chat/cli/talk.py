@@ -227,4 +227,4 @@ class Talk:
 def _unfinished(exchange: Exchange) -> bool:
     """Whether its answer lacks an end."""
     transcript = exchange.transcript
-    return transcript.failure is not None or transcript.stop == "length"
+    return transcript.failure is not None or transcript.stop in ("length", "other")

@@ -20,6 +20,7 @@ _STOPS: dict[Stop, str] = {
     "filter": "ended by the provider’s filter",
     "refusal": "refused by the model",
     "pause": "paused by the provider",
+    "other": "perhaps not complete",
 }
 
 

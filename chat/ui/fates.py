@@ -88,7 +88,7 @@ def button(act: str, run: str, text: str, name: str = "", *, chosen: bool = Fals
 
 def continuable(transcript: Transcript) -> bool:
     """It was left off in the middle of its words."""
-    left_off = transcript.stop == "length" or transcript.failure is not None
+    left_off = transcript.stop in ("length", "other") or transcript.failure is not None
     return left_off and transcript.length > 0 and bool(transcript.text.strip())
 
 

@@ -43,6 +43,8 @@ def ending(transcript: Transcript) -> str:
                 return "Refused by the model"
             case "pause":
                 return "Paused by the provider"
+            case "other":
+                return "Perhaps not complete"
             case _:
                 return "Done"
     match failure.kind:

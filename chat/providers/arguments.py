@@ -1,0 +1,97 @@
+"""The arguments of one tool call, put together from what a server sends of them.
+
+Some say everything twice (the pieces, then the whole), some send all so far in each piece, some begin
+with an empty object. JSON tells which it was: nothing can stand behind a whole object. So what may be a
+repetition is held back until more comes, or the end. Called by `tool_slots` and the readings.
+"""
+
+import json
+from typing import Any
+
+_TRIES = 8
+"""Times that the text so far is parsed, so that no server can make us do it at each piece."""
+
+
+class Arguments:
+    """`feed` gives what is new of a piece, `end` what was held back."""
+
+    def __init__(self) -> None:
+        self.said = False
+        """Whether there are any, given away or held back."""
+        self._told: list[str] = []
+        self._length = 0
+        self._last = ""  # the last character of what was told, but for blanks
+        self._held: list[str] = []
+        self._tries = _TRIES
+
+    def feed(self, piece: str) -> str:
+        if not piece:
+            return ""
+        self.said = True
+        if self._held:
+            self._held.append(piece)
+            return ""
+        if not self._told and piece.strip() == "{}":  # the whole, or a place for it
+            self._held.append(piece)
+            return ""
+        if self._told and self._repeats(piece):
+            self._held.append(piece)
+            return ""
+        return self._tell(piece)
+
+    def whole(self, text: str) -> str:
+        """What of the complete arguments was not told in pieces."""
+        if not self.said:
+            return self.feed(text) + self.end()
+        told, held = self._so_far(), "".join(self._held)
+        self._held.clear()
+        if text.startswith(told):
+            return self._tell(text[len(told) :])
+        if _parsed(told + held) is not None or _parsed(text) is None:
+            return self._tell(held)
+        return ""
+
+    def end(self) -> str:
+        held, self._held = self._held, []
+        if not held:
+            return ""
+        told, all = self._so_far(), "".join(held)
+        if _parsed(told + all) is not None:
+            return self._tell(all)
+        if not told:  # {} and then the arguments
+            rest = "".join(held[1:])
+            return self._tell(rest if _parsed(rest) is not None else all)
+        if _parsed(told) is not None:
+            return ""  # everything behind it said it once more
+        for text in (held[-1], all):  # each piece holds what was there before
+            if text.startswith(told) and _parsed(text) is not None:
+                return self._tell(text[len(told) :])
+        return self._tell(all)
+
+    def _tell(self, text: str) -> str:
+        if text:
+            self._told.append(text)
+            self._length += len(text)
+            self._last = text.rstrip()[-1:] or self._last
+        return text
+
+    def _so_far(self) -> str:
+        self._told[:] = ["".join(self._told)]
+        return self._told[0]
+
+    def _repeats(self, piece: str) -> bool:
+        """Whether it may begin all anew: as long as what was told and the same, or behind a whole object."""
+        if len(piece) >= self._length and piece.startswith(self._so_far()):
+            return True
+        if self._last != "}" or not piece.lstrip().startswith("{") or not self._tries:
+            return False
+        self._tries -= 1
+        return _parsed(self._so_far()) is not None
+
+
+def _parsed(text: str) -> Any:
+    """The value, or None where it is none (or `null`)."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
