@@ -34,11 +34,18 @@ class Comment:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A line that the rules know nothing of, to be passed over. Some servers tell an error in one."""
+
+    line: str
+
+
 class Decoder:
     """Incremental: feed it bytes as they come. One stream, one decoder.
 
-    An event counts when its blank line has arrived, so what is left at the end of the stream is
-    dropped, as the rules say.
+    An event counts when its blank line has arrived. What the end of the stream cut off is dropped, as the
+    rules say, unless the caller asks `rest` for it.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -53,7 +60,11 @@ class Decoder:
         self._event = ""
         self._id = ""
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent | Comment]:
+    def rest(self) -> list[ServerSentEvent | Comment | Stray]:
+        """At the end of the stream: the event that lacks its blank line. It may not be whole."""
+        return [] if self.fault else self.feed(b"\n\n")
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent | Comment | Stray]:
         """The events that `chunk` completes. Raises `fault` if it was set before."""
         if self.fault:
             raise self.fault
@@ -61,7 +72,7 @@ class Decoder:
             self._after_cr = False
             if chunk[0] == 10:  # the second half of a CRLF
                 chunk = chunk[1:]
-        found: list[ServerSentEvent | Comment] = []
+        found: list[ServerSentEvent | Comment | Stray] = []
         end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
         if end:
             self._after_cr = chunk[end - 1] == 13
@@ -86,14 +97,14 @@ class Decoder:
                 self.fault = self._too_large()
         return found
 
-    def _lines(self, whole: bytes, found: list[ServerSentEvent | Comment]) -> None:
+    def _lines(self, whole: bytes, found: list[ServerSentEvent | Comment | Stray]) -> None:
         data = self._data
         for line in whole.splitlines():  # of bytes: at LF, CR and CRLF only
             if self._first:
                 self._first = False
                 line = line.removeprefix(_BOM)
             if not line:
-                if data:
+                if data or self._event == "error":
                     found.append(ServerSentEvent("\n".join(data), self._event, self._id))
                     data.clear()
                 self._event = ""
@@ -114,8 +125,10 @@ class Decoder:
                 data.append(value)
             elif name == "event":
                 self._event = value
-            elif name == "id" and "\0" not in value:
-                self._id = value
+            elif name == "id":
+                self._id = self._id if "\0" in value else value
+            elif name != "retry":
+                found.append(Stray(line.decode()))
 
     def _too_large(self) -> TooLarge:
         return TooLarge(

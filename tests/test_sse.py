@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import Malformed, TooLarge
-from chat.sse import Comment, Decoder, ServerSentEvent, comment, encode
+from chat.sse import Comment, Decoder, ServerSentEvent, Stray, comment, encode
 
 Event = ServerSentEvent
 
 
 def decode(*chunks: bytes, limit: int = 4096) -> list[ServerSentEvent | Comment]:
     decoder = Decoder(limit)
-    found = [event for chunk in chunks for event in decoder.feed(chunk)]
+    found = [e for chunk in chunks for e in decoder.feed(chunk) if not isinstance(e, Stray)]
     if decoder.fault:
         raise decoder.fault
     return found

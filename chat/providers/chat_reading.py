@@ -1,19 +1,21 @@
 """Reading Chat Completions: the chunks of a stream, or a whole completion, become events.
 
 The quirks are those of servers, not of models; each is named where it is met and stands as a raw wire
-file in tests/wire. `openai_chat` holds the wire and calls this. Its two helpers serve it alone: `tool_slots`
-sorts tool deltas, `think_tags` finds thinking in tags.
+file in tests/wire. `openai_chat` holds the wire and calls this. `tool_slots` and
+`think_tags` serve it alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from chat.errors import CutOff, Fault, Overloaded, Server
+from chat.errors import Fault
 from chat.events import (
     Citation,
+    Notice,
     Opaque,
     ReplyEvent,
+    ReplyFinished,
     Stop,
     TextDelta,
     ThinkingDelta,
@@ -22,23 +24,30 @@ from chat.events import (
     Usage,
 )
 from chat.providers import faults
+from chat.providers.back import FIELDS, Back
+from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
+from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.think_tags import ThinkTags
 from chat.providers.tool_slots import ToolSlots
 from chat.providers.usage import of_chat
+from chat.providers.values import mapping, number, objects, text
 from chat.providers.vendors import Vendor
 
-_STOPS: Final[Mapping[str, Stop]] = {
-    "stop": "end",
-    "eos": "end",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "content_filter": "filter",
-    "refusal": "refusal",
-}
+_THINKING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+"""Under what names a thought comes. Under two of them it is one thought."""
+_REASONS: Final = ("finish_reason", "finishReason", "native_finish_reason", "done_reason")
+
+_BESIDE: Final = frozenset(("usage", "x_groq", "citations", "search_results"))
+"""What a chunk tells beside its choices, and after their words."""
+
+_AFTER_TEXT: Final = frozenset(("refusal", "tool_calls", "function_call", "annotations", "executed_tools"))
+
+USAGE_WAIT: Final = 1.0
+"""Seconds to wait for usage after the finish reason: it has a chunk of its own, and some servers then
+neither say `[DONE]` nor close."""
+EARLY_WAIT: Final = 10.0
+"""The same where the reason is unknown, or was said with the first words: more of them may come."""
 
 
 def wants_thinking(vendor: Vendor) -> bool:
@@ -49,43 +58,48 @@ def wants_thinking(vendor: Vendor) -> bool:
     return (urlsplit(vendor.url).hostname or "").endswith("deepseek.com")
 
 
-class _Pieces(list[str]):
-    """Of a text that is not whole yet."""
-
-
 class Chunks:
-    """The state of one reply while its chunks are read. Keeps nothing that was already given away."""
+    """The state of one reply while its chunks are read."""
 
     def __init__(self, call: Call) -> None:
-        self.finish = ""
-        """The finish reason, once it came. What comes later is usage, or nothing."""
+        self.ending: Ending | None = None
+        """Why it ended, once that was said: what comes later is usage or nothing, or it was said too soon."""
+        self.early = False
+        """Whether the end was said with the first words, or words came after it."""
         self.usage: Usage | None = None
         self.fault: Fault | None = None
         """The error that the last chunk reported, to be raised when its events have been given."""
         self._call = call
+        self._index: int | None = None
+        """Of the choice that is ours: we ask for one."""
+        self._deltas = False
+        self._text, self._thought = Cumulative(), Cumulative()
         self._tags = ThinkTags()
         self._slots = ToolSlots()
-        self._refused = False
+        self.heard = 0
+        """Pieces of content so far, shown or held back."""
+        self._refused = self._filtered = False
         self._cited: set[str] = set()
         self._executed: set[str] = set()
-        self._details: dict[str, dict[str, Any]] = {}
-        self._thinking: list[str] | None = [] if wants_thinking(call.vendor) else None
+        self._back = Back()
 
-    def read(self, chunk: Mapping[str, Any]) -> list[ReplyEvent]:
-        """The events of one chunk, or of a whole completion."""
-        if "error" in chunk or "error" in (chunk.get("type"), chunk.get("object")):
-            self.fault = faults.said(chunk, self._call)
+    def read(self, chunk: Mapping[str, Any], whole: bool = False) -> list[ReplyEvent]:
+        """The events of one chunk, or of a `whole` completion."""
         events: list[ReplyEvent] = []
-        choices = chunk.get("choices")
-        if isinstance(choices, list):
-            for choice in choices:
-                if isinstance(choice, dict) and not choice.get(
-                    "index"
-                ):  # we ask for one; others are not ours
-                    self._choice(choice, events)
+        choices = objects(chunk.get("choices"))
+        self.fault = self._error(chunk, bool(choices) or whole)
+        if choices and self._index is None:
+            self._index = min((n for c in choices if (n := number(c.get("index"))) is not None), default=None)
+        for choice in choices:
+            if number(choice.get("index")) in (None, self._index):
+                self._choice(choice, chunk, events)
+        if self.ending or chunk.keys() & _BESIDE:
+            events += self.release()
         if "citations" in chunk or "search_results" in chunk:  # Perplexity, in every chunk anew
             self._cite(chunk.get("search_results"), events)
             self._cite(chunk.get("citations"), events)
+        if True in (chunk.get("input_sensitive"), chunk.get("output_sensitive")):  # MiniMax
+            self._filtered = True
         usage = chunk.get("usage")
         if not usage and isinstance(groq := chunk.get("x_groq"), dict):
             usage = groq.get("usage")
@@ -94,79 +108,134 @@ class Chunks:
             events.append(counted)
         return events
 
-    def end(self) -> list[ReplyEvent]:
-        """What was held back, when nothing more will come; without the `ReplyFinished`."""
-        thinking, text = self._tags.end()
+    def release(self) -> list[ReplyEvent]:
+        """Text that was held as long as more of it had arrived."""
+        return [TextDelta(text) for text in self._tags.release()]
+
+    def rest(self) -> list[ReplyEvent]:
+        """What was held back, when nothing more will come."""
         events: list[ReplyEvent] = []
+        self._end_thought(events)
+        if text := self._text.end():
+            self._split(text, events)
+        events += self.release()
+        thinking, text = self._tags.end()
         if thinking:
             events.append(ThinkingDelta(thinking))
         if text:
             events.append(TextDelta(text))
+        return events
+
+    def end(self, whole: bool = False) -> list[ReplyEvent]:
+        """The last events. `whole`: it came in one piece, which is an end of its own."""
+        events = self.rest()
         events += self._slots.end()
-        details = [
-            {name: "".join(each) if isinstance(each, _Pieces) else each for name, each in detail.items()}
-            for detail in self._details.values()
-        ]
-        if any("signature" in d or "data" in d for d in details):
-            events.append(self._opaque("reasoning_details", details))
-        if self._thinking and self._slots:
-            events.append(self._opaque("reasoning_content", "".join(self._thinking)))
+        if self._slots and (back := self._back.fields(self._slots.extras)):
+            events.append(Opaque({"type": FIELDS, "vendor": self._call.vendor.name, **back}))
+        stop = self.stop
+        if self._tags.misplaced:
+            events.append(
+                Notice(
+                    "thinking_not_marked",
+                    "Above the line stands the model’s thinking: its server did not mark where it begins.",
+                )
+            )
+        if self.ending is None and not whole and self.heard and stop == "end":
+            events.append(unsaid(self._call))
+        elif self.ending is not None and stop == "other":
+            events += self.ending.notices(self._call)
+        events.append(ReplyFinished(stop, self.usage))
         return events
 
     @property
+    def wait(self) -> float:
+        """Seconds to wait for what may follow the finish reason."""
+        sure = self.ending is not None and self.ending.stop != "other" and not self.early
+        return USAGE_WAIT if sure else EARLY_WAIT
+
+    @property
     def stop(self) -> Stop:
-        stop = _STOPS.get(self.finish.lower(), "end")
+        stop = self.ending.stop if self.ending else "end"
+        if self._filtered and stop in ("end", "tool_use", "other"):
+            return "filter"
+        if stop in ("end", "tool_use", "other") and self._slots:
+            return "tool_use"
         if stop in ("end", "tool_use"):
-            return "tool_use" if self._slots else "refusal" if self._refused else "end"
+            return "refusal" if self._refused else "end"
         return stop
 
-    def _choice(self, choice: Mapping[str, Any], events: list[ReplyEvent]) -> None:
-        delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = choice.get("message")
+    def _error(self, chunk: Mapping[str, Any], choices: bool) -> Fault | None:
+        if "error" in chunk or "base_resp" in chunk or "error" in (chunk.get("type"), chunk.get("object")):
+            return faults.said(chunk, self._call)
+        if choices or "usage" in chunk or "choices" in chunk:
+            return None
+        words = any(chunk.get(name) for name in ("message", "detail", "msg", "reason"))
+        told = words and not chunk.get("id") and chunk.get("object") is None
+        return faults.said(chunk, self._call) or (
+            faults.said({"error": dict(chunk)}, self._call) if told else None
+        )
+
+    def _choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], events: list[ReplyEvent]) -> None:
+        delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(delta, str):
+            delta = {"content": delta}
+        inner = mapping(delta) or mapping(message)
+        found = [end for place in (choice, inner, chunk) for end in self._endings(place)]
+        before = self.heard
         if isinstance(delta, dict):
-            self._delta(delta, events)
-        elif isinstance(text := choice.get("text"), str):
-            self._say(text, events)
-        finish = choice.get("finish_reason")
-        if isinstance(finish, str) and finish and not self.finish:
-            self._finished(finish, choice)
+            self._deltas = True
+            self._delta(delta, events, closing=bool(found))
+        if isinstance(message, dict):
+            if self._deltas:
+                self._whole(message, events)
+            else:
+                self._delta(message, events, closing=bool(found))
+        elif not mapping(delta).get("content") and (words := choice.get("text")) and isinstance(words, str):
+            self._say(words, events, closing=bool(found))
+        if self.heard > before and (found or self.ending) and (not before or self.ending):
+            self.early = True
+        for error in (choice, mapping(delta)):
+            if error.get("error"):
+                self.fault = self.fault or faults.said(error, self._call)
+        results = mapping(choice.get("content_filter_results"))  # Azure
+        if any(mapping(result).get("filtered") is True for result in results.values()):
+            self._filtered = True
+        for end in found:
+            if end.fault:
+                self.fault = self.fault or end.fault
+            elif self.ending is None or end.rank > self.ending.rank:
+                self.ending = end
 
-    def _finished(self, finish: str, choice: Mapping[str, Any]) -> None:
-        title = self._call.title
-        match finish.lower():
-            case "error":  # OpenRouter, Mistral
-                fault = faults.said(choice, self._call)
-                self.fault = self.fault or fault or Server(f"{title} broke off with an error. Ask again.")
-            case "insufficient_system_resource":  # DeepSeek
-                self.fault = Overloaded(f"{title} broke off because it is too busy. Ask again in a moment.")
-            case "abort":  # vLLM, SGLang
-                self.fault = CutOff(f"{title} gave up in the middle of the answer. Ask again.")
-            case _:
-                self.finish = finish
+    def _endings(self, place: Mapping[str, Any]) -> Iterator[Ending]:
+        """Why it ended, as far as `place` says. What a gateway was told counts where it is known here."""
+        for name in _REASONS:
+            if (reason := place.get(name)) and (end := ending(reason, self._call)):
+                if name == "native_finish_reason" and end.stop == "other" and place.get("finish_reason"):
+                    continue
+                yield end
 
-    def _delta(self, delta: Mapping[str, Any], events: list[ReplyEvent]) -> None:
+    def _delta(self, delta: Mapping[str, Any], events: list[ReplyEvent], *, closing: bool = False) -> None:
+        told = self._back.take(delta)
+        thoughts = [words for name in _THINKING if (words := text(delta.get(name)))]
         # One thought under two names is one thought; the details repeat it a third time.
-        thinking = delta.get("reasoning_content") or delta.get("reasoning")
-        if details := delta.get("reasoning_details"):
-            told = self._detailed(details)
-            thinking = thinking or told
-        if thinking and isinstance(thinking, str):
-            self._think(thinking, events)
-        content = delta.get("content")
-        if content:
-            if isinstance(content, str):
-                self._say(content, events)
-            elif isinstance(content, list):  # Mistral
-                for part in content:
-                    self._part(part, events)
-        refusal = delta.get("refusal")
-        if refusal and isinstance(refusal, str):
+        if thinking := thoughts[0] if thoughts else told:
+            self._think(thinking, events, closing=closing)
+        content = delta.get("content") or delta.get("text") or delta.get("content_list")
+        if isinstance(content, list):  # Mistral
+            for part in content:
+                self._part(part, events)
+        elif words := text(content):
+            self._say(words, events, closing=closing)
+        if delta.keys() & _AFTER_TEXT:
+            self._end_text(events)
+        if (refusal := delta.get("refusal")) and (words := text(refusal)):
             self._refused = True
-            events.append(TextDelta(refusal))
+            self.heard += 1
+            events.append(TextDelta(words))
         calls = delta.get("tool_calls")
-        if calls and isinstance(calls, list):
-            for call in calls:
+        if calls:
+            self.heard += 1
+            for call in objects(calls):
                 events += self._slots.add(call)
         elif isinstance(call := delta.get("function_call"), dict):
             events += self._slots.add({"index": 0, "function": call})
@@ -175,20 +244,45 @@ class Chunks:
         if executed := delta.get("executed_tools"):
             self._ran(executed, events)
 
-    def _say(self, text: str, events: list[ReplyEvent]) -> None:
-        if self._tags.passed:
-            events.append(TextDelta(text))
-            return
-        thinking, text = self._tags.feed(text)
-        if thinking:
-            self._think(thinking, events)
-        if text:
-            events.append(TextDelta(text))
+    def _whole(self, message: Mapping[str, Any], events: list[ReplyEvent]) -> None:
+        """What of a message, all of it so far, no delta has said (Perplexity sends both)."""
+        thinking = next((words for name in _THINKING if (words := text(message.get(name)))), "")
+        if thinking and not self._text.text and (new := _beyond(self._thought, thinking)):
+            self._think(new, events)
+        content = message.get("content")
+        if isinstance(content, str) and (new := _beyond(self._text, content)):
+            self._say(new, events)
+        calls = objects(message.get("tool_calls"))
+        for call in calls[len(self._slots) :]:
+            events += self._slots.add(call)
 
-    def _think(self, text: str, events: list[ReplyEvent]) -> None:
-        events.append(ThinkingDelta(text))
-        if self._thinking is not None:
-            self._thinking.append(text)
+    def _say(self, words: str, events: list[ReplyEvent], *, closing: bool = False) -> None:
+        self.heard += 1
+        self._end_thought(events)
+        if words := self._text.feed(words, closing=closing):
+            self._split(words, events)
+
+    def _split(self, words: str, events: list[ReplyEvent]) -> None:
+        thinking, words = self._tags.feed(words)
+        if thinking:
+            events.append(ThinkingDelta(thinking))
+        if words:
+            events.append(TextDelta(words))
+
+    def _think(self, words: str, events: list[ReplyEvent], *, closing: bool = False) -> None:
+        self.heard += 1
+        self._end_text(events)
+        if words := self._thought.feed(words, closing=closing):
+            events.append(ThinkingDelta(words))
+
+    def _end_thought(self, events: list[ReplyEvent]) -> None:
+        if self._thought.holds and (words := self._thought.end()):
+            events.append(ThinkingDelta(words))
+
+    def _end_text(self, events: list[ReplyEvent]) -> None:
+        if self._text.holds and (words := self._text.end()):
+            self._split(words, events)
+        events += self.release()
 
     def _part(self, part: Any, events: list[ReplyEvent]) -> None:
         """`{"type": "text", "text": …}`, `{"type": "thinking", "thinking": [{"text": …}]}`, or a text."""
@@ -197,38 +291,10 @@ class Chunks:
         elif isinstance(part, dict):
             inner = part.get("thinking")
             for piece in inner if isinstance(inner, list) else [inner]:
-                text = piece.get("text") if isinstance(piece, dict) else piece
-                if text and isinstance(text, str):
-                    self._think(text, events)
-            if isinstance(text := part.get("text"), str) and text:
-                self._say(text, events)
-
-    def _detailed(self, details: Any) -> str:
-        """The text of OpenRouter's `reasoning_details`. They are kept whole: where they are signed or
-        encrypted, the next round must bring them back, the pieces of each put together.
-
-        Source: https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks
-        """
-        told = list[str]()
-        for detail in details if isinstance(details, list) else []:
-            if not isinstance(detail, dict):
-                continue
-            key = f"{detail.get('type')} {detail.get('index')}"
-            if detail.get("data") is not None:  # encrypted: always a whole one
-                key = str(len(self._details))
-            kept = self._details.setdefault(key, {})
-            for name, value in detail.items():
-                if name in ("text", "summary") and isinstance(value, str):
-                    told.append(value)
-                    if not isinstance(pieces := kept.get(name), _Pieces):
-                        pieces = kept[name] = _Pieces()
-                    pieces.append(value)
-                elif value is not None:
-                    kept[name] = value
-        return "".join(told)
-
-    def _opaque(self, name: str, value: Any) -> Opaque:
-        return Opaque({"type": name, "vendor": self._call.vendor.name, name: value})
+                if words := text(piece):
+                    self._think(words, events)
+            if words := text(part.get("text")):
+                self._say(words, events)
 
     def _cite(self, sources: Any, events: list[ReplyEvent]) -> None:
         """Addresses, or objects with `url` and `title`, perhaps inside `url_citation`. Each address once."""
@@ -244,10 +310,8 @@ class Chunks:
 
     def _ran(self, executed: Any, events: list[ReplyEvent]) -> None:
         """Groq's own tools: told when they begin and again when they are done."""
-        for tool in executed if isinstance(executed, list) else []:
-            if not isinstance(tool, dict):
-                continue
-            id = f"executed_{tool.get('index', 0)}"
+        for tool in objects(executed):
+            id = f"executed_{number(tool.get('index')) or 0}"
             if id not in self._executed:
                 self._executed.add(id)
                 events.append(ToolCallStarted(id, str(tool.get("type") or "tool"), "provider"))
@@ -255,3 +319,8 @@ class Chunks:
                     events.append(ToolCallDelta(id, arguments))
             if isinstance(found := tool.get("search_results"), dict):
                 self._cite(found.get("results"), events)
+
+
+def _beyond(said: Cumulative, whole: str) -> str:
+    """What of `whole` comes after all that was said."""
+    return "" if said.holds or not whole.startswith(so_far := said.text) else whole[len(so_far) :]

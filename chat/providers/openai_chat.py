@@ -7,38 +7,34 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from chat.errors import CutOff, Malformed, Stalled, TooLarge
+from chat.errors import CutOff, Fault, Malformed, Stalled, TooLarge
 from chat.events import (
     KeepAlive,
     ReplyEvent,
-    ReplyFinished,
     RequestSent,
     ResponseOpened,
-    Usage,
 )
-from chat.messages import Assistant, Message, Raw, Request, ToolCall, ToolResults, User
+from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
 from chat.models import Model
 from chat.providers import faults, loaded
+from chat.providers.back import FIELDS
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.chat_reading import Chunks, wants_thinking
 from chat.providers.clients import Clients
 from chat.providers.error_bodies import PROTECTED
 from chat.providers.faults import Call
+from chat.providers.halves import Halves
 from chat.providers.lists import entries, models
 from chat.providers.vendors import Vendor
-from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, Wire, open_wire
+from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, Payload, Wire, open_wire
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-
-USAGE_WAIT: Final = 1.0
-"""Seconds to wait for usage after the finish reason: it has a chunk of its own, and some servers then
-neither say `[DONE]` nor close."""
 
 _MAX_TOKENS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -77,10 +73,10 @@ def _messages(request: Request, vendor: Vendor) -> Iterator[dict[str, Any]]:
     if request.system:
         yield {"role": "system", "content": request.system}
     for message in paired(request.messages):
-        yield from _message(message, vendor)
+        yield from _message(message, vendor, request.omit)
 
 
-def _message(message: Message, vendor: Vendor) -> Iterator[dict[str, Any]]:
+def _message(message: Message, vendor: Vendor, omit: frozenset[str]) -> Iterator[dict[str, Any]]:
     match message:
         case User(text):
             yield {"role": "user", "content": text}
@@ -104,15 +100,40 @@ def _message(message: Message, vendor: Vendor) -> Iterator[dict[str, Any]]:
                 ]
                 if wants_thinking(vendor):
                     said["reasoning_content"] = ""
-            for part in parts:
-                if isinstance(part, Raw) and part.data.get("vendor") == vendor.name:
-                    said |= {
-                        k: part.data[k] for k in ("reasoning_details", "reasoning_content") if k in part.data
-                    }
+                for data in _own(parts, vendor):
+                    said |= _left(data["fields"], omit)
+                    for call, made in zip(calls, said["tool_calls"], strict=True):
+                        extra = _left(data["calls"].get(call.id, {}), omit)
+                        made |= extra | {"function": {**extra.get("function", {}), **made["function"]}}
             yield said
         case ToolResults(results):
             for result in results:
                 yield {"role": "tool", "tool_call_id": _id(result.id, vendor), "content": result.text}
+
+
+def _own(parts: Iterable[Text | ToolCall | Raw], vendor: Vendor) -> Iterator[Mapping[str, Any]]:
+    """What `vendor` said in a message beside its text and its calls."""
+    for part in parts:
+        if (
+            isinstance(part, Raw)
+            and part.data.get("type") == FIELDS
+            and part.data.get("vendor") == vendor.name
+        ):
+            yield part.data
+
+
+def _left(fields: Mapping[str, Any], omit: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in omit}
+
+
+def _brought(request: Request, vendor: Vendor) -> frozenset[str]:
+    """Names of the fields that go back in messages. A vendor that sends one may still refuse it."""
+    found = set[str]()
+    for message in request.messages:
+        if isinstance(message, Assistant):
+            for data in _own(message.parts, vendor):
+                found.update(data["fields"], *data["calls"].values())
+    return frozenset(found) - PROTECTED
 
 
 def _id(id: str, vendor: Vendor) -> str:
@@ -136,53 +157,62 @@ class OpenAIChat:
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request, self.vendor)
         call = Call.to(self.vendor, self._key, made, request.visitor)
+        call = replace(call, sent=call.sent | _brought(request, self.vendor))
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/chat/completions"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.
         manager = client.chat.completions.with_streaming_response.create(
             model="", messages=[], stream=made["stream"], extra_body=made
         )
-        chunks = Chunks(call)
+        chunks, halves = Chunks(call), Halves()
         async with open_wire(manager, call) as wire:
             yield ResponseOpened(wire.status)
             said = ""  # what said that the answer has ended
-            async for name, chunk in wire:
-                if name == KEEP_ALIVE:
-                    yield KeepAlive()
-                    continue
-                if name == DONE:
-                    said = name
-                    break
-                for event in chunks.read(_named(name, chunk)):
+            try:
+                async for name, chunk in wire:
+                    if name == KEEP_ALIVE:
+                        yield KeepAlive()
+                        continue
+                    if name == DONE:
+                        said = name
+                        break
+                    events = chunks.read(_named(name, chunk), name == WHOLE)
+                    if wire.waiting and not chunks.ending and name != WHOLE:
+                        events += chunks.release()
+                    for event in halves.take(events):
+                        yield event
+                    if chunks.fault:
+                        raise chunks.fault
+                    if name == WHOLE:
+                        if not isinstance(chunk.get("choices"), list):
+                            raise Malformed(
+                                f"{call.title} sent JSON that is no answer.{call.quote(_text(chunk))}"
+                            )
+                        said = name
+                        break
+                    if chunks.ending:
+                        said = "reason"
+                        break
+                if not said:
+                    raise CutOff(
+                        f"The answer of {call.title} broke off before its end. Ask again to get all of it."
+                    )
+                until = _now() + chunks.wait
+                while said not in (DONE, WHOLE) and (item := await _late(wire, until)) and item[0] != DONE:
+                    heard, events = chunks.heard, chunks.read(_named(*item))
+                    for event in halves.take(events):
+                        yield event
+                    if chunks.heard > heard:  # “stop” was said too soon
+                        until = _now() + chunks.wait
+                    if chunks.fault:
+                        raise chunks.fault
+            except Fault:
+                for event in halves.take(chunks.rest()):
                     yield event
-                if chunks.fault:
-                    raise chunks.fault
-                if name == WHOLE:
-                    if not isinstance(chunk.get("choices"), list):
-                        raise Malformed(
-                            f"{call.title} sent JSON that is no answer.{call.quote(_text(chunk))}"
-                        )
-                    said = name
-                    break
-                if chunks.finish:
-                    said = chunks.finish
-                    break
-            if not said:
-                raise CutOff(
-                    f"The answer of {call.title} broke off before its end. Ask again to get all of it."
-                )
-            until = _now() + USAGE_WAIT
-            while said not in (DONE, WHOLE) and (item := await _late(wire, until)) and item[0] != DONE:
-                for event in chunks.read(_named(*item)):
-                    yield event
-                    if not isinstance(event, Usage):  # some say “stop” long before they do
-                        until = _now() + USAGE_WAIT
-                if chunks.fault:
-                    raise chunks.fault
-            for event in chunks.end():
+                raise
+            for event in halves.take(chunks.end(whole=said == WHOLE)):
                 yield event
             await wire.drain()
-        yield ReplyFinished(chunks.stop, chunks.usage)
 
     async def models(self) -> list[Model]:
         call = Call(self.vendor, self._key)
@@ -209,7 +239,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _late(wire: Wire, until: float) -> tuple[str, dict[str, Any]] | None:
+async def _late(wire: Wire, until: float) -> Payload | None:
     """What still comes after the finish reason. The answer is complete: nothing that fails now matters."""
     try:
         async with asyncio.timeout_at(until):

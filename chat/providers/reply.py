@@ -11,6 +11,7 @@ from chat.errors import CutOff, Malformed
 from chat.events import KeepAlive, ReplyEvent, ResponseOpened
 from chat.providers import faults
 from chat.providers.faults import Call
+from chat.providers.halves import Halves
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
 
 
@@ -42,6 +43,7 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
     """`ResponseOpened`, then what `reading` makes of the answer. Raises our errors only."""
     async with open_wire(manager, call) as wire:
         yield ResponseOpened(wire.status)
+        halves = Halves()
         async for name, data in wire:
             if name == KEEP_ALIVE:
                 yield KeepAlive()
@@ -62,12 +64,12 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
                     f"{call.title} sent an answer in a form that cannot be read. Asking again may help; "
                     "otherwise choose another model."
                 ) from error
-            for event in events:
+            for event in halves.take(events):
                 yield event
             if reading.finished:
                 await wire.drain()
                 return
-        for event in reading.end(False) or ():
+        for event in halves.take(reading.end(False) or ()):
             yield event
         if not reading.finished:
             raise CutOff(

@@ -5,20 +5,23 @@ id once, late or never. `chat_reading` calls `add` with each element of `delta.t
 """
 
 import json
-from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from chat.events import ToolCallDelta, ToolCallStarted
+from chat.providers.arguments import Arguments
+from chat.providers.values import name, number
+
+_OURS = frozenset(("index", "id", "type", "function", "name", "arguments"))
+"""Fields of a call that are put together anew when it goes back."""
+
 
 LONGEST_NAME: Final = 1_000
 """Characters of a tool's name after which it grows no more."""
-_ANY: Final = None
-"""In the place of an index: whichever."""
 
 
 class _Slot:
-    __slots__ = ("id", "index", "name", "started", "wire_id")
+    __slots__ = ("arguments", "extra", "id", "index", "name", "started", "waiting", "wire_id")
 
     def __init__(self, index: Hashable, wire_id: str) -> None:
         self.index = index
@@ -26,6 +29,9 @@ class _Slot:
         self.id = wire_id
         self.name = ""
         self.started = False
+        self.arguments = Arguments()
+        self.waiting: list[str] = []  # arguments that came before the name
+        self.extra: dict[str, Any] = {}
 
 
 class ToolSlots:
@@ -36,75 +42,109 @@ class ToolSlots:
     """
 
     def __init__(self) -> None:
-        self._last: dict[Hashable, _Slot] = {}
-        """The latest slot of each index, and under `_ANY` that of all."""
-        self._known: dict[tuple[Hashable, str], _Slot] = {}
-        """The latest slot of each index, or of `_ANY`, that has this id."""
-        self._silent: list[_Slot] = []
-        """Not announced yet."""
+        self._slots: list[_Slot] = []
+        self._by_index: dict[Hashable, _Slot] = {}
+        self._by_id: dict[tuple[Hashable, str], _Slot] = {}
         self._ids: set[str] = set()
-        self._numbers: Counter[str] = Counter()
+        self._same: dict[str, int] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._last)
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def extras(self) -> dict[str, dict[str, Any]]:
+        """By our id: the fields of a call that are not known here. Its vendor may want them back."""
+        return {slot.id: slot.extra for slot in self._slots if slot.extra}
 
     def add(self, delta: Any) -> list[ToolCallStarted | ToolCallDelta]:
         if not isinstance(delta, dict):
             return []
         function = delta.get("function")
-        function = function if isinstance(function, dict) else {}
-        id, name = delta.get("id"), function.get("name")
-        id = id if isinstance(id, str) else str(id) if isinstance(id, int) else ""
-        name = name if isinstance(name, str) else ""
-        index = delta.get("index")
-        index = index if isinstance(index, int | str) else None
-        slot = self._find(index, id, name)
+        function = function if isinstance(function, dict) else delta  # some say it flat
+        id, called = name(delta.get("id")), name(function.get("name"))
+        index = number(delta.get("index"))
+        slot = self._find(index, id, called)
         events: list[ToolCallStarted | ToolCallDelta] = []
         if slot is None:
-            events += self.end()
+            if self._slots and self._slots[-1].name:
+                events += self._start(self._slots[-1])
             slot = _Slot(index, id)
-            self._last[index] = self._last[_ANY] = slot
-            self._silent.append(slot)
-            if id:
-                self._known[index, id] = self._known[_ANY, id] = slot
-        elif id and not slot.wire_id:
-            slot.wire_id = id
-            self._known[slot.index, id] = self._known[_ANY, id] = slot
-        if name != slot.name and not slot.started and len(slot.name) < LONGEST_NAME:
+            self._slots.append(slot)
+        slot.wire_id = slot.wire_id or id
+        if index is not None:
+            self._by_index[index] = slot
+        if id:
+            self._by_id.setdefault((slot.index, id), slot)
+            self._by_id.setdefault((None, id), slot)
+        if called != slot.name and not slot.started and len(slot.name) < LONGEST_NAME:
             # repeated whole, grown, or cut in pieces
-            slot.name = name if name.startswith(slot.name) else slot.name + name
+            slot.name = called if called.startswith(slot.name) else slot.name + called
+        self._keep(slot, delta, function)
         arguments = function.get("arguments")
         if isinstance(arguments, dict | list):
             arguments = json.dumps(arguments, ensure_ascii=False)
         if isinstance(arguments, str) and arguments:
-            events += self._start(slot)
-            events.append(ToolCallDelta(slot.id, arguments))
+            slot.waiting.append(arguments)
+            if slot.name:
+                events += self._say(slot)
         return events
 
     def end(self) -> list[ToolCallStarted | ToolCallDelta]:
-        """Announces what has not been announced yet: calls without arguments."""
-        silent, self._silent = self._silent, []
-        return [event for slot in silent for event in self._start(slot)]
+        """Announces what has not been announced yet, and tells what was held back."""
+        return [event for slot in self._slots for event in self._close(slot)]
 
-    def _find(self, index: Hashable, id: str, name: str) -> _Slot | None:
-        among = _ANY if index is None else index
-        if (last := self._last.get(among)) is None:
-            return None
-        if id:
-            known = self._known.get((among, id))
-            if known or name:
-                return known or (last if index is not None and not last.wire_id else None)
-            return last if index is not None else None
-        return None if name and index is None else last
+    def _find(self, index: int | None, id: str, called: str) -> _Slot | None:
+        last = self._slots[-1] if self._slots else None
+        if index is None:
+            if id:
+                return self._by_id.get((None, id))
+            return None if called else last
+        slot = self._by_index.get(index)
+        if slot is None:  # known by its id, or the one whose beginning had no index
+            known = self._by_id.get((None, id)) if id else None
+            slot = known if known is not None and known.index is None else None
+            if slot is None and not id and not called and last is not None and last.index is None:
+                slot = last
+            if slot is not None:
+                slot.index = index
+            return slot
+        if not id:
+            return slot
+        if (known := self._by_id.get((index, id))) is not None:
+            return known
+        return None if called and slot.wire_id else slot
 
-    def _start(self, slot: _Slot) -> list[ToolCallStarted | ToolCallDelta]:
+    def _keep(self, slot: _Slot, delta: Mapping[str, Any], function: Mapping[str, Any]) -> None:
+        for place in (delta, function) if function is not delta else (delta,):
+            for field, value in place.items():
+                if field in _OURS or value is None:
+                    continue
+                into = slot.extra if place is delta else slot.extra.setdefault("function", {})
+                before = into.get(field)
+                if isinstance(before, dict) and isinstance(value, dict):
+                    value = before | value
+                into[field] = value
+
+    def _say(self, slot: _Slot) -> list[ToolCallStarted | ToolCallDelta]:
+        """The call, when it was not told yet, and the arguments that came."""
+        events: list[ToolCallStarted | ToolCallDelta] = [*self._start(slot)]
+        texts = [slot.arguments.feed(piece) for piece in slot.waiting]
+        slot.waiting.clear()
+        return events + [ToolCallDelta(slot.id, text) for text in texts if text]
+
+    def _close(self, slot: _Slot) -> list[ToolCallStarted | ToolCallDelta]:
+        events = self._say(slot)
+        if text := slot.arguments.end():
+            events.append(ToolCallDelta(slot.id, text))
+        return events
+
+    def _start(self, slot: _Slot) -> list[ToolCallStarted]:
         if slot.started:
             return []
         slot.started = True
         slot.id = slot.wire_id or f"call_{len(self._ids) + 1}"
-        base = slot.wire_id or "call"
         while slot.id in self._ids:  # the same id for two calls: ours must differ
-            self._numbers[base] += 1
-            slot.id = f"{base}_{self._numbers[base] + 1}"
+            self._same[slot.wire_id] = number = self._same.get(slot.wire_id, 1) + 1
+            slot.id = f"{slot.wire_id or 'call'}_{number}"
         self._ids.add(slot.id)
         return [ToolCallStarted(slot.id, slot.name)]

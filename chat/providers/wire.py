@@ -9,14 +9,14 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from chat.errors import Empty, Fault, Malformed, TooLarge
 from chat.providers import faults
 from chat.providers.faults import Call
-from chat.sse import Comment, Decoder
+from chat.sse import Comment, Decoder, ServerSentEvent, Stray
 from chat.unicode import whole_all
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 DRAIN: Final = 0.05
 """Seconds to wait for the end of a body behind the end of the answer."""
+
+LARGEST_STRAY: Final = 200
+"""Lines of an error that stands in a stream as bare JSON."""
 
 LARGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes of an answer that is one JSON text. OpenRouter's list of models has about 1 MB, and an answer is at
@@ -42,6 +45,9 @@ DONE: Final = "[DONE]"
 WHOLE: Final = "{}"
 """Name of the only payload of an answer that is one JSON object instead of a stream."""
 
+Payload = tuple[str, dict[str, Any]]
+"""Its name and its JSON object."""
+
 
 class Wire:
     """An answer, payload by payload: `async for name, data in wire`.
@@ -56,16 +62,17 @@ class Wire:
         self._type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         self._chunks = response.aiter_bytes()
         self._decoder = Decoder()
-        self._ready: deque[tuple[str, dict[str, Any]] | Fault] = deque()
+        self._ready: deque[Payload | Fault] = deque()
         self._given = 0
         self._streams = False  # it was seen to be a stream of events
         self._ended = False
         self._seen = False
+        self._astray: list[str] = []  # lines of bare JSON in a stream of events
 
     def __aiter__(self) -> "Wire":
         return self
 
-    async def __anext__(self) -> tuple[str, dict[str, Any]]:
+    async def __anext__(self) -> Payload:
         ready = self._ready
         while not ready:
             if self._ended:
@@ -78,6 +85,11 @@ class Wire:
         if isinstance(item, Fault):
             raise item
         return item
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next payload is still to come: all that has arrived was given."""
+        return not self._ready
 
     async def json(self) -> Any:
         """The whole body as one JSON value of any type."""
@@ -121,35 +133,51 @@ class Wire:
             self._streams = True
         if chunk is None:
             self._ended = True
-            if not self._seen and self._type != "text/event-stream":
+            self._take(self._decoder.rest(), last=True)
+            if not self._seen and not self._ready and self._type != "text/event-stream":
                 raise self._unreadable(b"")
             return
-        self._read(chunk)
+        self._take(self._decoder.feed(chunk))
+        if self._decoder.fault:
+            self._ready.append(self._decoder.fault)
 
-    def _read(self, chunk: bytes) -> None:
+    def _take(self, events: Iterable[ServerSentEvent | Comment | Stray], last: bool = False) -> None:
+        """`last`: what was not cut off at its end counts, and the rest says nothing."""
         ready = self._ready
-        for event in self._decoder.feed(chunk):
-            if isinstance(event, Comment) or not event.data:
+        for event in events:
+            if isinstance(event, Stray):
+                self._stray(event.line)
+                continue
+            if isinstance(event, Comment) or not (event.data or event.event == "error"):
                 ready.append((KEEP_ALIVE, {}))
                 continue
             self._seen = True
-            text = event.data
             try:
-                data = _parsed(text)
+                ready += _payloads(event.event, event.data)
             except TooLarge as fault:
                 ready.append(fault)
                 return
             except (ValueError, RecursionError) as error:
-                if text.strip() == "[DONE]":
-                    ready.append((DONE, {}))
+                if last:
                     continue
-                fault = self._malformed("sent an event that is not JSON")
+                fault = self._malformed("sent an event that is not JSON", self._call.quote(event.data))
                 fault.__cause__ = error
                 ready.append(fault)
                 return
-            ready.append((event.event, data) if isinstance(data, dict) else (KEEP_ALIVE, {}))
-        if self._decoder.fault:
-            ready.append(self._decoder.fault)
+
+    def _stray(self, line: str) -> None:
+        """A line that is no part of an event. llama.cpp of 2025 told errors as `error: {…}`, and many a
+        proxy writes its own as bare JSON where the rest would have been."""
+        if not self._astray and (words := _error_words(line)) is not None:
+            self._ready.append(("error", _error(words)))
+        elif self._astray or line.lstrip()[:1] == "{":
+            self._astray.append(line)
+            if line.rstrip()[-1:] == "}":
+                with suppress(ValueError, RecursionError, TooLarge):
+                    self._ready += _payloads("", "\n".join(self._astray))
+                    self._astray.clear()
+            if len(self._astray) > LARGEST_STRAY:
+                self._astray.clear()
 
     async def _chunk(self) -> bytes | None:
         """The next bytes; None at the end of the body."""
@@ -189,7 +217,7 @@ class Wire:
                 raise TooLarge(f"The answer of {self._call.title} is larger than {LARGEST_BODY >> 20} MiB.")
         self._ended = True
         try:
-            return _parsed(b"".join(parts).decode())
+            return whole_all(_parsed(b"".join(parts).decode()))
         except (ValueError, RecursionError) as error:
             raise self._malformed("sent an answer that is not JSON, or only a part of it") from error
 
@@ -198,9 +226,9 @@ class Wire:
             return self._malformed("sent a web page instead of an answer", hint=True)
         return self._malformed("sent something that is neither a stream nor JSON", hint=True)
 
-    def _malformed(self, what: str, hint: bool = False) -> Malformed:
+    def _malformed(self, what: str, quote: str = "", *, hint: bool = False) -> Malformed:
         end = f"Is the address right? {self._call.address_hint}" if hint else "Asking again may help."
-        return Malformed(f"{self._call.title} {what}. {end}", status=self.status)
+        return Malformed(f"{self._call.title} {what}. {end}{quote}", status=self.status)
 
 
 @asynccontextmanager
@@ -231,7 +259,7 @@ _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def _parsed(text: str) -> Any:
-    """JSON without lone surrogates: it may hold them as escapes, but no UTF-8 text can."""
+    """JSON. Its escapes may hold half a character: `halves` sees to those in a stream."""
     if len(text) > MAX_VALUES and _values(text) > MAX_VALUES and _values(_STRING.sub("", text)) > MAX_VALUES:
         raise TooLarge(
             f"One piece of the answer has more than {MAX_VALUES:,} values, which no answer needs. "
@@ -239,11 +267,60 @@ def _parsed(text: str) -> Any:
         )
     # Most events are an object and nothing around it, which needs no looking for blanks.
     value, end = _raw_decode(text) if text[:1] == "{" else (None, 0)
-    if end != len(text) or not end:
-        value = json.loads(text)
-    return whole_all(value) if "\\ud" in text or "\\uD" in text else value
+    return value if end and end == len(text) else json.loads(text)
 
 
 def _values(text: str) -> int:
     """About how many values `text` has, or more."""
     return text.count(",") + text.count("[") + text.count("{")
+
+
+def _payloads(event: str, text: str) -> list[Payload]:
+    """What the data of one event says. Raises `ValueError` for what is no JSON, and `RecursionError`."""
+    if event == "error":
+        try:
+            value = _parsed(text)
+        except (ValueError, RecursionError):
+            value = text
+        return [("error", _error(value))]
+    try:
+        value = _parsed(text)
+    except (ValueError, RecursionError):
+        if text.strip().upper() == DONE:
+            return [(DONE, {})]
+        if (words := _error_words(text)) is not None:
+            return [("error", _error(words))]
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        # Events without blank lines between them.
+        return [payload for line in lines for payload in _payloads("", line)]
+    if isinstance(value, dict):
+        return [(event, value)]
+    if isinstance(value, list) and any(isinstance(each, dict) for each in value):  # Gemini
+        return [(event, each) for each in value if isinstance(each, dict)]
+    return [(DONE if value == DONE else KEEP_ALIVE, {})]
+
+
+_ERROR = re.compile(r"\s*(?:error|exception)\s*[:=]\s*(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def _error_words(line: str) -> Any:
+    """What a line like `error: …` tells, as JSON where it is; None for any other line."""
+    if (found := _ERROR.match(line)) is None:
+        return None
+    try:
+        return _parsed(found[1])
+    except (ValueError, RecursionError):
+        return found[1]
+
+
+def _error(value: Any) -> dict[str, Any]:
+    """`value` in the form that `faults.said` reads: in a field `error`, under the type of that name."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict) and (value.get("error") or value.get("type") == "error"):
+        return {**value, "type": "error"}
+    if not isinstance(value, dict):
+        value = {"message": value if isinstance(value, str) else ""}
+    return {"type": "error", "error": value}

@@ -17,6 +17,7 @@ from chat.errors import Fault
 from chat.events import (
     Citation,
     KeepAlive,
+    Notice,
     Opaque,
     ReplyEvent,
     ReplyFinished,
@@ -31,7 +32,7 @@ from chat.events import (
 )
 from chat.messages import Assistant, Raw, Request, Text, ToolCall, ToolResult, ToolResults, ToolSpec, User
 from chat.models import Model
-from chat.providers import openai_chat
+from chat.providers import chat_reading
 from chat.providers.chat_reading import Chunks
 from chat.providers.faults import Call
 from chat.providers.openai_chat import OpenAIChat, body
@@ -46,7 +47,8 @@ STAGE = Stage.of(lambda clients: OpenAIChat(VENDOR, KEY, clients))
 
 @pytest.fixture(autouse=True)
 def _stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_chat, "USAGE_WAIT", 0.05)
+    monkeypatch.setattr(chat_reading, "USAGE_WAIT", 0.05)
+    monkeypatch.setattr(chat_reading, "EARLY_WAIT", 0.1)
     STAGE.held, STAGE.type, STAGE.status = False, "text/event-stream", 200
 
 
@@ -62,12 +64,18 @@ def C(id: str, name: str, *arguments: str) -> list[ReplyEvent]:
     return [ToolCallStarted(id, name), *(ToolCallDelta(id, piece) for piece in arguments)]
 
 
+def BACK(calls: dict[str, Any] | None = None, **fields: Any) -> Opaque:
+    """What goes back to the vendor with the results of the calls."""
+    return Opaque({"type": "message_fields", "vendor": "any", "fields": fields, "calls": calls or {}})
+
+
 def end(stop: Stop = "end", usage: Usage | None = None) -> ReplyFinished:
     return ReplyFinished(stop, usage)
 
 
 SMALL = Usage(7, 5)
 WEATHER, TIME = '{"city":"Ulm"}', "{}"
+UNSAID = Notice("end_without_reason", "Any did not say why the answer ended. It may not be complete.")
 Told = tuple[list[ReplyEvent], type[Fault] | None]
 
 # The wire's file name, without `chat_`: the events without the opening and keep-alives, and the failure.
@@ -106,7 +114,16 @@ TOLD: dict[str, Told] = {
     ),
     "call_arguments_null": ([*C("call_a", "time"), end("tool_use")], None),
     "call_in_one_chunk_then_stop": ([*C("call_a", "time", '{"zone":"UTC"}'), end("tool_use")], None),
-    "calls_with_the_same_id": ([*C("0", "time", "{}"), *C("0_2", "weather", "{}"), end("tool_use")], None),
+    "calls_with_the_same_id": (
+        [
+            *C("0", "time"),
+            *C("0_2", "weather"),
+            ToolCallDelta("0", "{}"),
+            ToolCallDelta("0_2", "{}"),
+            end("tool_use"),
+        ],
+        None,
+    ),
     "call_name_in_pieces": ([*C("call_a", "get_weather", "{}"), end("tool_use")], None),
     "call_arguments_as_object": ([*C("call_a", "weather", '{"city": "Ulm"}'), end("tool_use")], None),
     "call_in_the_old_form": ([*C("call_1", "weather", "{}"), end("tool_use")], None),
@@ -121,54 +138,22 @@ TOLD: dict[str, Told] = {
             H("Let me"),
             H(" see."),
             *C("call_a", "time", "{}"),
-            Opaque(
-                {
-                    "type": "reasoning_details",
-                    "vendor": "any",
-                    "reasoning_details": [
-                        {
-                            "type": "reasoning.text",
-                            "text": "Let me see.",
-                            "format": "anthropic-claude-v1",
-                            "index": 0,
-                            "signature": "c2ln",
-                        }
-                    ],
-                }
+            BACK(
+                reasoning_details=[
+                    {
+                        "type": "reasoning.text",
+                        "text": "Let me see.",
+                        "format": "anthropic-claude-v1",
+                        "index": 0,
+                        "signature": "c2ln",
+                    }
+                ],
             ),
             end("tool_use"),
         ],
         None,
     ),
-    "thinking_encrypted": (
-        [
-            H("In short"),
-            T("Yes."),
-            Opaque(
-                {
-                    "type": "reasoning_details",
-                    "vendor": "any",
-                    "reasoning_details": [
-                        {
-                            "type": "reasoning.summary",
-                            "summary": "In short",
-                            "format": "openai-responses-v1",
-                            "index": 0,
-                        },
-                        {
-                            "type": "reasoning.encrypted",
-                            "data": "ZW5j",
-                            "id": "rs_1",
-                            "format": "openai-responses-v1",
-                            "index": 0,
-                        },
-                    ],
-                }
-            ),
-            end(),
-        ],
-        None,
-    ),
+    "thinking_encrypted": ([H("In short"), T("Yes."), end()], None),
     "thinking_in_tags_cut": (
         [H("Let me"), H(" see: "), H("`</think>` is a tag."), T("Y"), T("es: <think>"), end()],
         None,
@@ -186,7 +171,7 @@ TOLD: dict[str, Told] = {
     "finish_reason_in_each_chunk": ([T("Ye"), T("s."), end()], None),
     "finish_without_usage_and_done": ([T("Yes."), end()], None),
     "last_event_undispatched": ([T("Yes."), end()], None),
-    "done_without_finish": ([T("Yes."), end()], None),
+    "done_without_finish": ([T("Yes."), UNSAID, end()], None),
     "done_without_finish_with_call": ([*C("call_a", "time", "{}"), end("tool_use")], None),
     "cut_off": ([T("Half of"), T(" it")], errors.CutOff),
     "cut_off_in_an_event": ([T("Half of")], errors.CutOff),
@@ -235,7 +220,7 @@ TOLD: dict[str, Told] = {
     "old_completions": ([T("Yes"), T("."), end()], None),
     "broken_json": ([T("Half")], errors.Malformed),
     "broken_utf8": ([T("Half")], errors.Malformed),
-    "half_a_surrogate": ([T("🚲 \ufffd"), end()], None),
+    "half_a_surrogate": ([T("🚲 "), T("\ufffd"), end()], None),
 }
 
 
@@ -350,8 +335,10 @@ async def test_a_whole_completion(stream: bool, type: str) -> None:
         H("Let me see."),
         H("Hm"),
         T("Yes."),
-        *C("call_a", "time", "{}"),
+        ToolCallStarted("call_a", "time"),
         SMALL,
+        ToolCallDelta("call_a", "{}"),
+        BACK(reasoning_content="Let me see."),
         end("tool_use", SMALL),
     ]
 
@@ -546,7 +533,7 @@ ROUNDS = (
     Assistant(
         (
             Raw({"type": "reasoning", "encrypted_content": "of another protocol"}),
-            Raw({"type": "reasoning_details", "vendor": "any", "reasoning_details": [{"data": "x"}]}),
+            Raw(BACK({"call_a": {"signed": "c2ln"}}, reasoning_details=[{"data": "x"}]).data),
             Text("I look. "),
             ToolCall("call_a", "time", ""),
         )
@@ -565,7 +552,12 @@ def test_a_conversation_with_a_round_of_tools() -> None:
             "role": "assistant",
             "content": "I look. ",
             "tool_calls": [
-                {"id": "call_a", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+                {
+                    "id": "call_a",
+                    "type": "function",
+                    "function": {"name": "time", "arguments": "{}"},
+                    "signed": "c2ln",
+                }
             ],
             "reasoning_details": [{"data": "x"}],
         },

@@ -1,0 +1,104 @@
+"""What a vendor needs back: fields of a message and of its calls that are not known here.
+
+Gemini signs its calls, Kimi and DeepSeek want their thinking, OpenRouter its `reasoning_details`: without
+them the next round of tools is refused. So whatever came beside text and calls goes back as it came, to the
+same vendor and to nobody else. `chat_reading` collects it, `openai_chat` sends it.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chat.providers.values import objects
+
+FIELDS: Final = "message_fields"
+"""The type of the item that carries them: `vendor`, `fields` of the message, and `calls` by id."""
+
+LARGEST: Final = 256 * 1024
+"""Characters of JSON that a message brings back."""
+
+KNOWN: Final = frozenset(
+    (
+        *("role", "content", "content_list", "text", "type", "name", "index", "refusal", "tool_calls"),
+        *("function_call", "annotations", "executed_tools", "citations", "search_results", "logprobs"),
+        *("images", "audio", "tool_call_id", "token_id", "reasoning_details", "error", "usage"),
+        *("finish_reason", "finishReason", "native_finish_reason", "done_reason", "stop_reason"),
+    )
+)
+"""Fields of an assistant's message that are made anew, or never go back. All others may be wanted."""
+
+_PROSE: Final = re.compile("reason|think|thought|text")
+"""In a field's name: its pieces are joined. Of any other field the last value counts."""
+
+
+class _Pieces(list[str]):
+    """A text that is not joined yet."""
+
+
+class Back:
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {}
+        self._details: dict[str, dict[str, Any]] = {}
+
+    def take(self, delta: Mapping[str, Any]) -> str:
+        """Keeps what is unknown of `delta`. The text of its `reasoning_details`, if any."""
+        for name, value in delta.items():
+            if name not in KNOWN and value:
+                self._keep(name, value)
+        details = delta.get("reasoning_details")
+        return self._detailed(details) if details else ""
+
+    def fields(self, calls: Mapping[str, Any]) -> dict[str, Any]:
+        """`fields` and `calls`, as much as may go back; {} when there is nothing."""
+        found: dict[str, Any] = {
+            name: "".join(value) if isinstance(value, _Pieces) else value
+            for name, value in self._fields.items()
+        }
+        if self._details:
+            found["reasoning_details"] = [
+                {name: "".join(each) if isinstance(each, _Pieces) else each for name, each in detail.items()}
+                for detail in self._details.values()
+            ]
+        kept: dict[str, dict[str, Any]] = {"fields": {}, "calls": {}}
+        size = 0
+        for place, values in (("calls", calls), ("fields", found)):
+            for name, value in values.items():
+                size += len(json.dumps(value))
+                if size <= LARGEST:  # half of a signature would be none
+                    kept[place][name] = value
+        return kept if any(kept.values()) else {}
+
+    def _keep(self, name: str, value: Any) -> None:
+        before = self._fields.get(name)
+        if isinstance(value, str) and _PROSE.search(name):
+            if not isinstance(before, _Pieces):
+                self._fields[name] = before = _Pieces()
+            before.append(value)
+        elif isinstance(value, dict) and isinstance(before, dict):
+            self._fields[name] = before | value
+        elif isinstance(value, list) and isinstance(before, list):
+            before += value
+        else:
+            self._fields[name] = list(value) if isinstance(value, list) else value
+
+    def _detailed(self, details: Any) -> str:
+        """The pieces of each of OpenRouter's details are put together.
+
+        Source: https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks
+        """
+        told = list[str]()
+        for detail in objects(details):
+            key = f"{detail.get('type')} {detail.get('index')}"
+            if detail.get("data") is not None:  # encrypted: always a whole one
+                key = str(len(self._details))
+            kept = self._details.setdefault(key, {})
+            for name, value in detail.items():
+                if name in ("text", "summary") and isinstance(value, str):
+                    told.append(value)
+                    if not isinstance(pieces := kept.get(name), _Pieces):
+                        pieces = kept[name] = _Pieces()
+                    pieces.append(value)
+                elif value is not None:
+                    kept[name] = value
+        return "".join(told)
