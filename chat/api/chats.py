@@ -64,8 +64,9 @@ class _Routes:
         self._exports = Shares(*EXPORTS, "Too many chats are being exported at once. Try again in a moment.")
 
     async def chats(self, request: Request) -> Response:
-        """`{"chats": [{id, title, updated, running, found}], "more": bool}`, latest first. `updated`: seconds
-        since the epoch; `found`: the words around what was searched for."""
+        """`{"chats": [{id, title, updated, running, found}], "more": bool, "cut": bool}`, latest first.
+        `updated`: seconds since the epoch; `found`: the words around what was searched for; `cut`: the search
+        took too long, and the oldest chats were not looked at."""
         try:
             search = _text(request.query_params.get("search", ""))
             if len(search) > LONGEST_SEARCH:
@@ -75,7 +76,7 @@ class _Routes:
         except _Wrong as wrong:
             return _error(422, str(wrong))
         if not (owner := self._owner(request)):
-            return _json({"chats": [], "more": False})
+            return _json({"chats": [], "more": False, "cut": False})
         try:
             found = await self._store.chats(owner, search, skip=skip, limit=limit + 1)
         except RateLimited as refused:
@@ -84,7 +85,7 @@ class _Routes:
             return _error(503, fault.message)
         fields = ("id", "title", "updated", "running", "found")
         chats = [{name: getattr(chat, name) for name in fields} for chat in found[:limit]]
-        return _json({"chats": chats, "more": len(found) > limit})
+        return _json({"chats": chats, "more": len(found) > limit, "cut": found.cut})
 
     async def rename(self, id: str, request: Request) -> Response:
         """`{"title": text}`."""

@@ -3,6 +3,7 @@
 Opens the store alone: nobody is asked for models, and no answer begins.
 """
 
+import asyncio
 import json
 import shutil
 import sys
@@ -51,7 +52,8 @@ async def _export(store: Store, id: str, format: str) -> None:
 async def _list(store: Store, settings: Settings, arguments: Chats) -> None:
     table = sys.stdout.isatty() and not arguments.json
     limit = arguments.limit or (_SHOWN if table else None)
-    chats, more = await _taken(listed(store, arguments.search), limit)
+    cut = asyncio.Event()
+    chats, more = await _taken(listed(store, arguments.search, when_cut=cut.set), limit)
     if arguments.json:
         lines = [json.dumps(asdict(chat)).replace("\x7f", "\\u007f") for chat in chats]
     elif table:
@@ -61,7 +63,9 @@ async def _list(store: Store, settings: Settings, arguments: Chats) -> None:
         lines = [_tabs(chat) for chat in chats]
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
-    if not chats and not arguments.json:
+    if cut.is_set():
+        streams.complain("The search took too long and left out the oldest chats. Search for a longer word.")
+    elif not chats and not arguments.json:
         streams.complain(
             f"No chat has “{arguments.search}” in it."
             if arguments.search

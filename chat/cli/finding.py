@@ -1,6 +1,6 @@
 """The chat that a person means: by the beginning of its id, or the one that was used last."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,11 @@ class NoChat(Exception):
     """A sentence for a person: no chat, or more than one, is what was meant."""
 
 
-async def listed(store: "Store", search: str = "", *, page: int = _PAGE) -> AsyncGenerator["Chat", None]:
-    """The local owner's chats, the latest first, read page by page.
+async def listed(
+    store: "Store", search: str = "", *, page: int = _PAGE, when_cut: Callable[[], None] = lambda: None
+) -> AsyncGenerator["Chat", None]:
+    """The local owner's chats, the latest first, read page by page. `when_cut` is called for a search that
+    took too long, and so did not look at the oldest.
 
     Raises `Unsaved` when the database cannot be read.
     """
@@ -30,7 +33,9 @@ async def listed(store: "Store", search: str = "", *, page: int = _PAGE) -> Asyn
         for chat in fresh:
             yield chat
         seen.update(chat.id for chat in fresh)
-        if len(found) < page or not fresh:
+        if found.cut:
+            when_cut()
+        if len(found) < page or not fresh or found.cut:
             return
 
 

@@ -4,13 +4,12 @@ What a person changes here is on the disk when the call returns, or was not done
 rest of it, and the one that is used.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
 from chat.conversations import Conversation
 from chat.store import changes, listing
 from chat.store.disk import Disk
-from chat.store.listing import Chat
+from chat.store.listing import Listed
 from chat.store.memory import Memory
 from chat.store.saving import Op, Pending
 from chat.titles import clean, made
@@ -22,17 +21,18 @@ class Chats:
         self._memory = disk.memory if disk else Memory(self._pending.holds)
         self._disk = disk
 
-    async def chats(self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50) -> Sequence[Chat]:
+    async def chats(self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50) -> Listed:
         """The owner's conversations, latest first; with `search`, those with its words in title or texts.
 
-        Raises `Unsaved` when they cannot be read. While the disk was never there, memory's are all there are.
+        Raises `Unsaved` when they cannot be read, and `RateLimited` when too many are searched for at once.
+        While the disk was never there, memory's are all there are.
         """
         ahead = self._pending.conversations if self._disk else {c.id: c for c in self._memory.every()}
         mine = [c for c in ahead.values() if c.owner == owner and c.id not in self._memory.deleted]
         database = self._disk.database if self._disk else None
         if database is None or (mine and not database.ready):
             return await listing.chats(None, owner, search, mine, skip, limit)
-        reading = database.searching if search.strip() else database.reading
+        reading = partial(database.searching, owner) if search.strip() else database.reading
         return await listing.chats(reading, owner, search, mine, skip, limit)
 
     def version_of(self, owner: str) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 from chat.errors import Config
+from chat.shares import Shares
 from chat.store.schema import look, migrate
 
 MEMORY = Path(":memory:")
@@ -35,8 +36,9 @@ READERS = 4
 QUEUE = 10.0
 """Seconds that a read waits for one of them."""
 
-SEARCHES, SEARCHERS = 2, 20
-"""Searches that go on at once, and that may wait or go on: each takes one of the readers for long."""
+SEARCHES, EACH, SEARCHERS = 2, 5, 50
+"""Searches that go on at once, and that may wait or go on, of one owner and of all: each takes one of the
+readers for long."""
 
 FAULTS = (DBAPIError, Crowded, OSError, sqlite3.Error)
 """What a disk that does not do as it should comes as."""
@@ -83,7 +85,9 @@ class Database:
         self.path = path
         self.memory = path == MEMORY
         self.ready = False
-        self._searches, self._searchers = asyncio.Semaphore(SEARCHES), 0
+        self._searches = Shares(
+            SEARCHES, EACH, SEARCHERS, "Too many searches go on at once. Try again in a moment."
+        )
         self._file: os.stat_result | None = None
         """The file that was opened, whatever stands under its name now."""
         # One connection is the database when that is in memory: then everybody waits for everybody.
@@ -123,16 +127,11 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def searching(self) -> AsyncGenerator[AsyncConnection, None]:
-        """As `reading`, for what takes long: there are always readers left for all else."""
-        if self._searchers == SEARCHERS:
-            raise Crowded("too many searches at once")
-        self._searchers += 1
-        try:
-            async with self._searches, self.reading() as connection:
-                yield connection
-        finally:
-            self._searchers -= 1
+    async def searching(self, owner: str) -> AsyncGenerator[AsyncConnection, None]:
+        """As `reading`, for what takes long: there are always readers left for all else, and one owner has
+        one of them at most. Raises `RateLimited` too."""
+        async with self._searches.of(owner), self.reading() as connection:
+            yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncConnection, None]:

@@ -1,6 +1,7 @@
 """The list of an owner's chats: what the disk has, and in front of it what only memory knows yet."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from chat.errors import Unsaved
 from chat.store import search
 from chat.store.database import FAULTS, cause
 from chat.store.tables import conversations, runs
+
+THREADED = 200_000
+"""Characters in memory that are looked through in a thread: it takes some ten milliseconds."""
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
@@ -29,29 +33,38 @@ class Chat:
     """Of a search: the words around what was found in the texts. Plain text."""
 
 
+class Listed(list[Chat]):
+    """A page of the list. `cut`: a search did not look at all there is."""
+
+    def __init__(self, chats: Iterable[Chat] = (), *, cut: bool = False) -> None:
+        super().__init__(chats)
+        self.cut = cut
+
+
 async def chats(
     reading: Reading | None, owner: str, text: str, ahead: Sequence[Conversation], skip: int, limit: int
-) -> list[Chat]:
+) -> Listed:
     """A page of the list, latest first. `ahead`: the owner's that the disk does not have as they are.
 
     Raises `Unsaved` when the disk cannot be read: what is missing then would seem not to be there.
     """
     words = search.words(text)
     if text.strip() and not words:
-        return []
+        return Listed()
     skip, limit = max(0, skip), max(0, limit)
-    newer = [chat for each in ahead if (chat := _in_memory(each, words)) is not None]
-    older: list[Chat] = []
+    newer = await _newer(ahead, words)
+    older, cut = list[Chat](), False
     if reading is not None:
         # What is newer moves the pages of the disk on, so that they are read from their beginning.
         first, count = (0, skip + limit) if ahead else (skip, limit)
         try:
             async with reading() as connection:
-                page = _page(owner, [each.id for each in ahead]).offset(first).limit(count)
+                page = _page(owner, [each.id for each in ahead])
                 if words:
-                    page = page.where(conversations.c.id.in_(search.matching(owner, words)))
-                rows = (await connection.execute(page)).all()
-                found = await search.found(connection, [row.id for row in rows], words) if words else {}
+                    hits = await search.find(connection, page, words, first, count, search.TIME_S)
+                    rows, found, cut = hits.rows, hits.around, hits.cut
+                else:
+                    rows, found = (await connection.execute(page.offset(first).limit(count))).all(), {}
         except FAULTS as error:
             raise Unsaved(f"The chats cannot be read: {cause(error)}. Try again in a moment.") from error
         older = [
@@ -59,9 +72,9 @@ async def chats(
             for row in rows
         ]
     if not ahead:
-        return older if reading is not None else []
+        return Listed(older, cut=cut)
     both = sorted([*newer, *older], key=lambda chat: -chat.updated)
-    return both[skip : skip + limit]
+    return Listed(both[skip : skip + limit], cut=cut)
 
 
 def _page(owner: str, without: Sequence[str]) -> Select:
@@ -75,14 +88,30 @@ def _page(owner: str, without: Sequence[str]) -> Select:
     return statement.where(table.c.id.not_in(without)) if without else statement
 
 
-def _in_memory(conversation: Conversation, words: Sequence[str]) -> Chat | None:
-    if (last := conversation.last) is None:
+async def _newer(ahead: Sequence[Conversation], words: Sequence[str]) -> list[Chat]:
+    """Of what memory alone knows, what has all `words`."""
+    known = [(each, last, _texts(each) if words else []) for each in ahead if (last := each.last) is not None]
+
+    def matching() -> list[Chat]:
+        return [
+            Chat(each.id, each.title, last.at, last.transcript.ended is None, found)
+            for each, last, texts in known
+            if (found := _found(each.title, texts, words)) is not None
+        ]
+
+    much = sum(len(text) for _, _, texts in known for text in texts) > THREADED
+    return await asyncio.to_thread(matching) if much else matching()
+
+
+def _texts(conversation: Conversation) -> list[str]:
+    return [text for each in conversation.exchanges for text in (each.question, each.transcript.text)]
+
+
+def _found(title: str, texts: Sequence[str], words: Sequence[str]) -> str | None:
+    """What is around the first hit in `texts`; None where not all `words` are in them and `title`."""
+    if not words:
+        return ""
+    lower = "\n".join([title, *texts]).lower()
+    if not all(word.lower() in lower for word in words):
         return None
-    found = ""
-    if words:
-        texts = [text for each in conversation.exchanges for text in (each.question, each.transcript.text)]
-        lower = "\n".join([conversation.title, *texts]).lower()
-        if not all(word.lower() in lower for word in words):
-            return None
-        found = next((hit for text in texts if (hit := search.around(text, words))), "")
-    return Chat(conversation.id, conversation.title, last.at, last.transcript.ended is None, found)
+    return next((hit for text in texts if (hit := search.around(text, words))), "")

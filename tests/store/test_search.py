@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chat.errors import Unsaved
-from chat.store import Store, database, open_store
+from chat.errors import RateLimited
+from chat.store import Store, database, open_store, search
 from chat.titles import clean, made
 
 from .told import ask
@@ -216,12 +216,70 @@ async def test_many_searches_leave_room_for_all_else(path: Path) -> None:
     async with open_store(path) as store, AsyncExitStack() as busy:
         await fill(store, ("Animals", "What has a trunk?", "An elephant."))
         assert store._disk
-        for _ in range(database.SEARCHES):
-            await busy.enter_async_context(store._disk.database.searching())
-        waiting = [asyncio.create_task(store.chats("me", "elephant")) for _ in range(100)]
-        refused, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        assert all(isinstance(each.exception(), Unsaved) for each in refused)
-        assert len(left) == database.SEARCHERS - database.SEARCHES
+        for n in range(database.SEARCHES):
+            await busy.enter_async_context(store._disk.database.searching(f"owner {n}"))
+        mine = [asyncio.create_task(store.chats("me", "elephant")) for _ in range(100)]
+        refused, left = await asyncio.wait(mine, return_when=asyncio.FIRST_COMPLETED)
+        assert all(isinstance(each.exception(), RateLimited) for each in refused)
+        assert len(left) == database.EACH, "one owner has a share of those that wait"
         assert await titles(store) == ["Animals"]
         await busy.aclose()
         assert [chat.title for each in left for chat in await each] == ["Animals"] * len(left)
+
+
+async def test_whoever_searches_without_an_end_delays_nobody_else(path: Path) -> None:
+    async with open_store(path) as store, AsyncExitStack() as busy:
+        await fill(store, ("Animals", "What has a trunk?", "An elephant."))
+        assert store._disk
+        searching = store._disk.database.searching
+        await busy.enter_async_context(searching("greedy"))
+        waiting = [asyncio.create_task(store.chats("greedy", "elephant")) for _ in range(3)]
+        assert await titles(store, "elephant") == ["Animals"]
+        assert not any(task.done() for task in waiting)
+        await busy.aclose()
+        assert [await task for task in waiting] == [[]] * 3
+
+
+@pytest.mark.parametrize("frequent", [False, True], ids=["indexed", "looked for in each chat"])
+async def test_a_word_that_everybody_says_is_found_where_it_is_mine(
+    frequent: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if frequent:
+        monkeypatch.setattr(search, "HITS", 0)
+    await fill(store, *((f"Chat {n}", f"weather {n}?", "It is GOOD.") for n in range(30)))
+    await fill(store, ("Somebody's", "weather?", "good", "And?", "weather"), owner="you")
+    mine = [f"Chat {n}" for n in range(29, -1, -1)]
+    assert await titles(store, "weather") == mine
+    assert await titles(store, "WEATHER good") == mine
+    assert await titles(store, "weather", skip=10, limit=15) == mine[10:25]
+    assert await titles(store, '"weather 7"') == ["Chat 7"]
+    assert await titles(store, "weather periwinkle") == []
+    assert await titles(store, "good", owner="you") == ["Somebody's"]
+    (chat,) = await store.chats("me", "good 17")
+    assert chat.found == "It is GOOD." or "17" in chat.found
+
+
+async def test_a_search_that_takes_too_long_gives_what_it_has_and_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(store, *((f"Chat {n}", f"weather {n}?", "good") for n in range(search.FIRST * 2)))
+    found = await store.chats("me", "weather", limit=500)
+    assert (len(found), found.cut) == (search.FIRST * 2, False)
+    monkeypatch.setattr(search, "HITS", 0)
+    monkeypatch.setattr(search, "_STEPS", 1_000_000_000)
+    clock = iter(range(1000))
+    monkeypatch.setattr(search, "_clock", lambda: next(clock))
+    monkeypatch.setattr(search, "TIME_S", 1.5)  # two looks at the clock
+    found = await store.chats("me", "weather", limit=500)
+    assert [chat.title for chat in found] == [f"Chat {n}" for n in range(19, 9, -1)]
+    assert found.cut
+
+
+async def test_sqlite_is_broken_off_in_the_middle(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(store, *((f"Chat {n}", f"weather {n}?", "good") for n in range(20)))
+    monkeypatch.setattr(search, "_STEPS", 1)
+    monkeypatch.setattr(search, "TIME_S", -1)
+    found = await store.chats("me", "weather")
+    assert (list(found), found.cut) == ([], True)
+    monkeypatch.undo()
+    assert len(await store.chats("me", "weather")) == 20

@@ -6,6 +6,7 @@
 const PAGE = 50, MOST = 500; // rows: one more step, and in one request
 const TYPING = 150, LONGEST = 10_000, KEPT = 10_000, AGAIN = [1000, 2000, 5000, 10_000]; // milliseconds
 const FAILED = "The list cannot be loaded. Trying again.";
+const CUT = "Only your latest chats were searched: it took too long. Another or a longer word finds more.";
 const over = matchMedia("(width <= 900px)"); // the sidebar lies over the page
 
 const root = make("section", "chats");
@@ -33,6 +34,7 @@ let current = new URL(location).searchParams.get("chat") ?? "";
 let reached = ""; // the chat whose row Tab reaches
 let visible = false;
 let loading = null; // AbortController of the request on its way
+let unfinished = false; // the search whose answer is shown did not look at all chats
 let failures = 0, retry = 0, typing = 0, hush = 0;
 
 // -- asking --------------------------------------------------------------------------------------------
@@ -61,18 +63,20 @@ const load = async () => {
   const search = field.value.trim();
   try {
     const chats = [];
-    let rest = true;
+    let rest = true, cut = false;
     while (rest && chats.length < wanted) {
       const limit = Math.min(MOST, wanted - chats.length);
       const query = new URLSearchParams({ search, skip: chats.length, limit });
       const answer = await call("GET", `chats?${query}`, undefined, mine.signal);
       chats.push(...answer.chats);
       rest = answer.more && answer.chats.length > 0;
+      cut ||= answer.cut;
     }
     if (loading !== mine) return;
     loading = null;
-    if (failures) hear("");
+    if (failures || cut !== unfinished) hear(cut ? CUT : "");
     failures = 0;
+    unfinished = cut;
     listed = chats;
     asked = search;
     draw(rest);
