@@ -55,7 +55,7 @@ async def open_app(
     settings: Settings, *, transport: "httpx2.AsyncBaseTransport | None" = None
 ) -> AsyncGenerator[App, None]:
     """The app made from `settings`. `transport` stands in for the network in tests. Raises `Config`."""
-    clients = Clients(settings.deadlines.connect, transport)
+    clients = Clients(settings.deadlines.connect, transport, network=settings.network)
     vendors = _vendors(settings)
 
     def brought(vendor: Vendor, key: str) -> dict[str, Provider]:

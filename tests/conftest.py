@@ -35,7 +35,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         _connect(self, address)
 
     def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        if host not in (None, "localhost", "::1") and not str(host).startswith(("127.", "b'127.")):
+        if host not in (None, "localhost", "::1") and not str(host).startswith(
+            ("127.", "b'127.", "b'localhost")
+        ):
             raise socket.gaierror(f"a test wants to look up {host}")
         return _getaddrinfo(host, *args, **kwargs)
 

@@ -26,7 +26,7 @@ FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
     *("chat.transcript", "chat.refusals"),
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
-    *("chat.menu", "chat.wallet", "chat.logins"),
+    *("chat.menu", "chat.wallet", "chat.logins", "chat.outbound"),
     *("chat.export", "chat.shares", "chat.titles", *VALUES),
 }
 
@@ -47,9 +47,10 @@ TABLE: dict[str, set[str]] = {
     "chat.settings": {"chat.passwords", *VALUES},
     "chat.transcript": VALUES,
     "chat.pacing": {"chat.transcript", *VALUES},  # what it times are the transcript's frames
-    "chat.deadlines": {"chat.settings", *VALUES},
-    "chat.tools": {"chat.settings", *VALUES},
-    "chat.providers": {"chat.sse", "chat.settings", *VALUES},
+    "chat.outbound": {"chat.settings"},
+    "chat.deadlines": {"chat.settings", *CONTRACT, *VALUES},
+    "chat.tools": {"chat.settings", "chat.outbound", *VALUES},
+    "chat.providers": {"chat.sse", "chat.settings", "chat.outbound", *VALUES},
     "chat.context": VALUES,
     "chat.wallet": {"chat.settings", *CONTRACT, *VALUES},
     "chat.menu": {"chat.settings", *CONTRACT, *VALUES},
@@ -118,7 +119,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "openai": ("chat.providers",),
     "anthropic": ("chat.providers",),
     # build: the tests' transport; doctor: it meets a served Runnel as any program would.
-    "httpx2": ("chat.providers", "chat.tools.get_weather", "chat.build", "chat.cli.doctor"),
+    "httpx2": ("chat.outbound", "chat.providers", "chat.tools.get_weather", "chat.build", "chat.cli.doctor"),
     "gradio": ("chat.ui", "app"),
     "gradio_client": (),
     "fastapi": ("chat.api", "chat.ui", "app"),

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from chat import errors
+from chat import errors, outbound
 from chat.errors import Fault
 from chat.providers.error_bodies import ErrorBody
 from chat.providers.vendors import Vendor
@@ -52,6 +52,10 @@ class Call:
     def host(self) -> str:
         """Host and port, without what else an address may hold (a password, say)."""
         return urlsplit(self.vendor.url).netloc.rpartition("@")[2]
+
+    @property
+    def hostname(self) -> str:
+        return urlsplit(self.vendor.url).hostname or ""
 
     def address(self, path: str) -> str:
         """Where `path` is asked, as an event may show it: without a name and password."""
@@ -134,15 +138,18 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
         )
     if has(httpx2.DecodingError):
         return errors.Malformed(f"The answer of {at} is compressed in a way that cannot be read.")
+    way = next((found for error in chain if (found := outbound.way(error))), outbound.Way())
+    if not opened and (way.proxy is not None or has(httpx2.ProxyError)) and not has(ssl.SSLError):
+        what = _proxys(chain, call)
+        if what:
+            kind = errors.Config if way.proxy is not None and way.proxy.fault else errors.Unreachable
+            return kind(way.failed(call.title, call.hostname, what, owner=not call.visitor))
     if has(httpx2.ConnectTimeout, httpx2.PoolTimeout):
         return errors.Unreachable(
             f"{at} did not take the call in time.{local} Check the network, then ask again."
         )
     if has(httpx2.TimeoutException):
         return errors.Stalled(f"{at} went silent. Ask again.")
-    if has(httpx2.ProxyError):
-        check = "" if call.visitor else " Check HTTPS_PROXY and NO_PROXY."
-        return errors.Unreachable(f"The proxy on the way to {at} refused.{check}")
     if opened:
         return errors.CutOff(
             f"The connection to {call.title} broke before the answer was complete. "
@@ -150,17 +157,40 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
         )
     if has(socket.gaierror):
         return errors.Unreachable(
-            f"There is no host named {urlsplit(call.vendor.url).hostname}, or no network. {call.address_hint}"
+            f"There is no host named {call.hostname}, or no network. {call.address_hint}"
         )
     if has(ssl.SSLError):
-        return errors.Unreachable(
-            f"No safe connection to {at}: its certificate was not accepted, or it does not speak TLS."
-        )
+        why = "its certificate was not accepted, or it does not speak TLS"
+        return errors.Unreachable(f"No safe connection to {at}: {why}.{_trusted(way, call)}")
     if has(ConnectionRefusedError):
         return errors.Unreachable(f"Nothing answers at {call.host}.{local} {call.address_hint}")
     if has(httpx2.ConnectError):
         return errors.Unreachable(f"Cannot reach {at}.{local} Check the network, then ask again.")
     return errors.Unreachable(f"The connection to {at} broke before an answer came. Ask again.")
+
+
+def _proxys(chain: list[BaseException], call: Call) -> str:
+    """What a proxy on the way did; "" where it is not the proxy's fault."""
+    import httpx2
+
+    for error in chain:
+        if isinstance(error, httpx2.ProxyError):
+            return f"refused ({call.clean(str(error))[:_NAMED]})"
+    unknown = any(isinstance(error, socket.gaierror) for error in chain)
+    if any(isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) for error in chain):
+        return "has a name that is not known here" if unknown else "does not answer"
+    return ""
+
+
+def _trusted(way: outbound.Way, call: Call) -> str:
+    """What may be wrong with the certificates that were trusted."""
+    if call.visitor:
+        return ""
+    if way.trouble:
+        return f" {'. '.join(way.trouble)}. Correct or unset it, and start again."
+    if way.certificates:
+        return f" What is trusted here comes from {' and '.join(way.certificates)}."
+    return " Where a firewall looks into connections, SSL_CERT_FILE has to name its certificate."
 
 
 def said(data: Any, call: Call) -> Fault | None:

@@ -76,7 +76,7 @@ VENDORS: tuple[Vendor, ...] = (
         "HF_TOKEN",
         open_list=True,
     ),
-    Vendor("ollama", "Ollama", _CHAT, "http://127.0.0.1:11434/v1", local=True),
+    Vendor("ollama", "Ollama", _CHAT, "http://127.0.0.1:11434/v1", url_variable="OLLAMA_HOST", local=True),
     Vendor("lmstudio", "LM Studio", _CHAT, "http://127.0.0.1:1234/v1", local=True),
     Vendor("llamacpp", "llama.cpp", _CHAT, "http://127.0.0.1:8080/v1", local=True),
     Vendor("vllm", "vLLM", _CHAT, "http://127.0.0.1:8000/v1", local=True),

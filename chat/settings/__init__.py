@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 
 from chat.errors import Config
 from chat.settings import values
+from chat.settings.network import Network
 from chat.settings.values import Endpoint, Secret
 
 
@@ -33,7 +34,7 @@ class Settings:
     keys: Mapping[str, Secret] = field(default_factory=dict)
     """Every `*_API_KEY` that is set, and `HF_TOKEN`, by variable name."""
     urls: Mapping[str, str] = field(default_factory=dict)
-    """`OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` where set, by variable name."""
+    """`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL` and `OLLAMA_HOST` where set, by variable name."""
     model: str = ""
     models: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
@@ -88,6 +89,8 @@ class Settings:
     runs: int = 100
     """Answers that may be written at once in all."""
     deadlines: Deadlines = field(default_factory=Deadlines)
+    network: Network = field(default_factory=Network)
+    """Proxies and certificates, as the environment names them."""
     no_color: bool = False
     """`NO_COLOR` is set, to whatever (https://no-color.org), or the terminal is `dumb`."""
 
@@ -98,11 +101,12 @@ class Settings:
             from_file = dotenv_values(dotenv, interpolate=False) if dotenv else {}
         except UnicodeDecodeError as error:
             raise Config(f"{dotenv} is not UTF-8 text. Save it again with that encoding.") from error
-        return cls.read({**{k: v for k, v in from_file.items() if v is not None}, **os.environ})
+        return cls.read({**{k: v for k, v in from_file.items() if v is not None}, **os.environ}, system=True)
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> "Settings":
-        """From `environ`. Raises `Config`."""
+    def read(cls, environ: Mapping[str, str], *, system: bool = False) -> "Settings":
+        """From `environ`, and the `system`'s own settings where it says nothing of proxies. Raises
+        `Config`."""
         env = {name: value.strip() for name, value in environ.items()}
         env = {name: value for name, value in env.items() if value}
         space = "SPACE_ID" in env
@@ -116,7 +120,8 @@ class Settings:
                 name: values.url(name, env[name])
                 for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
                 if name in env
-            },
+            }
+            | values.ollama(env),
             model=env.get("CHAT_MODEL", ""),
             models=values.parts(env.get("CHAT_MODELS", "")),
             endpoints=values.endpoints(env.get("CHAT_ENDPOINTS", "")),
@@ -159,6 +164,7 @@ class Settings:
                 idle=values.number(env, "CHAT_IDLE_TIMEOUT", 60, 0.01, 86400),
                 turn=values.number(env, "CHAT_TURN_TIMEOUT", 600, 0.01, 86400),
             ),
+            network=Network.read(environ, system=system),
             no_color="NO_COLOR" in env or env.get("TERM") == "dumb",
         )
 

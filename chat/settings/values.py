@@ -55,6 +55,27 @@ def url(name: str, value: str) -> str:
     return value.rstrip("/")
 
 
+def ollama(env: Mapping[str, str]) -> dict[str, str]:
+    """`OLLAMA_HOST`, with Ollama's own reading of it: any part may be missing, and it may be where the server
+    listens instead of where it is asked. It is not our variable, so what cannot be read is no fault of
+    ours."""
+    scheme, _, rest = env.get("OLLAMA_HOST", "").strip("'\" ").rpartition("://")
+    place, slash, path = rest.partition("/")
+    match = re.fullmatch(
+        r"(\[[0-9A-Fa-f:.%]+\]|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|[^:\[\]]*)(?::(\d*))?", place
+    )
+    if not rest or match is None or scheme.lower() not in ("", "http", "https"):
+        return {}
+    host, port = match[1].strip("[]"), match[2] or {"http": "80", "https": "443"}.get(scheme.lower(), "11434")
+    if int(port) > 65535:
+        port = "11434"
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
+        return {}
+    name = f"[{host}]" if ":" in host else host
+    return {"OLLAMA_HOST": f"{scheme.lower() or 'http'}://{name}:{port}{slash}{path}".rstrip("/") + "/v1"}
+
+
 def endpoints(text: str) -> tuple[Endpoint, ...]:
     found: list[Endpoint] = []
     for part in parts(text):

@@ -5,11 +5,13 @@ both go to that address (a server of one's own has both paths). Fields, units an
 https://open-meteo.com/en/docs and https://open-meteo.com/en/docs/geocoding-api.
 """
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from chat import outbound
 from chat.settings import Settings
 from chat.tools import Context, ToolError, tool
 
@@ -46,7 +48,8 @@ async def get_weather(
     import httpx2
 
     geocoding, forecast = _addresses(context.settings)
-    async with httpx2.AsyncClient(timeout=_SECONDS) as client:
+    way = await asyncio.to_thread(outbound.transport, context.settings.network)
+    async with httpx2.AsyncClient(timeout=_SECONDS, transport=way, trust_env=False) as client:
         context.progress(f"Looking up {location}")
         place = await _place(client, geocoding, location)
         name = ", ".join(
@@ -136,6 +139,12 @@ async def _json(client: "httpx2.AsyncClient", url: str, **query: Any) -> dict[st
     except httpx2.TimeoutException as error:
         raise ToolError("The weather service did not answer in time. Try again later.") from error
     except httpx2.RequestError as error:
+        way = outbound.way(error)
+        if way is not None and way.proxy is not None:
+            raise ToolError(
+                f"The weather service is asked through the proxy in {way.proxy.variable}, which does not let "
+                "this through."
+            ) from error
         raise ToolError("The weather service cannot be reached: there may be no network here.") from error
     except (ValueError, RecursionError) as error:
         raise ToolError("The weather service answered with something else than JSON.") from error

@@ -15,9 +15,17 @@ look, gradio_fixes             theme and styles; every reliance on Gradio's insi
 
 import os
 
-# Before Gradio is imported: with this, it makes no call to the outside at all.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+from chat.settings.network import hidden
 
-from chat.ui.page import build_page, mount
+# Gradio's own settings are not this page's (the address and the port are read by `chat.settings`): some end
+# the start, others send figures elsewhere or open folders. Before Gradio is imported.
+for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+    del os.environ[name]
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # no call to the outside at all
+
+with (
+    hidden()
+):  # Gradio makes HTTP clients as it is imported, and fails where a proxy or a file is wrong (6.31)
+    from chat.ui.page import build_page, mount
 
 __all__ = ["build_page", "mount"]

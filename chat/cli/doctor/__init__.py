@@ -2,6 +2,7 @@
 
     outcome   what a check found: a name, a verdict, a sentence, the next step
     machine   Python, packages, .env, the disk, the port, the cookies' secret
+    network   proxies, certificates, the temporary folder
     visitors  who may come, whose keys they spend, how they come
     vendors   keys, lists of models, the model at first, servers on this machine
     timing    how long the first word takes
@@ -19,7 +20,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 
 from chat.cli.arguments import Doctor
-from chat.cli.doctor import machine, vendors, visitors
+from chat.cli.doctor import machine, network, vendors, visitors
 from chat.cli.doctor.outcome import Outcome, failed, ok
 from chat.cli.doctor.report import Report
 from chat.errors import Config
@@ -64,7 +65,8 @@ async def _checks(settings: Settings | None, fault: Config | None, url: str) -> 
     if url:
         from chat.cli.doctor import site  # the HTTP client, which nothing else here needs
 
-        async with aclosing(site.checks(url, settings.token if settings else None)) as outcomes:
+        token, way = (settings.token, settings.network) if settings else (None, None)
+        async with aclosing(site.checks(url, token, way)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
         return
@@ -76,6 +78,9 @@ async def _checks(settings: Settings | None, fault: Config | None, url: str) -> 
         return
     if (outcome := machine.names(settings)) is not None:
         yield outcome
+    async with aclosing(network.checks(settings)) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
     async with aclosing(vendors.opened(settings)) as outcomes:
         async for outcome in outcomes:
             yield outcome

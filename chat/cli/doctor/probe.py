@@ -4,6 +4,7 @@ Knows no check and no verdict. The token goes to the address that was given and 
 followed.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from chat import outbound
+from chat.settings.network import Network
 from chat.sse import Decoder, ServerSentEvent
 
 CONNECTING, WAITING = 10.0, 30.0
@@ -44,13 +47,16 @@ Response = httpx2.Response
 
 
 @asynccontextmanager
-async def client(url: str, token: str = "") -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    url: str, token: str = "", network: Network | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Keeps cookies, as a browser does."""
     headers = {"User-Agent": "runnel-doctor"} | ({"Authorization": f"Bearer {token}"} if token else {})
     timeout = httpx2.Timeout(WAITING, connect=CONNECTING)
-    # A proxy of the environment cannot reach this machine's own servers.
-    mounts = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=timeout, mounts=mounts) as made:
+    way = await asyncio.to_thread(outbound.transport, network or Network())
+    async with httpx2.AsyncClient(
+        base_url=url, headers=headers, timeout=timeout, transport=way, trust_env=False
+    ) as made:
         yield made
 
 

@@ -14,6 +14,7 @@ from chat.cli.doctor import probe, timing
 from chat.cli.doctor.outcome import Outcome, failed, ok, warning
 from chat.cli.doctor.probe import Heard
 from chat.settings import Secret
+from chat.settings.network import Network
 
 TICKS, APART = 20, 0.1
 """How many, and seconds from one to the next: the demo's `20 timed ticks`."""
@@ -40,7 +41,9 @@ WEBSOCKET = """In nginx, where the address is passed on to Runnel:
 deploy/nginx.conf has both without harm to the other requests."""
 
 
-async def checks(url: str, token: Secret | None) -> AsyncGenerator[Outcome, None]:
+async def checks(
+    url: str, token: Secret | None, network: Network | None = None
+) -> AsyncGenerator[Outcome, None]:
     here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     clear = url.startswith("http:") and not here
     if clear:
@@ -50,7 +53,7 @@ async def checks(url: str, token: Secret | None) -> AsyncGenerator[Outcome, None
             "Serve it by https (deploy/nginx.conf)."
             + (" CHAT_TOKEN is not sent like this." if token else ""),
         )
-    async with probe.client(url, token.value if token and not clear else "") as made:
+    async with probe.client(url, token.value if token and not clear else "", network) as made:
         try:
             async with aclosing(_met(made, url)) as outcomes:
                 async for outcome in outcomes:
