@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from chat.context import Window, fitted
-from chat.deadlines import Content, watched
+from chat.deadlines import Content, loaded, watched
 from chat.errors import (
     BadRequest,
     CutOff,
@@ -76,6 +76,7 @@ async def attempts(
     while True:
         begun, meter = False, _Meter(request, known)
         try:
+            await loaded(provider, limits, until, visitor=request.visitor)
             replying = watched(provider.stream(request), limits, until, title, visitor=request.visitor)
             async with aclosing(replying) as events:
                 async for event in events:

@@ -8,15 +8,15 @@ what one owner sees of all this is a `Menu`.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chat.context import Window
-from chat.errors import Fault
+from chat.errors import Fault, Stalled
 from chat.menu import Menu
 from chat.models import Model
 from chat.owners import LOCAL
-from chat.providers import Provider
+from chat.providers import Loading, Provider
 from chat.settings import Settings
 from chat.wallet import Own, Wallet
 
@@ -29,8 +29,12 @@ RETRY = 15.0
 network yet."""
 PATIENCE = 10.0
 """Seconds that a vendor may take to answer with its list."""
-NEARBY = 0.3
-"""Seconds within which a server on this machine answers, or is not there."""
+LOOK_AGAIN_S = 15.0
+"""Between two looks for servers on this machine while none is there, and somebody looks at a page."""
+LOOK_AGAIN_FOUND_S = 60.0
+"""… while one is there."""
+LOOK_AT_ONCE_S = 1.0
+"""… when the menu is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,13 @@ class Catalogue:
         self._windows: dict[tuple[str, str], Window] = {}
         self._fetched = self._tried = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
+        self._looked = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+        self._silent: set[str] = set()
+        """Servers on this machine that are there, but did not answer in time when they were last asked."""
+        self._loading: set[asyncio.Task[None]] = set()
+        self.gone: frozenset[str] = frozenset()
+        """Servers on this machine that were there, and are not any more."""
         self.version = 0
         """Grows when the menu of all changes."""
 
@@ -174,23 +185,49 @@ class Catalogue:
             self._begin(*self._faults)
         return self._fetching
 
+    def look(self, *, now: bool = False) -> "asyncio.Task[None] | None":
+        """Looks in the background which servers on this machine are there, unless that was done a moment ago.
+        `now`: somebody is about to choose. The task, while it goes on."""
+        names = [name for name, each in self._listed.items() if each.vendor.local]
+        since = asyncio.get_running_loop().time() - self._looked
+        found = any(name in self._lists for name in names)
+        wait = LOOK_AT_ONCE_S if now else LOOK_AGAIN_FOUND_S if found else LOOK_AGAIN_S
+        if names and self._looking is None and self._fetching is None and since >= wait:
+            self._begin_looking(names)
+        return self._looking or self._fetching
+
     async def aclose(self) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
+        going = [task for task in (self._fetching, self._looking, *self._loading) if task is not None]
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
+
+    @property
+    def _listed(self) -> dict[str, Provider]:
+        return {name: each for name, each in self._providers.items() if name not in self._hidden}
 
     def _begin(self, *names: str) -> None:
         if self._fetching is None:
+            if any(name in self._listed and self._listed[name].vendor.local for name in names):
+                self._looked = asyncio.get_running_loop().time()
             self._fetching = asyncio.create_task(self._fetch_all(names), name="model lists")
             self._fetching.add_done_callback(self._fetched_all)
 
+    def _begin_looking(self, names: Sequence[str]) -> None:
+        self._looked = asyncio.get_running_loop().time()
+        self._looking = asyncio.create_task(self._fetch_all(names), name="servers on this machine")
+        self._looking.add_done_callback(self._fetched_all)
+
     def _fetched_all(self, task: "asyncio.Task[None]") -> None:
-        self._fetching = None
+        if task is self._looking:
+            self._looking = None
+        else:
+            self._fetching = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("fetching the model lists: a bug", exc_info=error)
 
-    async def _fetch_all(self, names: tuple[str, ...]) -> None:
-        listed = {name: each for name, each in self._providers.items() if name not in self._hidden}
+    async def _fetch_all(self, names: Sequence[str]) -> None:
+        listed = self._listed
         # The place in the menu is the place in the table, whoever answers first.
         await asyncio.gather(
             *(self._fetch(name, listed[name], list(listed)) for name in names if name in listed)
@@ -199,11 +236,13 @@ class Catalogue:
     async def _fetch(self, name: str, provider: Provider, order: list[str]) -> None:
         nearby = provider.vendor.local
         try:
-            async with asyncio.timeout(NEARBY if nearby else PATIENCE):
+            if not nearby and isinstance(provider, Loading):
+                await provider.ready()
+            async with asyncio.timeout(PATIENCE):
                 models = {model.id: model for model in await provider.models()}
         except (Fault, TimeoutError) as error:
             if nearby:
-                changed = self._lists.pop(name, None) is not None
+                changed = self._missed(name, late=isinstance(error, Stalled | TimeoutError))
             else:
                 changed = False
                 why = error.message if isinstance(error, Fault) else "no answer in time"
@@ -216,10 +255,44 @@ class Catalogue:
             self._faults[name] = "its list cannot be read"
         else:
             self._faults.pop(name, None)
+            self._silent.discard(name)
+            self.gone -= {name}
             changed = self._lists.get(name) != models
+            new = name not in self._lists
             self._lists[name] = models
             self._lists = {key: self._lists[key] for key in order if key in self._lists}
+            if nearby and new and models:
+                self._load(provider)
         self.version += changed
+
+    def _missed(self, name: str, *, late: bool) -> bool:
+        """Whether the menu is another one: a server that does not answer is gone, one that is `late` may be
+        busy and has another chance."""
+        if name not in self._lists:
+            return False
+        if late and name not in self._silent:
+            self._silent.add(name)
+            return False
+        self._silent.discard(name)
+        del self._lists[name]
+        self.gone |= {name}
+        return True
+
+    def _load(self, provider: Provider) -> None:
+        """Loads what the first question would have to wait for."""
+
+        async def load() -> None:
+            if isinstance(provider, Loading):
+                await provider.ready()
+
+        task = asyncio.create_task(load(), name="loading an SDK")
+        self._loading.add(task)
+        task.add_done_callback(self._loaded)
+
+    def _loaded(self, task: "asyncio.Task[None]") -> None:
+        self._loading.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("loading an SDK: a bug", exc_info=error)
 
     def _where(self, model: Model) -> tuple[str, str]:
         found = self._providers.get(model.vendor)

@@ -21,6 +21,7 @@ from chat.events import (
     ToolCallDelta,
     ToolCallStarted,
 )
+from chat.providers import Loading, Provider
 from chat.settings import Deadlines
 
 Content = TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta | Citation | Opaque | ReplyFinished
@@ -59,6 +60,18 @@ async def watched(
                     begun, due = True, loop.time() + limits.idle
                     watch.move(min(due, until))
                 yield event
+
+
+async def loaded(provider: Provider, limits: Deadlines, until: float, *, visitor: bool = False) -> None:
+    """Until a request can be sent. What is loaded for it on a slow machine is no silence of the model's; the
+    turn ends all the same when it is past `until`."""
+    if not isinstance(provider, Loading):
+        return
+    try:
+        async with asyncio.timeout_at(until):
+            await provider.ready()
+    except TimeoutError as error:
+        raise turn_too_long(limits, visitor=visitor) from error
 
 
 class _Watch:

@@ -4,11 +4,12 @@ A view of the moment, made by `Catalogue.of`, which holds the lists and fetches 
 the provider of a turn, the faces for what they show.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chat.errors import Config, Fault, NotFound
-from chat.models import Model
+from chat.models import Model, shown
 from chat.providers import Provider
 from chat.settings import Settings
 
@@ -52,6 +53,12 @@ class Menu:
         # Rather all than none: asked for one, somebody learns what is missing.
         return [name for name in offered if not self._elses(name)] or offered
 
+    def choices(self) -> list[tuple[str, str]]:
+        """The models of the menu, each as it is shown and as it is asked for."""
+        names = self.names()
+        count = Counter(map(shown, names))
+        return [(label if count[label := shown(name)] == 1 else name, name) for name in names]
+
     @property
     def default(self) -> str:
         """The model for those who chose none."""
@@ -82,7 +89,8 @@ class Menu:
     @property
     def keyless(self) -> bool:
         """Whether the demo is all there is."""
-        return not any(name != "demo" and name not in self.hidden for name in self.lists) and not any(
+        listed = (name for name, models in self.lists.items() if models and name not in self.hidden)
+        return not any(name != "demo" for name in listed) and not any(
             not provider.vendor.local and name != "demo" for name, provider in self.providers.items()
         )
 
@@ -106,7 +114,11 @@ class Menu:
         if not id.strip():
             raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
         listed = self.lists.get(provider.vendor.name, {})
-        return provider, listed.get(id) or Model(vendor, id)
+        if (model := listed.get(id)) is None:  # a file by its own name, as the menu shows it
+            model = next(
+                (each for each in listed.values() if shown(each.id) == id.strip()), Model(vendor, id)
+            )
+        return provider, model
 
     def unknown_vendor(self, name: str) -> str:
         """What stands where a vendor would, in a `name` that no vendor of ours lists; "" where nothing does.
@@ -148,5 +160,12 @@ class Menu:
         vendor, colon, _ = name.partition(":")
         if colon and vendor in self.vendors:
             return name
-        lister = next((vendor for vendor, models in self.lists.items() if name in models), "openai")
+        lister = next(
+            (
+                vendor
+                for vendor, models in self.lists.items()
+                if name in models or any(shown(id) == name for id in models)
+            ),
+            "openai",
+        )
         return f"{lister}:{name}"

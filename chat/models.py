@@ -4,6 +4,7 @@ What a vendor did not say is None, never a guess. The catalogue fetches and keep
 providers read them to build a body; the page reads them to grey out what does not apply.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -51,3 +52,21 @@ class Model:
     @property
     def name(self) -> str:
         return f"{self.vendor}:{self.id}"
+
+
+_WEIGHTS = re.compile(r"(-\d{5}-of-\d{5})?\.(gguf|ggml|safetensors|bin|pt|pth|onnx)$", re.IGNORECASE)
+_PLACED = re.compile(r"(~|\.{0,2})[/\\]|[A-Za-z]:[/\\]")
+
+
+def shown(name: str) -> str:
+    """A model's name as it is shown: a file or folder of weights by its own name, without the way to it.
+    Servers that load a file name the model after all of its path, and that name is what they are asked for.
+
+    `llamacpp:/models/Small-Q4_K_M.gguf` is `llamacpp:Small-Q4_K_M`, and `maker/model` stays.
+    """
+    vendor, colon, id = name.partition(":")
+    if not colon or "/" in vendor or "\\" in vendor or not vendor or (len(vendor) == 1 and id[:1] in "/\\"):
+        vendor, colon, id = "", "", name
+    if _PLACED.match(id) or _WEIGHTS.search(id):
+        id = _WEIGHTS.sub("", re.split(r"[/\\]", id.rstrip("/\\"))[-1]) or id
+    return f"{vendor}{colon}{id}"

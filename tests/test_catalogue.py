@@ -232,3 +232,49 @@ async def test_a_vendor_whose_list_is_not_there_yet() -> None:
     with pytest.raises(Config, match="needs a key"):
         found.of("").find(found.of("").default_of("groq"))
     assert "nope" not in found.of("").vendors
+
+
+async def test_a_file_is_shown_by_its_name_and_asked_for_by_its_path() -> None:
+    here = serves("llamacpp", "/models/One.gguf", "/models/a/Two.gguf", "/models/b/Two.gguf", local=True)
+    menu = (await catalogue(DEMO, here)).of("")
+    assert menu.choices()[2:] == [
+        ("llamacpp:One", "llamacpp:/models/One.gguf"),
+        ("llamacpp:/models/a/Two.gguf", "llamacpp:/models/a/Two.gguf"),  # each must be told from the other
+        ("llamacpp:/models/b/Two.gguf", "llamacpp:/models/b/Two.gguf"),
+    ]
+    for name in ("llamacpp:/models/One.gguf", "llamacpp:One", "One", "/models/One.gguf"):
+        provider, model = menu.find(name)
+        assert (provider.vendor.name, model.id) == ("llamacpp", "/models/One.gguf")
+
+
+async def test_servers_on_this_machine_are_looked_for_again_while_somebody_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, cloud = serves("ollama", local=True), serves("acme", "one")
+    here.listed = Unreachable("Nobody there.")
+    found = await catalogue(here, cloud)
+    cloud.listed = Unreachable("Not to be asked.")
+    assert found.look() is None  # a moment ago
+    here.listed = [Model("ollama", "late")]
+    monkeypatch.setattr("chat.catalogue.LOOK_AT_ONCE_S", 0.0)
+    assert found.look() is None
+    task = found.look(now=True)  # the menu is opened
+    assert task is not None
+    assert found.look(now=True) is task
+    await task
+    assert found.of("").names() == ["ollama:late", "acme:one"]
+    monkeypatch.setattr("chat.catalogue.LOOK_AGAIN_S", 0.0)
+    assert found.look() is None  # one was found: less often
+    monkeypatch.setattr("chat.catalogue.LOOK_AGAIN_FOUND_S", 0.0)
+    here.listed = Unreachable("Gone.")
+    task = found.look()
+    assert task is not None
+    await task
+    assert found.of("").names() == ["acme:one"]
+    assert found.gone == {"ollama"}
+    assert found.faults == {}
+
+
+async def test_nobody_is_looked_for_where_no_server_can_be() -> None:
+    found = await catalogue(serves("acme", "one"))
+    assert found.look(now=True) is None

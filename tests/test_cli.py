@@ -55,6 +55,15 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 
 
+def test_the_models_there_are(capfd: pytest.CaptureFixture[str], piped: Callable[[str], None]) -> None:
+    piped("Nobody asks this.")
+    assert main(["--models"]) == 0
+    out, err = capfd.readouterr()
+    assert "demo:tour" in out.splitlines()
+    assert all(re.fullmatch(r"demo:[a-z_]+", line) for line in out.splitlines())
+    assert err == ""
+
+
 @pytest.fixture(autouse=True)
 def nothing_piped(piped: Callable[[str], None]) -> None:
     piped("")

@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from chat.deadlines import watched
+from chat.attempts import attempts
+from chat.catalogue import Catalogue
+from chat.deadlines import loaded, watched
 from chat.errors import Stalled
-from chat.events import KeepAlive, ReplyEvent, ReplyFinished, TextDelta, Usage
+from chat.events import KeepAlive, ReplyEvent, ReplyFinished, Retrying, TextDelta, Usage
 from chat.messages import Request
 from chat.models import Model
-from chat.settings import Deadlines
+from chat.settings import Deadlines, Settings
 from tests.scripted import HANG, Script, Scripted
 
 QUICK = Deadlines(first=0.03, idle=0.02, turn=0.05)
@@ -126,3 +128,37 @@ async def test_both_at_the_same_moment_are_the_other_s() -> None:
 async def watch_of(events: AsyncGenerator[ReplyEvent, None], end: float) -> None:
     async for _ in watched(events, Deadlines(), end, "Acme"):
         pass
+
+
+class Slow(Scripted):
+    """Its SDK takes until `go`."""
+
+    go: asyncio.Event
+
+    async def ready(self) -> None:
+        await self.go.wait()
+
+
+async def test_what_has_to_be_loaded_first_is_not_the_models_silence() -> None:
+    """The deadline of the first word would be over long before."""
+    provider = Slow([[TextDelta("A"), ReplyFinished("end")]])
+    provider.go = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    asking = asyncio.create_task(_reply(provider, Deadlines(first=0.02, idle=60), loop.time() + 60))
+    loop.call_later(0.1, provider.go.set)
+    assert await asking == [TextDelta("A"), ReplyFinished("end")]
+
+
+async def test_nobody_waits_for_it_longer_than_for_the_turn() -> None:
+    provider = Slow([[]])
+    provider.go = asyncio.Event()
+    with pytest.raises(Stalled, match="CHAT_TURN_TIMEOUT"):
+        await loaded(provider, QUICK, asyncio.get_running_loop().time() + 0.05)
+    await loaded(Scripted([]), QUICK, 0)  # nothing to load
+
+
+async def _reply(provider: Scripted, limits: Deadlines, until: float) -> list[ReplyEvent | Retrying]:
+    settings = Settings()
+    known = Catalogue(settings, {"acme": provider}).known("")
+    asked = Request(Model("acme", "b"), ())
+    return [event async for event in attempts(provider, asked, limits, until, known)]

@@ -331,3 +331,35 @@ def test_the_keys_are_everybody_s_only_with_every_limit_set():
 def test_names_of_the_page():
     read = Settings.read({"CHAT_HOSTS": "Chat.Example., *.example.com, 192.0.2.1, ::1, *"}).hosts
     assert read == ("chat.example", "*.example.com", "192.0.2.1", "::1", "*")
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:11434/v1"),
+        ("0.0.0.0:9", "http://127.0.0.1:9/v1"),
+        ("127.0.0.1", "http://127.0.0.1:11434/v1"),
+        (":9", "http://127.0.0.1:9/v1"),
+        ("box", "http://box:11434/v1"),
+        ("box:9", "http://box:9/v1"),
+        ("'box:9'", "http://box:9/v1"),
+        ("box:", "http://box:11434/v1"),
+        ("box:99999", "http://box:11434/v1"),
+        ("http://box", "http://box:80/v1"),
+        ("https://box", "https://box:443/v1"),
+        ("https://box:9/ollama/", "https://box:9/ollama/v1"),
+        ("[::1]", "http://[::1]:11434/v1"),
+        ("[::1]:9", "http://[::1]:9/v1"),
+        ("::1", "http://[::1]:11434/v1"),
+        ("::", "http://[::1]:11434/v1"),
+        ("[::]:9", "http://[::1]:9/v1"),
+        ("http://[::1]:9", "http://[::1]:9/v1"),
+        ("", None),
+        ("ftp://box", None),
+        ("a b", None),
+        ("http://", None),
+        ("me:pass@box:9", None),
+    ],
+)
+def test_where_ollama_is(value: str, url: str | None):
+    assert Settings.read({"OLLAMA_HOST": value}).urls.get("OLLAMA_HOST") == url

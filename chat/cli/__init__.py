@@ -4,6 +4,7 @@
     arguments  the command line
     talk       a chat: new, or one that goes on
     chats      the list
+    models     what can be asked
     doctor     is everything as it should be
     hashing    a password hashed for the settings
     finding    which chat is meant
@@ -71,6 +72,12 @@ def _run(arguments: Ask | Chats | Doctor | HashPassword) -> int:
 
         with streams.warnings():
             asyncio.run(chats.run(settings, arguments))
+        return FINISHED
+    if arguments.models:
+        from chat.cli import models
+
+        with streams.warnings():
+            asyncio.run(models.run(settings))
         return FINISHED
     question = arguments.question
     talk = not question and sys.stdin is not None and sys.stdin.isatty()

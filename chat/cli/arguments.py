@@ -26,6 +26,8 @@ class Ask:
     tools: bool | None = None
     """These four: None where nothing was said."""
     events: bool = False
+    models: bool = False
+    """List what can be asked, and ask nothing."""
     chat: str | None = None
     """The beginning of the id of the chat to go on in."""
     last: bool = False
@@ -95,6 +97,9 @@ def _ask(argv: Sequence[str]) -> Ask:
         "--tools",
         action=argparse.BooleanOptionalAction,
         help="let the model use tools, or none; unset: let it, and in an older chat as it was",
+    )
+    parser.add_argument(
+        "--models", action="store_true", help="list the models there are, those on this machine too, and end"
     )
     parser.add_argument("--events", action="store_true", help="print every event as a line of JSON instead")
     found = parser.parse_args(argv)

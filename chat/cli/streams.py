@@ -42,6 +42,10 @@ def colour(settings: Settings, stream: TextIO) -> bool:
     return stream.isatty() and not settings.no_color
 
 
+def tell(text: str) -> None:
+    sys.stdout.write(plain(text) + "\n")
+
+
 def complain(text: str) -> None:
     sys.stderr.write(plain(text) + "\n")
 

@@ -19,6 +19,7 @@ from chat.cli.screen import Lines, Screen
 from chat.conversations import Conversation, Exchange
 from chat.errors import Fault
 from chat.messages import Options
+from chat.models import shown
 from chat.owners import LOCAL
 from chat.runs import Run
 from chat.settings import Settings
@@ -59,7 +60,7 @@ class Talk:
         out.flush()
         self._remind()
         model = self._options.model or self._host.app.catalogue.of(LOCAL).default
-        self._note(f"{model} answers. Ctrl-C stops an answer that is too long.")
+        self._note(f"{shown(model)} answers. Ctrl-C stops an answer that is too long.")
         while True:
             try:
                 match self._read(out).strip():

@@ -13,14 +13,14 @@ The mapping from our values to the vendor's body is one pure function of the pro
 """
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chat.events import ReplyEvent
 from chat.messages import Request
 from chat.models import Model
 from chat.providers.vendors import Vendor
 
-__all__ = ["LIMITS", "Model", "Provider", "Vendor"]
+__all__ = ["LIMITS", "Loading", "Model", "Provider", "Vendor"]
 
 LIMITS = ({"max_output_tokens"}, {"max_tokens", "max_completion_tokens"})
 """By what names a protocol can say how many tokens an answer may have: Responses, Chat. Without all of
@@ -37,4 +37,13 @@ class Provider(Protocol):
 
     async def models(self) -> list[Model]:
         """What the vendor offers now. Raises the same errors as `stream`."""
+        ...
+
+
+@runtime_checkable
+class Loading(Protocol):
+    """A provider that first has to load something, an SDK for instance: that is no silence of the model's."""
+
+    async def ready(self) -> None:
+        """Waits until a request can be sent."""
         ...

@@ -5,11 +5,12 @@
 """
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from chat.errors import CutOff, Fault, Malformed, Stalled, TooLarge
 from chat.events import (
@@ -20,7 +21,7 @@ from chat.events import (
 )
 from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
 from chat.models import Model
-from chat.providers import faults, loaded
+from chat.providers import loaded, nearby
 from chat.providers.back import FIELDS
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
@@ -32,9 +33,6 @@ from chat.providers.halves import Halves
 from chat.providers.lists import entries, models
 from chat.providers.vendors import Vendor
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, Payload, Wire, open_wire
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 _MAX_TOKENS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -154,6 +152,9 @@ class OpenAIChat:
         self._key = key
         self._clients = clients
 
+    async def ready(self) -> None:
+        await self._clients.openai(self.vendor, self._key)
+
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request, self.vendor)
         call = Call.to(self.vendor, self._key, made, request.visitor)
@@ -216,23 +217,24 @@ class OpenAIChat:
 
     async def models(self) -> list[Model]:
         call = Call(self.vendor, self._key)
-        client = await self._clients.openai(self.vendor, self._key)
-        async with open_wire(client.models.with_streaming_response.list(), call) as wire:
-            page = await wire.json()
+        if self.vendor.local:
+            http = await self._clients.http()
+            page = nearby.checked(await nearby.page(http, f"{self.vendor.url}/models", call), call)
+        else:
+            client = await self._clients.openai(self.vendor, self._key)
+            async with open_wire(client.models.with_streaming_response.list(), call) as wire:
+                page = await wire.json()
         found = models(entries(page, call), listed, call, chats)
-        given = await self._loaded(client)
+        given = await self._loaded(call) if found else {}
         return [replace(model, context=given.get(model.id, model.context)) for model in found]
 
-    async def _loaded(self, client: "AsyncOpenAI") -> dict[str, int]:
+    async def _loaded(self, call: Call) -> dict[str, int]:
         """Contexts of loaded models. Nothing from a server that does not tell: the list is good without."""
         if not (address := loaded.address(self.vendor)):
             return {}
-        try:
-            return loaded.contexts(await client.get(address, cast_to=object))
-        except Exception as error:
-            if faults.of(error, Call(self.vendor, self._key)) is None:
-                raise
-            return {}
+        with contextlib.suppress(Fault):
+            return loaded.contexts(await nearby.page(await self._clients.http(), address, call))
+        return {}
 
 
 def _now() -> float:

@@ -112,6 +112,9 @@ class OpenAIResponses:
         self._key = key
         self._clients = clients
 
+    async def ready(self) -> None:
+        await self._clients.openai(self.vendor, self._key)
+
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
         call = Call.to(self.vendor, self._key, made, request.visitor)

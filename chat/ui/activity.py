@@ -21,6 +21,7 @@ import gradio as gr
 
 from chat.events import Citation
 from chat.extract import NOTHING, find_json
+from chat.models import shown
 from chat.transcript import Call, Phase, Step, Thought, Transcript
 from chat.ui import brief, words
 from chat.ui.scripted import scripted
@@ -234,7 +235,7 @@ def _request(transcript: Transcript) -> list[list[str]]:
     """What was asked for: the model, then each setting that was sent."""
     if not transcript.model:
         return []
-    settings = {"model": transcript.model, **transcript.settings}
+    settings = {"model": shown(transcript.model), **transcript.settings}
     return [
         [name.replace("_", " "), brief.cut(brief.line(value) if name != "system" else str(value), 2_000)]
         for name, value in settings.items()

@@ -51,7 +51,7 @@ class Controls:
         menu = app.catalogue.of("")
         name = menu.default
         self.model = gr.Dropdown(
-            menu.names(),
+            menu.choices(),
             value=name,
             label="Model",
             allow_custom_value=not app.settings.models,  # with an allow-list, there is nothing else to ask
@@ -153,7 +153,7 @@ class Controls:
     def opening(self, owner: str) -> list[Any]:
         """Updates of `inputs` as the page opens with nothing asked yet: the models of now."""
         menu = self._app.catalogue.of(owner)
-        update = gr.update(choices=menu.names())
+        update = gr.update(choices=menu.choices())
         model = menu.default
         if model != self.model.value:  # else a choice made meanwhile would be undone
             update["value"] = model
@@ -173,7 +173,7 @@ class Controls:
         temperature = {"value": wanted, **temperature, "elem_classes": [] if warm else ["unset"]}
         effort = {"value": options.effort or "", **effort}
         return self._updates(
-            model=gr.update(choices=names, value=name),
+            model=gr.update(choices=menu.choices(), value=name),
             temperature=temperature,
             warm=warm,
             system=options.system or "",
@@ -202,6 +202,16 @@ class Controls:
         if any(effort == known for _, known in efforts["choices"]):
             del efforts["value"]
         return gr.update(**properties), gr.update(**efforts)
+
+    def away(self, name: Any) -> str:
+        """What is to be said of the chosen model `name`, when its server on this machine is not there any
+        more."""
+        vendor = _text(name).partition(":")[0]
+        if vendor not in self._app.catalogue.gone:
+            return ""
+        provider = self._app.catalogue.of("").providers.get(vendor)
+        title = provider.vendor.title if provider else vendor
+        return f"{title} does not answer any more. Is it running?"
 
     def _temperature(self, menu: Menu, name: str) -> dict[str, Any]:
         limits = menu.temperature(name)

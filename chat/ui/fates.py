@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from chat.conversations import Exchange
+from chat.models import shown
 from chat.transcript import Transcript
 from chat.ui import words
 
@@ -45,9 +46,9 @@ def _seam(left: Exchange, right: Exchange) -> str:
     before, after = left.transcript, right.transcript
     ending = words.ending(before)
     parts = [
-        before.model or left.options.model,
+        shown(before.model or left.options.model or ""),
         f"{ending[0].lower()}{ending[1:]} after {before.length:,} characters",
-        f"continued with {after.model or right.options.model}",
+        f"continued with {shown(after.model or right.options.model or '')}",
     ]
     versions = _versions(left) if len(left.versions) > 1 and left.run in left.versions else ""
     return f'<div class="seam run-{left.run}">{_in_a_row(filter(None, parts))}{versions}</div>'
@@ -65,7 +66,7 @@ def _notices(answer: Sequence[Exchange]) -> Iterable[str]:
 def footer(exchange: Exchange) -> list[str]:
     """`demo:tour`, `temperature 0.7`, `0.3 s to first word`, `82 tok/s`, `done`, as far as they are known."""
     transcript, options = exchange.transcript, exchange.options
-    parts = [transcript.model] if transcript.model else []
+    parts = [shown(transcript.model)] if transcript.model else []
     if options.temperature is not None:
         parts.append(f"temperature {options.temperature:g}")
     if options.effort:

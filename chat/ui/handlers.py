@@ -6,6 +6,7 @@ it is over or the tab shows something else; the run goes on either way. Nothing 
 that does kills Gradio's chat until reload.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -31,6 +32,8 @@ STRANGER = (
     "This page cannot tell you from others, because your browser sent no cookie. "
     "Allow cookies for this address and load the page again."
 )
+LOOKING_TIMEOUT_S = 0.15
+"""That the page's settings wait for servers on this machine."""
 NO_CHAT = "There is no such chat."
 
 
@@ -200,6 +203,9 @@ class Handlers:
     async def arrive(self, raw: Any, request: gr.Request) -> list[Any]:
         """The page as it opens: the settings of its chat, and the welcome that fits the models of now."""
         self._app.catalogue.refresh()
+        if (looking := self._app.catalogue.look()) is not None:
+            # Servers on this machine answer at once: with one, the page begins with its model.
+            await asyncio.wait([looking], timeout=LOOKING_TIMEOUT_S)
         owner, sent = self._owner(request), Sent.read(raw)
         chat = await self.places.arriving(owner, sent) if owner else None
         nowhere = sent.chat if owner and chat is None else ""
@@ -227,11 +233,12 @@ class Handlers:
         """The menu of now, and what is known by now of the model chosen in it. With other keys, another model
         may be wanted, and other words for the empty page."""
         owner, wanted = self._owner(request), raw if isinstance(raw, dict) else {}
-        names = self._app.catalogue.of(owner).names()
-        menu = gr.update(choices=names)
-        if wanted.get("model") in names:
+        offered = self._app.catalogue.of(owner)
+        menu = gr.update(choices=offered.choices(), info=self.controls.away(name))
+        if wanted.get("model") in offered.names():
             name = menu["value"] = wanted["model"]
-        words = gr.update(placeholder=welcome.text(self._app, owner)) if wanted.get("keys") else gr.skip()
+        empty = wanted.get("keys") or wanted.get("empty") is True
+        words = gr.update(placeholder=welcome.text(self._app, owner)) if empty else gr.skip()
         return [menu, *self.controls.of_model(owner, name, temperature, effort), words]
 
     async def of_model(

@@ -47,7 +47,10 @@ _ARRIVED = """() => (runnel.arrived(), [])"""
 _PACKED = """(...values) => runnel.pack({values})"""
 _CHAT = """() => ({chat: runnel.chat})"""
 # static/keys.js knows what becomes of the chosen model.
-_WANTED = """(_, ...chosen) => [runnel.wanted?.(chosen[0]) ?? {}, ...chosen]"""
+_WANTED = """(_, ...chosen) => {
+  const empty = !document.querySelector("#chat :is(.nowhere, .message-row)");
+  return [{empty, ...runnel.wanted?.(chosen[0])}, ...chosen];
+}"""
 _NEW = """() => (dispatchEvent(new CustomEvent("runnel-open", {detail: {chat: ""}})), [])"""
 _SCRIPT: dict[str, Any] = {"fn": None, "show_progress": "hidden"}
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -20,6 +20,11 @@ NO_KEY_OF_YOURS = (
     "your questions alone, and is forgotten an hour after you leave."
 )
 
+LOCAL = (
+    "Or start a model on this machine, with Ollama, LM Studio, llama.cpp or vLLM (for instance `ollama run "
+    "qwen3`): it appears in the menu by itself."
+)
+
 EXAMPLES = (
     (
         "Markdown, as it streams",
@@ -51,6 +56,8 @@ def text(app: App, owner: str, *, nowhere: str = "") -> str:
     parts += [app.settings.welcome or f"<h2>{plain(app.settings.title)}</h2>\n\n{SENTENCE}"]
     if app.catalogue.of(owner).keyless:
         parts.append(NO_KEY if app.settings.alone else NO_KEY_OF_YOURS)
+        if app.settings.alone and app.settings.local:
+            parts.append(LOCAL)
     return "\n\n".join(parts)
 
 

@@ -16,7 +16,7 @@ KEY = "sk-sentinel-0123456789"
 
 
 def lists(*ids: str) -> Answer:
-    return lambda request: httpx2.Response(200, json={"data": [{"id": id} for id in ids]})
+    return lambda request: httpx2.Response(200, json={"object": "list", "data": [{"id": id} for id in ids]})
 
 
 def refuses(request: httpx2.Request) -> httpx2.Response:

@@ -2,14 +2,15 @@
 // that died, models that arrived, a list of chats that moved (`runnel-chats`). It asks /state now and then,
 // while somebody looks, and clicks the page's hidden buttons. Two looks in a row have to agree, so that a
 // page that is just about to show something is left alone. Two failures in a row mean that the server is
-// away: `html.away`, for draft.js. Gradio's front end is dead once a request of its own has failed (6.31):
+// away: `html.away`, for draft.js. While the menu of models is open it looks more often: a server on this machine
+// may have been started for it. Gradio's front end is dead once a request of its own has failed (6.31):
 // then the page is loaded again as soon as the server answers. Who is not signed in any more is told so, and
 // sends nothing.
 (() => {
-  const PERIOD = 3000, SOON = 600, FIRST = 150, LONGEST = 3000; // milliseconds
+  const PERIOD = 3000, CHOOSING = 1000, SOON = 600, FIRST = 150, LONGEST = 3000; // milliseconds
   const AWAY = "Offline: the server cannot be reached. Trying again; what you type stays here.";
   const OUT = "You are not signed in any more. Load the page again to sign in; what you type stays here.";
-  let models = null, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "", name = "", out = false, looking = false;
+  let models = null, offered = 0, chats = null, length = 0, drawn = "", missed = 0, failed = 0, timer = 0, trouble = "", name = "", out = false, looking = false;
 
   const run = (mark) => runnel.named(mark, "run");
   const say = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
@@ -21,9 +22,12 @@
   // Gradio says it in a toast, which box.css hides.
   const lost = () => document.querySelector(".toast-wrap .error")?.textContent.includes("Connection to the server");
 
+  const menu = () => document.querySelector('#model input[aria-expanded="true"]');
+
   async function look() {
     const chat = runnel.chat;
-    const response = await fetch(new URL(`state?chat=${encodeURIComponent(chat)}`, document.baseURI), {
+    const choosing = menu() ? "&choosing=1" : "";
+    const response = await fetch(new URL(`state?chat=${encodeURIComponent(chat)}${choosing}`, document.baseURI), {
       cache: "no-store",
       signal: AbortSignal.timeout(LONGEST),
     });
@@ -35,10 +39,10 @@
     if ((was || lost()) && performance.now() > left + LEAVING) return void location.reload(); // somebody is signed in again: perhaps somebody else
     if (!response.ok) return;
     const state = await response.json();
-    // Not while the menu is open: Gradio would look up its lines in the new list, and throw.
-    const choosing = models !== null && document.activeElement?.closest("#model");
-    if (models !== null && state.models !== models && !choosing) document.getElementById("refresh")?.click();
-    if (!choosing) models = state.models;
+    // Not fewer while the menu is open: Gradio would look up its lines in the new list, and throw.
+    const fewer = models !== null && state.offered < offered && document.activeElement?.closest("#model");
+    if (models !== null && state.models !== models && !fewer) document.getElementById("refresh")?.click();
+    if (!fewer) [models, offered] = [state.models, state.offered];
     if (chats !== null && state.chats !== chats) say("runnel-chats");
     chats = state.chats;
     trouble = state.trouble;
@@ -77,10 +81,11 @@
     say("runnel-stand", { text: out ? OUT : away ? AWAY : trouble });
     say("runnel-looked");
     clearTimeout(timer);
-    timer = setTimeout(again, lost() && failed < 4 ? FIRST : missed || failed ? SOON : PERIOD);
+    timer = setTimeout(again, lost() && failed < 4 ? FIRST : missed || failed ? SOON : menu() ? CHOOSING : PERIOD);
   }
 
   document.addEventListener("visibilitychange", again);
+  addEventListener("focusin", (event) => event.target.closest?.("#model") && requestAnimationFrame(again));
   addEventListener("runnel-sent", () => {
     clearTimeout(timer);
     timer = setTimeout(again, SOON); // it may not arrive
