@@ -46,7 +46,7 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    into the template (`first_script`). 6.31.
 19. A call of a listener that is not there, or with too few inputs, and a body that cannot be read.
    Expected: a refusal. Actual: a traceback, of some 100 lines where what was sent is no UTF-8 or no number,
-   because the refusal repeats it (`calls`, `plain_refusals`; `sessions` refuses). 6.31.
+   because the refusal repeats it (`listeners`, `plain_refusals`; `inputs` refuses). 6.31.
 20. What an accordion unfolds is there at once, and set to its first values once more two frames later: what
    was typed between is lost. No person is as fast; the tests wait (tests/browser/screen.py). 6.31.
 21. The queue's messages of a session. Expected: what nobody fetches is let go. Actual: 2,000 sessions are
@@ -84,6 +84,8 @@ from gradio.routes import templates
 from gradio.utils import LRUCache
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.routing import Mount
+
+from chat.ui.inputs import Listener
 
 LOOK = 0.005
 """Seconds between two looks into the queue: half of it is added to the way from Enter to the answer."""
@@ -221,25 +223,18 @@ def _weight(value: Any) -> int:
     return sum(map(_weight, value)) if isinstance(value, list | tuple) else 0
 
 
-def calls(page: gr.Blocks) -> Callable[[Any], bool]:
-    """Whether a body sent to the queue calls one of the listeners, with as many inputs as it has."""
-
-    def found(sent: Any) -> bool:
-        number, data = (sent.get("fn_index"), sent.get("data")) if isinstance(sent, dict) else (None, None)
-        listener = page.fns.get(number) if isinstance(number, int) else None
-        if listener is None or listener.fn is None or not isinstance(data, list):
-            return False
+def listeners(page: gr.Blocks) -> dict[int, Listener]:
+    """Those that do something here, by their numbers."""
+    return {
+        number: Listener(
+            len(each.inputs),
+            any((event or "").endswith("select") for _, event in each.targets),
+            each.queue is not False,
+        )
+        for number, each in page.fns.items()
         # Of ChatInterface's own examples, which the page does not show: their index is taken as it comes.
-        if listener.api_name == "load_example":
-            return False
-        selected = sent.get("event_data")
-        if any((name or "").endswith("select") for _, name in listener.targets) and not (
-            isinstance(selected, dict) and {"index", "value"} <= set(selected)
-        ):
-            return False
-        return len(data) == len(listener.inputs)
-
-    return found
+        if each.fn is not None and each.api_name != "load_example"
+    }
 
 
 def packaged() -> dict[str, str]:

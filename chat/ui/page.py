@@ -114,7 +114,11 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
     boxes.came = unread.relieve
     gradio = gradio_fixes.mounted(parent)
     gradio.add_middleware(
-        Sessions, owners=app.owners, known=boxes, unread=unread, calls=gradio_fixes.calls(page)
+        Sessions,
+        owners=app.owners,
+        known=boxes,
+        unread=unread,
+        listeners=gradio_fixes.listeners(page),
     )
     gradio.add_middleware(Addresses, known={**OPEN, **of_files(gradio_fixes.packaged())})
     gradio_fixes.plain_refusals(gradio)
