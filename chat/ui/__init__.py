@@ -3,7 +3,7 @@
 page, interface, handlers      what stands where, what is wired to what, what a click does
 sent, places, tabs             what the page's scripts send, and which chat it is about
 screens, bubbles, fates        a conversation drawn for a tab, as messages, and the line under an answer
-markup, words                  a model's Markdown, made fit to show; what happens, in words
+words                          what happens, in words
 controls, personas, welcome    the sidebar's settings, prompts to begin from, the empty page
 keys, person                   one's own keys for vendors, and who is signed in
 activity, brief, chats         the live view beside the chat, and the list of chats

@@ -1,10 +1,13 @@
 """Turns a conversation into the chatbot's messages.
 
-A question is shown as it was typed. An answer is a list of blocks: its texts, and below them one
-line of our own (`fates`). What goes on from an answer that was left off is one with it. Above it all
-stand what is not drawn and where the conversation began. Texts only grow, so the page sends no more than
-what is new. Everything is written as Gradio's own JSON, so that nothing is converted again at each frame.
-`screens` calls it.
+A question is shown as it was typed. An answer is a list of blocks: its texts, as the model wrote them,
+and below them one line of our own (`fates`). What goes on from an answer that was left off is one with it.
+Above it all stand what is not drawn and where the conversation began. Texts only grow, so the page sends no
+more than what is new. Everything is written as Gradio's own JSON, so that nothing is converted again at each
+frame. `screens` calls it.
+
+Gradio's Markdown is off (gradio_fixes, 22): a text reaches the browser as words in an element that is not
+shown, `SAID`, and static/answers.js draws it. So what is copied is what was written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +16,14 @@ from typing import Any
 from chat.conversations import Conversation, Exchange, Link, answers, joined
 from chat.transcript import Prose
 from chat.ui.fates import button, fate, now, plain
-from chat.ui.markup import Markup, safe
 from chat.unicode import whole
 
 Message = dict[str, Any]
+
+SAID = '<div class="said">'
+"""Before a text. It has no end, so that the block only grows; the browser ends it with the block."""
+
+_SIGNS = str.maketrans({"&": "&amp;", "<": "&lt;", "\r": "&#13;", "\0": "&#xfffd;"})
 
 
 def message(role: str, *blocks: str) -> Message:
@@ -25,13 +32,30 @@ def message(role: str, *blocks: str) -> Message:
     return {"role": role, "metadata": None, "content": content, "options": None}
 
 
+def said(text: str) -> str:
+    """What a model wrote, to be drawn."""
+    return SAID + _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_SIGNS)
+
+
+def own(line: str) -> str:
+    """HTML of the page's own."""
+    return f'<div class="prose">{line}</div>'
+
+
 def question(text: str, *below: str) -> Message:
-    return message("user", f'<div class="asked">{plain(text, breaks=True)}</div>', *below)
+    return message(
+        "user", own(f'<div class="asked">{plain(text, breaks=True)}</div>'), *(own(each) for each in below)
+    )
 
 
 def remark(text: str) -> Message:
     """A line of the page's own below the conversation, about something that could not be done."""
-    return message("assistant", f'<div class="fate failed remark"><p class="failure">{plain(text)}</p></div>')
+    line = f'<div class="fate failed remark"><p class="failure">{plain(text)}</p></div>'
+    return message("assistant", own(line))
 
 
 def link(to: Link) -> str:
@@ -57,9 +81,8 @@ class Bubble:
         self._left_off = cut.text if cut is not None else ""
         """The text that goes on with the first words of the last exchange."""
         proses = [block for block in blocks if isinstance(block, Prose) and block is not cut]
-        self._before = [safe(prose.text) for prose in proses]
-        self._alone = safe(self._left_off)
-        self._markups: list[Markup] = []
+        self._before = [said(prose.text) for prose in proses]
+        self._shown: list[str] = []
         self._read: list[int] = []
         self._over: list[Message] | None = None
 
@@ -69,43 +92,41 @@ class Bubble:
             return self._over
         transcript = self._answer[-1].transcript
         over = transcript.ended is not None and (shown is None or shown >= transcript.length)
-        blocks = [text for text in self._texts(shown, over) if text.strip()]
+        blocks = [text for text in self._texts(shown) if text.removeprefix(SAID).strip()]
         if not over:
-            return [self._question, message("assistant", *blocks, now(self._answer[-1], self._chat))]
-        end = fate(self._answer, self._chat, last=self._last)
-        self._over = [self._question, message("assistant", *blocks, end)]
+            line = now(self._answer[-1], self._chat)
+            return [self._question, message("assistant", *blocks, own(line))]
+        line = fate(self._answer, self._chat, last=self._last)
+        self._over = [self._question, message("assistant", *blocks, own(line))]
         return self._over
 
-    def _texts(self, shown: int | None, over: bool) -> Iterable[str]:
+    def _texts(self, shown: int | None) -> Iterable[str]:
         transcript = self._answer[-1].transcript
         left = transcript.length if shown is None else shown
         proses = [block for block in transcript.blocks if isinstance(block, Prose)]
         yield from self._before
         if not left or not proses:
-            yield self._alone
+            yield said(self._left_off)
             return
         for i, prose in enumerate(proses):
-            if i == len(self._markups):
-                self._markups.append(Markup())
+            if i == len(self._shown):
+                self._shown.append(said("" if i else self._left_off))
                 self._read.append(0)
-                if not i:
-                    self._markups[0].feed(self._left_off)
-            said = min(prose.body.length, left)
-            left -= said
-            finished = over or (i + 1 < len(proses) and said == prose.body.length)
-            if said > self._read[i] or finished:
-                self._markups[i].feed(prose.text[self._read[i] : said], last=finished)
-                self._read[i] = said
-            yield self._markups[i].text
+            length = min(prose.body.length, left)
+            left -= length
+            if length > self._read[i]:
+                self._shown[i] += _escaped(prose.text[self._read[i] : length])
+                self._read[i] = length
+            yield self._shown[i]
 
 
 def _asked(exchange: Exchange, chat: Conversation | None) -> Message:
     """The question, with what can be done with it."""
     branches = chat.branches if chat else []
     edited = [link(to) for to in branches if to.run in exchange.versions]
-    said = f'<span class="edited">Edited in {", ".join(edited)}</span>' if edited else ""
+    where = f'<span class="edited">Edited in {", ".join(edited)}</span>' if edited else ""
     return question(
-        exchange.question, f'<div class="asking">{said}{button("edit", exchange.run, "Edit")}</div>'
+        exchange.question, f'<div class="asking">{where}{button("edit", exchange.run, "Edit")}</div>'
     )
 
 
@@ -116,7 +137,7 @@ def above(chat: Conversation, shown: int) -> list[Message]:
         parts.append(f"<p>{button('earlier', '', f'Show earlier messages ({2 * hidden:,})')}</p>")
     if chat.origin is not None:
         parts.append(f"<p>Began in {link(chat.origin)}</p>")
-    return [message("assistant", f'<div class="above">{"".join(parts)}</div>')] if parts else []
+    return [message("assistant", own(f'<div class="above">{"".join(parts)}</div>'))] if parts else []
 
 
 def conversation(chat: Conversation, shown: int | None = None) -> list[Message]:

@@ -52,10 +52,11 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
 21. The queue's messages of a session. Expected: what nobody fetches is let go. Actual: 2,000 sessions are
    kept, each with all messages that came, and one more takes the oldest away, which may be an open page
    (`Boxes`; `unread` says when one is let go). 6.31.
-22. What Markdown makes of a fence. Expected: code. Actual: one called mermaid is drawn, its labels as live
-   HTML; an `&#32;` in a name begins another class; a name that every object has, `constructor`, throws, and
-   nothing of the text is drawn. Formulas are taken out before all else, from within code too (`markup`;
-   tests/browser/test_forged.py). 6.31.
+22. Gradio's Markdown is off. Expected: what a model wrote, drawn. Actual: formulas are taken out before all
+   else, from within code too, and from price to price; a fence called mermaid is drawn, its labels as live
+   HTML; `cpp` is loaded without the `c` that it extends, and what throws (a name that every object has,
+   too) leaves nothing of the text; tabs of code become blanks. So static/answers.js draws, with the Prism
+   and the KaTeX among Gradio's files (`assets`). 6.31.
 23. What each frame of a stream does in the page. Expected: what changed. Actual: `el.dir = el.dir` for each
    message, after which Chromium finds the style of the whole answer anew; a `structuredClone` of each string
    and number of the chat; and each component gets its loading status again, for which all that it has is
@@ -111,6 +112,14 @@ def first_script(script: str) -> None:
     if whole not in source:
         changed = DictLoader({name: source.replace(opening, opening + whole)})
         environment.loader = ChoiceLoader([changed, environment.loader])
+
+
+def assets() -> dict[str, Any]:
+    """The names, which hold a digest, of Prism's languages and of KaTeX among the files of the front end."""
+    folder = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+    languages = {path.name[6:-12]: path.name for path in sorted(folder.glob("prism-?*-????????.js"))}
+    [script], [sheet] = folder.glob("katex-????????.js"), folder.glob("katex-????????.css")
+    return {"prism": languages, "katex": {"js": script.name, "css": sheet.name}}
 
 
 def heartbeat_off(page: gr.Blocks) -> None:

@@ -34,7 +34,7 @@ ON_ACCENT = Shade("#ffffff", "#10181b")
 
 SHEETS = (
     *("style", "chat", "actions", "text", "box", "sidebar", "controls", "keys"),
-    *("activity", "chats", "person", "small"),
+    *("activity", "chats", "person", "small", "print"),
 )
 
 RADIUS = "8px"
@@ -190,7 +190,7 @@ def _css() -> str:
     light = "".join(f"--{name}:{shade.light};" for name, shade in names.items())
     dark = "".join(f"--{name}:{shade.dark};" for name, shade in names.items())
     sheets = "\n".join((_STATIC / f"{name}.css").read_text("utf-8") for name in SHEETS)
-    return f":root{{{light}}}\n.dark{{{dark}}}\n{sheets}"
+    return f":root{{{light}}}\n.dark{{{dark}}}\n{sheets}\n@media print {{:root, .dark{{{light}}}}}"
 
 
 theme = _theme()

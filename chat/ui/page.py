@@ -3,6 +3,7 @@
 What happens on it is in `handlers`, what is wired to what in `interface`.
 """
 
+import json
 from pathlib import Path
 
 import gradio as gr
@@ -15,14 +16,16 @@ from chat.ui.controls import Controls
 from chat.ui.fates import plain
 from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
-from chat.ui.markup import DELIMITERS
 from chat.ui.personas import personas
 from chat.ui.sessions import Sessions
 from chat.ui.unread import Unread
 
 _STATIC = Path(__file__).parent / "static"
+_SHARED = Path(__file__).parents[1] / "api" / "static"
 
-SCRIPTS = ("place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
+DRAWING = ("words.js", "markdown.js", "drawing.js", "clipboard.js")
+"""What draws an answer and copies it: the same as at /embed."""
+SCRIPTS = ("answers.js", "place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
 FIRST = ("still.js", "light.js")
 """Before Gradio's own scripts."""
 
@@ -43,7 +46,8 @@ def build_page(app: App) -> gr.Blocks:
             layout="bubble",
             buttons=["copy"],
             autoscroll=False,
-            latex_delimiters=DELIMITERS,
+            render_markdown=False,
+            latex_delimiters=[],
             allow_tags=True,
             placeholder=welcome.text(app, ""),
             feedback_options=None,
@@ -130,5 +134,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
 
 
 def _head() -> str:
-    scripts = (f"<script>{(_STATIC / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS)
-    return f"{look.head}<style>{SWITCH}</style>{''.join(scripts)}"
+    paths = [*(_SHARED / name for name in DRAWING), *(_STATIC / name for name in SCRIPTS)]
+    scripts = (f"<script>{path.read_text(encoding='utf-8')}</script>" for path in paths)
+    assets = f"<script>const runnelAssets = {json.dumps(gradio_fixes.assets())};</script>"
+    return f"{look.head}<style>{SWITCH}</style>{assets}{''.join(scripts)}"

@@ -94,7 +94,9 @@ const Bubble = (() => {
     #over(state, text, why, first, taken) {
       this.node.dataset.state = state;
       this.node.removeAttribute("aria-busy");
-      this.text.replaceChildren(renderMarkdown(text));
+      this.text.dataset.answer = "";
+      this.text.replaceChildren();
+      new Drawing(this.text, 1).draw(text, true);
       this.text.classList.add("whole");
       const before = first === null ? "" : `${seconds(first)} to first word · `;
       this.say(why ?? `${before}${seconds(taken)} · ${state === "stopped" ? "stopped" : "done"}`);

@@ -1,271 +1,410 @@
-// What a model wrote, as elements: paragraphs, headings, lists, quotes, code, tables, links to http(s).
-// Every word becomes a text node and every element is made by its name here, so that nothing in a text can
-// be more than text: HTML is shown as it is, an image is a link to it, a link of any other kind is words.
-// Each search that fails is remembered, no pattern can begin one run of characters in two ways, and a line
-// is cut into cells once, so that hostile text takes no longer than any other.
-const renderMarkdown = (() => {
-  const DEEPEST = 8; // quotes and lists in one another; what is deeper is text
+// What a model wrote, as elements: paragraphs, headings, lists, quotes, code, tables, formulas, footnotes.
+// The words in them are words.js's; drawing.js draws an answer that still grows. A text is cut into blocks
+// by its lines, in one pass; what stands in a list or a quote is cut again when it is made. What of GitHub's
+// Markdown would hide a word is not done: HTML is shown as it is, but for a fold that says what it folds.
+const Markdown = (() => {
+  const DEEPEST = 10; // quotes and lists in one another; what is deeper is text
   const WIDEST = 100; // columns; what is wider is text
-  const FARTHEST = 2000; // characters of an address; what is longer is text
-  const FENCE = /^ {0,3}(`{3,}|~{3,}(?!~))([^`]*)$/;
+  const FENCE = /^[ \t]{0,3}(`{3,}(?=[^`]*$)|~{3,}(?!~))(.*)$/;
   const HEADING = /^ {0,3}(#{1,6})(?!\S)(.*)$/;
-  const RULE = /^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$/;
-  const ITEM = /^( *)([-*+]|\d{1,9}[.)])(?:( +)(.*)|)$/;
+  const RULE = /^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
+  const UNDER = /^ {0,3}(={2,}|-{3,})[ \t]*$/;
+  const ITEM = /^([ \t]*)([-*+]|\d{1,9}[.)])(?:([ \t]+)(\S.*)|[ \t]*)$/;
   const QUOTE = /^ {0,3}> ?/;
-  const CELLS = /^(?: *\|)?(?: *:?-+:? *\|)+(?: *:?-+:? *)?\|? *$/;
-  const ADDRESS = new RegExp(`https?://[^\\s<>"'\`]{1,${FARTHEST + 1}}`, "iy");
-  const MARKS = /[\\`*_~[!<h\n]/g;
-
-  const make = (kind, children = []) => {
-    const node = document.createElement(kind);
-    node.append(...children);
-    return node;
-  };
-
-  function link(href, children) {
-    let url;
-    try {
-      url = new URL(href);
-    } catch {
-      return null;
-    }
-    if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-    const node = make("a", children);
-    node.href = url.href;
-    node.rel = "noopener noreferrer nofollow";
-    node.target = "_blank";
-    return node;
-  }
-
-  // -- within a line ------------------------------------------------------------------------------
-
-  const word = (character) => character !== undefined && /[\p{L}\p{N}]/u.test(character);
-
-  /** Nodes of `text`. `linked`: within a link already. */
-  function inline(text, linked = false) {
-    const nodes = [], hopeless = new Set();
-    let from = 0, at = 0;
-    const put = (node, end) => {
-      if (at > from) nodes.push(text.slice(from, at));
-      nodes.push(node);
-      from = at = end;
-    };
-    /** Where `mark` closes what opens before `start`; -1 if nowhere. */
-    const close = (mark, start) => {
-      if (hopeless.has(mark)) return -1;
-      for (let end = text.indexOf(mark, start); end >= 0; end = text.indexOf(mark, end + mark.length)) {
-        if (mark === "**" && text[end + 2] === "*") end += 1; // of three, the first closes what stands within
-        const doubled = mark.length === 1 && (text[end + 1] === mark || text[end - 1] === mark);
-        const inside = mark[0] === "_" && word(text[end + mark.length]);
-        if (end > start && !doubled && !inside && !/\s/.test(text[end - 1])) return end;
-      }
-      hopeless.add(mark);
-      return -1;
-    };
-    const rules = {
-      "\\": () => {
-        if (!/[!-/:-@[-`{-~]/.test(text[at + 1] ?? "")) return false;
-        put(text[at + 1], at + 2);
-        return true;
-      },
-      "\n": () => (put(make("br"), at + 1), true),
-      "`": () => {
-        const ticks = /`+/y;
-        ticks.lastIndex = at;
-        const [mark] = ticks.exec(text), start = at + mark.length;
-        if (hopeless.has(mark)) return false;
-        let end = text.indexOf(mark, start);
-        while (end >= 0 && (text[end - 1] === "`" || text[end + mark.length] === "`")) {
-          while (text[end] === "`") end += 1;
-          end = text.indexOf(mark, end);
-        }
-        if (end < 0) {
-          hopeless.add(mark);
-          at = start - 1; // a run opens as a whole or not at all
-          return false;
-        }
-        const code = text.slice(start, end).replaceAll("\n", " ");
-        put(make("code", [/^ .*[^ ].* $/.test(code) ? code.slice(1, -1) : code]), end + mark.length);
-        return true;
-      },
-      "*": () =>
-        (text.startsWith("***", at) && emphasis("***", "strong", "em")) ||
-        (text[at + 1] === "*" ? emphasis("**", "strong") : emphasis("*", "em")),
-      "_": () => !word(text[at - 1]) && (text[at + 1] === "_" ? emphasis("__", "strong") : emphasis("_", "em")),
-      "~": () => text[at + 1] === "~" && emphasis("~~", "del"),
-      "[": () => labelled(at + 1),
-      "!": () => text[at + 1] === "[" && labelled(at + 2),
-      "<": () => {
-        const end = text.indexOf(">", at);
-        return end > 0 && end - at < FARTHEST && /^<https?:/i.test(text.slice(at, at + 7)) && address(at + 1, end, end + 1);
-      },
-      h: () => {
-        if (linked || word(text[at - 1])) return false;
-        ADDRESS.lastIndex = at;
-        const found = ADDRESS.exec(text)?.[0];
-        if (!found || found.length > FARTHEST) return false;
-        // A full stop or a bracket after an address belongs to the sentence.
-        let length = found.length;
-        while (".,:;!?*_~]".includes(found[length - 1])) length -= 1;
-        if (found[length - 1] === ")" && !found.includes("(")) length = found.indexOf(")");
-        return address(at, at + length, at + length);
-      },
-    };
-    function emphasis(mark, kind, within) {
-      const start = at + mark.length;
-      if (start >= text.length || /\s/.test(text[start])) return false;
-      const end = close(mark, start);
-      if (end < 0) return false;
-      const nodes = inline(text.slice(start, end), linked);
-      put(make(kind, within ? [make(within, nodes)] : nodes), end + mark.length);
-      return true;
-    }
-    function labelled(start) {
-      if (linked || hopeless.has("](")) return false;
-      const middle = text.indexOf("](", start);
-      if (middle < 0) hopeless.add("](");
-      if (middle < 0 || text.lastIndexOf("[", middle) >= start) return false;
-      const end = text.indexOf(")", middle);
-      if (end < 0) hopeless.add("](");
-      if (end < 0 || end - middle > FARTHEST) return false;
-      const href = text.slice(middle + 2, end).trim().split(/\s/)[0].replace(/^<(.*)>$/, "$1");
-      const node = link(href, inline(text.slice(start, middle) || href, true));
-      if (node) put(node, end + 1);
-      return node !== null;
-    }
-    function address(start, end, after) {
-      const node = linked ? null : link(text.slice(start, end), [text.slice(start, end)]);
-      if (node) put(node, after);
-      return node !== null;
-    }
-    while (at < text.length) {
-      MARKS.lastIndex = at;
-      const found = MARKS.exec(text);
-      if (!found) break;
-      at = found.index;
-      if (!rules[found[0]]()) at += 1;
-    }
-    if (from < text.length) nodes.push(text.slice(from));
-    return nodes;
-  }
+  const CELLS = /^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)*[ \t]*:?-+:?[ \t]*\|?[ \t]*$/;
+  const MATHS = /^ {0,3}(\$\$|\\\[|\\begin\{((?:equation|align|alignat|gather|multline|eqnarray|aligned|gathered|cases)\*?)\})/;
+  const NOTE = /^ {0,3}\[\^([^\]\s]{1,60})\]:[ \t]*(.*)$/;
+  const LINK = /^ {0,3}\[([^\][^][^\][]{0,200})\]:[ \t]+<?(https?:\/\/[^\s<>]{1,2000}|mailto:[^\s<>]{1,200}|#[^\s<>]{1,200})>?(?:[ \t]+(?:"[^"]{0,300}"|'[^']{0,300}'|\([^)]{0,300}\)))?[ \t]*$/;
+  const FOLD = /^ {0,3}<details(?: open)?>[ \t]*(.*)$/i;
+  const SUMMARY = /^[ \t]*<summary>(.{1,500}?)<\/summary>(.*)$/i;
+  const ALERT = /^[ \t]*\[!(note|tip|important|warning|caution)\][ \t]*$/i;
+  const ONE = /^(?:[\u0021-\u024f]{1,32}|[\d\s.,:;%+\-−–/()$€£¥°×a-z]{1,16})$/i; // a cell that is one word or figure
+  const RIGHT_TO_LEFT = /^[^\p{L}]*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+  const { inline, make } = Words;
 
   // -- lines --------------------------------------------------------------------------------------
 
-  const cells = (line) =>
-    line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
-  const row = (kind, line, sides) => {
-    const texts = cells(line).slice(0, sides.length), missing = sides.length - texts.length;
+  /** Columns of blanks at the start; all of it, if there is nothing else. */
+  function indent(line) {
+    let columns = 0;
+    for (let at = 0; at < line.length; at += 1) {
+      if (line[at] === " ") columns += 1;
+      else if (line[at] === "\t") columns += 4 - (columns % 4);
+      else return columns;
+    }
+    return columns;
+  }
+
+  /** `line` without its first `columns` of blanks; a tab that reaches farther leaves the rest as blanks. */
+  function cut(line, columns) {
+    let gone = 0, at = 0;
+    for (; gone < columns && at < line.length; at += 1) {
+      if (line[at] === " ") gone += 1;
+      else if (line[at] === "\t") gone += 4 - (gone % 4);
+      else break;
+    }
+    return gone > columns ? " ".repeat(gone - columns) + line.slice(at) : line.slice(at);
+  }
+
+  const empty = (line) => line === undefined || !line.trim();
+  const fence = (line) => (line.includes("```") || line.includes("~~~") ? FENCE.exec(line) : null);
+  const ends = (line, mark) => {
+    const bare = line.trim();
+    return bare.length >= mark.length && bare[0] === mark[0] && indent(line) < 4 && bare === mark[0].repeat(bare.length);
+  };
+
+  /** The line after the fence that opens at `index`; `whole`: it was closed. */
+  function fenced(lines, index, info) {
+    const [, mark, said] = info;
+    // A README as code holds code itself: a fence with a name opens, and the next bare one closes that.
+    if (/^[ \t]*(?:markdown|md|mdx)\b/i.test(said)) {
+      let deep = 1;
+      for (let at = index + 1; at < lines.length; at += 1) {
+        if (ends(lines[at], mark)) deep -= 1;
+        else if (fence(lines[at])?.[1] === mark) deep += 1;
+        if (!deep) return { next: at + 1, whole: true };
+      }
+    }
+    for (let at = index + 1; at < lines.length; at += 1) {
+      if (ends(lines[at], mark)) return { next: at + 1, whole: true };
+    }
+    return { next: lines.length, whole: false };
+  }
+
+  const item = (line) => {
+    const found = ITEM.exec(line);
+    if (!found || RULE.test(line)) return null;
+    const [, before, mark, gap = "", rest = ""] = found;
+    const at = indent(before), wide = gap ? indent(" ".repeat(at + mark.length) + gap) - at - mark.length : 1;
+    const width = at + mark.length + (wide > 4 ? 1 : wide);
+    return { at, kind: mark.at(-1), number: parseInt(mark, 10), width, rest: wide > 4 ? " ".repeat(wide - 1) + rest : rest };
+  };
+
+  // -- tables -------------------------------------------------------------------------------------
+
+  const bars = (line) => line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/);
+  const whole = (line) => line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|(?=(?:[^`]*`[^`]*`)*[^`]*$)/);
+  const cells = (line) => bars(line).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  /** As many as there are columns: where a bar in code makes more, it is none. */
+  const fitting = (line, count) => {
+    const found = cells(line);
+    const long = found.length > count && line.length < 2000 && line.includes("`");
+    return (long ? whole(line).map((cell) => cell.trim().replaceAll("\\|", "|")) : found).slice(0, count);
+  };
+
+  function row(kind, line, sides, about) {
+    const texts = fitting(line, sides.length), missing = sides.length - texts.length;
     const made = (missing ? [...texts, ""] : texts).map((text, index) => {
-      const cell = make(kind, inline(text));
-      if (sides[index]) cell.style.textAlign = sides[index];
+      const cell = make(kind, inline(text, { ...about, cell: true }));
+      if (sides[index]) cell.align = sides[index];
+      if (ONE.test(cell.textContent)) cell.className = "one";
       return cell;
     });
     if (missing > 1) made.at(-1).colSpan = missing; // one for all: no row has more cells than bars
     return make("tr", made);
-  };
+  }
   const table = (lines, index) => {
-    if (!lines[index].includes("|") || !CELLS.test(lines[index + 1] ?? "")) return false;
-    const wide = cells(lines[index + 1]).length;
-    return wide <= WIDEST && cells(lines[index]).length === wide;
+    const second = lines[index + 1] ?? "";
+    if (!lines[index].includes("|") || !second.includes("-") || !CELLS.test(second)) return 0;
+    const wide = bars(second).length;
+    return wide <= WIDEST && (second.includes("|") || wide === 1) && fitting(lines[index], WIDEST + 1).length === wide ? wide : 0;
   };
-  const begins = (line, depth) =>
-    [FENCE, HEADING, RULE, ...(depth < DEEPEST ? [QUOTE, ITEM] : [])].some((mark) => mark.test(line));
 
-  /** Elements of `lines`. `tight`: text stands without paragraphs, as in a list without empty lines. */
-  function blocks(lines, depth = 0, tight = false) {
-    const made = [];
-    for (let index = 0; index < lines.length; ) {
-      const line = lines[index];
-      let found;
-      if (!line.trim()) {
-        index += 1;
-      } else if ((found = FENCE.exec(line))) {
-        const end = new RegExp(`^ {0,3}${found[1][0]}{${found[1].length},}\\s*$`), code = [];
-        const indent = line.search(/\S/);
-        for (index += 1; index < lines.length && !end.test(lines[index]); index += 1) {
-          code.push(lines[index].replace(new RegExp(`^ {0,${indent}}`), ""));
-        }
-        index += 1;
-        const inner = make("code", [code.join("\n")]), [language] = found[2].trim().split(/\s/);
-        if (language) inner.dataset.language = language;
-        made.push(make("pre", [inner]));
-      } else if ((found = HEADING.exec(line))) {
-        const level = Math.min(6, found[1].length + 1); // the page's own title is the first
-        made.push(make(`h${level}`, inline(found[2].trim().replace(/\s#+$/, ""))));
-        index += 1;
-      } else if (RULE.test(line)) {
-        made.push(make("hr"));
-        index += 1;
-      } else if (depth < DEEPEST && QUOTE.test(line)) {
-        const inner = [];
-        for (; QUOTE.test(lines[index] ?? ""); index += 1) inner.push(lines[index].replace(QUOTE, ""));
-        made.push(make("blockquote", blocks(inner, depth + 1)));
-      } else if (depth < DEEPEST && ITEM.test(line)) {
-        const [list, next] = items(lines, index, depth);
-        made.push(list);
-        index = next;
-      } else if (table(lines, index)) {
-        const sides = cells(lines[index + 1]).map((cell) =>
-          cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "");
-        const body = make("tbody"), head = make("thead", [row("th", line, sides)]);
-        for (index += 2; index < lines.length && lines[index].includes("|"); index += 1) {
-          body.append(row("td", lines[index], sides));
-        }
-        made.push(make("table", [head, body]));
-      } else {
-        const text = [line.trim()];
-        for (index += 1; index < lines.length && lines[index].trim(); index += 1) {
-          if (begins(lines[index], depth) || table(lines, index)) break;
-          text.push(lines[index].trim());
-        }
-        const nodes = inline(text.join("\n"));
-        made.push(...(tight ? nodes : [make("p", nodes)]));
-      }
+  // -- blocks -------------------------------------------------------------------------------------
+
+  /** Whether a formula opens at `index` that ends with a line before the next empty one; the line after it. */
+  function formula(lines, index) {
+    const found = MATHS.exec(lines[index]);
+    if (!found) return 0;
+    const closing = found[2] ? `\\end{${found[2]}}` : found[1] === "$$" ? "$$" : "\\]";
+    const start = lines[index].indexOf(found[1]) + found[1].length;
+    for (let at = index; at < lines.length && !empty(lines[at]); at += 1) {
+      const end = lines[at].indexOf(closing, at === index ? start : 0);
+      if (end < 0) continue;
+      return /^[ \t]*[.,;]?[ \t]*$/.test(lines[at].slice(end + closing.length)) ? at + 1 : 0;
     }
-    return made;
+    return 0;
   }
 
-  /** The list that begins at `index`, and the line after it. */
-  function items(lines, index, depth) {
-    const first = ITEM.exec(lines[index]);
-    const kind = (mark) => mark.at(-1);
-    const list = make(/\d/.test(first[2]) ? "ol" : "ul");
-    const start = parseInt(first[2], 10);
-    if (start > 1) list.start = start;
+  /** Whether `line` may end a paragraph above it. */
+  function begins(lines, index, depth) {
+    const line = lines[index];
+    if (indent(line) > 3) return false;
+    if (fence(line) || HEADING.test(line) || RULE.test(line) || NOTE.test(line) || FOLD.test(line)) return true;
+    if (depth < DEEPEST && QUOTE.test(line)) return true;
+    const found = depth < DEEPEST && item(line);
+    if (found && found.rest && !(found.number > 1)) return true;
+    return table(lines, index) > 0 || formula(lines, index) > 0;
+  }
+
+  /** The blocks of `lines`: of each the first line, the line after it, its kind, and what makes its nodes. */
+  function scan(lines, about, depth = 0) {
     const found = [];
-    let loose = false;
-    for (let item; index < lines.length && (item = ITEM.exec(lines[index])); ) {
-      if (kind(item[2]) !== kind(first[2]) || item[1].length > first[1].length + 3 || RULE.test(lines[index])) break;
-      const gap = item[3] && item[3].length < 5 ? item[3].length : 1;
-      const indent = item[1].length + item[2].length + gap;
-      const inner = [lines[index].slice(indent)];
-      let empty = false;
-      for (index += 1; index < lines.length; index += 1) {
-        const line = lines[index], depthOf = line.search(/\S/);
-        if (depthOf < 0) empty = true;
-        // What stands as deep as the item's text is of it; a line right below it too, unless it begins anew.
-        else if (depthOf < indent && (empty || begins(line, depth))) {
-          if (!(ITEM.test(line) && depthOf > item[1].length + 1)) break;
+    let index = 0;
+    const add = (next, kind, nodes, whole = true) => {
+      found.push({ from: index, to: next, kind, make: nodes, whole });
+      index = next;
+    };
+    while (index < lines.length) {
+      const line = lines[index], start = index;
+      let match, end;
+      if (empty(line)) {
+        index += 1;
+      } else if (indent(line) > 3) {
+        let next = index;
+        for (end = index; end < lines.length && (empty(lines[end]) || indent(lines[end]) > 3); end += 1) {
+          if (!empty(lines[end])) next = end + 1;
         }
-        else empty = false;
-        inner.push(depthOf < indent ? line.trimStart() : line.slice(indent));
+        add(next, "code", () => [code(lines.slice(start, next).map((each) => cut(each, 4)), "")]);
+      } else if ((match = fence(line))) {
+        const { next, whole } = fenced(lines, index, match);
+        const said = match[2], left = indent(line);
+        add(next, "fence", () => [code(lines.slice(start + 1, whole ? next - 1 : next).map((each) => cut(each, left)), said)], whole);
+      } else if ((match = HEADING.exec(line))) {
+        const level = match[1].length, said = match[2].trim().replace(/(?:^|\s+)#+$/, "");
+        add(index + 1, "heading", () => [heading(level, said, about)]);
+      } else if (RULE.test(line)) {
+        add(index + 1, "rule", () => [make("hr")]);
+      } else if (depth < DEEPEST && QUOTE.test(line)) {
+        quote(lines, index, depth, about, add);
+      } else if (depth < DEEPEST && item(line)) {
+        const [list, next] = items(lines, index, depth);
+        add(next, "list", () => [listed(list, about, depth)]);
+      } else if ((match = FOLD.exec(line)) && depth < DEEPEST && (end = fold(lines, index, match[1]))) {
+        add(end.next, "fold", () => [folded(end, about, depth)], end.whole);
+      } else if ((match = NOTE.exec(line)) && about.notes) {
+        const said = [match[2]];
+        for (end = index + 1; end < lines.length; end += 1) {
+          const next = lines[end];
+          if (empty(next) ? indent(lines[end + 1] ?? "") < 2 || empty(lines[end + 1]) : indent(next) < 2 && begins(lines, end, depth)) break;
+          said.push(cut(next, 4));
+        }
+        const label = Words.name(match[1]);
+        if (!about.notes.has(label)) about.notes.set(label, said);
+        add(end, "note", () => (about.referred?.has(label) ? [] : [paragraph(lines.slice(start, end), about)]));
+      } else if ((match = LINK.exec(line)) && about.links && !depth) {
+        const label = Words.name(match[1]);
+        if (!about.links.has(label)) about.links.set(label, match[2]);
+        add(index + 1, "link", () => (about.referred?.has(label) ? [] : [paragraph([line], about)]));
+      } else if ((end = table(lines, index))) {
+        const sides = cells(lines[index + 1]).map((cell) =>
+          cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "");
+        for (end = index + 2; end < lines.length && lines[end].includes("|") && !fence(lines[end]); end += 1);
+        add(end, "table", () => {
+          const body = make("tbody", lines.slice(start + 2, end).map((each) => row("td", each, sides, about)));
+          return [direct(make("table", [make("thead", [row("th", line, sides, about)]), ...(end > start + 2 ? [body] : [])]))];
+        });
+      } else if ((end = formula(lines, index))) {
+        const said = lines.slice(start, end).map((each) => each.trim()).join("\n");
+        add(end, "maths", () => [make("p", displayed(said))]);
+      } else {
+        lettered(lines, index, depth, about, add);
       }
-      const more = kind(ITEM.exec(lines[index] ?? "")?.[2] ?? "") === kind(first[2]);
-      while (inner.length && !inner.at(-1).trim()) {
-        inner.pop();
-        loose ||= more;
-      }
-      loose ||= inner.includes("");
-      found.push(inner);
     }
-    list.append(...found.map((inner) => make("li", blocks(inner, depth + 1, !loose))));
+    return found;
+  }
+
+  const displayed = (said) => {
+    const [, source, tail] = /^([^]*?)([.,;]?)$/.exec(said);
+    const tex = source.startsWith("\\begin") ? source : source.slice(2, -2);
+    return [Words.maths(tex, true, source), ...(tail ? [tail] : [])];
+  };
+
+  function lettered(lines, index, depth, about, add) {
+    let end = index + 1;
+    for (; end < lines.length && !empty(lines[end]); end += 1) {
+      const under = UNDER.exec(lines[end]);
+      // Below one line it makes a heading; below more, a sentence would become one.
+      if (under && end === index + 1 && lines[index].trim().length <= 200 && !/\|/.test(lines[index])) {
+        const said = lines[index].trim(), level = under[1][0] === "=" ? 1 : 2;
+        return add(end + 1, "heading", () => [heading(level, said, about)]);
+      }
+      if (begins(lines, end, depth)) break;
+    }
+    add(end, "text", () => [paragraph(lines.slice(index, end), about)]);
+  }
+
+  const spoken = (lines) => lines.map((line) => line.trimStart()).join("\n").trimEnd();
+
+  /** In the direction of its first letter, where that is not the page's. */
+  function direct(node) {
+    if (RIGHT_TO_LEFT.test(node.textContent.slice(0, 500))) node.dir = "rtl";
+    return node;
+  }
+  const paragraph = (lines, about) => direct(make("p", inline(spoken(lines), about)));
+  const heading = (level, text, about) => direct(make(`h${Math.min(6, level + (about.shift ?? 0))}`, inline(text, about)));
+
+  function code(lines, info) {
+    const text = make("code", [lines.length ? `${lines.join("\n")}\n` : ""]);
+    const language = /^[ \t{.]*([\w+#.-]{1,40})/.exec(info)?.[1].toLowerCase();
+    if (language) text.dataset.language = language;
+    const button = make("button"); // the style sheet writes on it, so that no selection takes it along
+    button.type = "button";
+    button.className = "copy_code_button";
+    button.setAttribute("aria-label", "Copy code");
+    const box = make("div", [button, make("pre", [text])]);
+    box.className = "code_wrap";
+    if (language) Markdown.paint?.(text, language);
+    return box;
+  }
+
+  function quote(lines, index, depth, about, add) {
+    const inner = [];
+    let end = index, open = null;
+    for (; end < lines.length; end += 1) {
+      const line = lines[end];
+      if (QUOTE.test(line)) {
+        inner.push(line.replace(QUOTE, ""));
+        const mark = fence(inner.at(-1))?.[1];
+        open = open ? (ends(inner.at(-1), open) ? null : open) : mark ?? null;
+      } else if (!empty(line) && !empty(inner.at(-1)) && !open && !begins(lines, end, depth) && !begins(inner, inner.length - 1, DEEPEST)) {
+        inner.push(line); // a paragraph goes on without its sign
+      } else break;
+    }
+    add(end, "quote", () => {
+      const alert = ALERT.exec(inner[0]);
+      const made = nodes(alert ? inner.slice(1) : inner, about, depth + 1);
+      if (alert) made.unshift(make("p", [make("strong", [alert[1][0].toUpperCase() + alert[1].slice(1).toLowerCase()])]));
+      return [direct(make("blockquote", made))];
+    });
+  }
+
+  /** The list that begins at `index`, its items as lines, and the line after it. */
+  function items(lines, index, depth) {
+    const first = item(lines[index]), list = { first, inner: [], numbers: [], gaps: false };
+    for (let each; index < lines.length && (each = item(lines[index])); ) {
+      if (each.kind !== first.kind || each.at > first.at + 3) break;
+      const inner = [each.rest];
+      list.numbers.push(each.number);
+      let width = each.width, gap = false, open = fence(each.rest)?.[1] ?? null;
+      for (index += 1; index < lines.length; index += 1) {
+        const line = lines[index], at = indent(line);
+        if (empty(line)) gap = true;
+        // What stands as deep as the item's text is of it; a line right below it too, unless it begins anew.
+        else if (at < width) {
+          const nested = !open && at > each.at + 1 && item(line);
+          if (nested) width = at;
+          else if (gap || open || begins(lines, index, depth) || item(line)) break;
+        }
+        if (!empty(line)) gap = false;
+        inner.push(at < width && !empty(line) ? line.trimStart() : cut(line, width));
+        const last = inner.at(-1);
+        open = open ? (ends(last, open) ? null : open) : fence(last)?.[1] ?? null;
+      }
+      while (inner.length > 1 && empty(inner.at(-1))) {
+        inner.pop();
+        list.gaps ||= index < lines.length && item(lines[index])?.kind === first.kind;
+      }
+      list.inner.push(inner);
+    }
     return [list, index];
   }
 
-  /** @param {string} text @returns {DocumentFragment} */
-  return (text) => {
-    const whole = document.createDocumentFragment();
-    whole.append(...blocks(text.replace(/\r\n?/g, "\n").replaceAll("\t", "    ").split("\n")));
-    return whole;
-  };
+  function listed({ first, inner, numbers, gaps }, about, depth) {
+    const list = make(first.number >= 0 ? "ol" : "ul");
+    if (first.number >= 0 && first.number !== 1) list.start = first.number;
+    const all = inner.map((lines) => {
+      const box = /^\[([ xX])\][ \t]+(?=\S)/.exec(lines[0]);
+      const said = box ? [lines[0].slice(box[0].length), ...lines.slice(1)] : lines;
+      return { box, said, blocks: scan(said, { ...about, notes: null }, depth + 1) };
+    });
+    const loose = gaps || all.some(({ blocks }) => blocks.some((block, at) => at && block.from > blocks[at - 1].to));
+    let count = first.number - 1;
+    all.forEach(({ box, blocks }, at) => {
+      const line = make("li");
+      // A number that leaves some out is the writer's: a year, or the third step of another list.
+      if (numbers[at] > (count += 1)) line.value = count = numbers[at];
+      if (box) {
+        const tick = make("input");
+        tick.type = "checkbox";
+        tick.disabled = true;
+        tick.setAttribute("aria-label", box[1] === " " ? "not done" : "done");
+        if (box[1] !== " ") tick.setAttribute("checked", "");
+        line.append(tick);
+      }
+      for (const block of blocks) {
+        for (const node of block.make()) {
+          const bare = node.localName === "p" && (!loose || (box && line.childNodes.length === 1));
+          line.append(...(bare ? node.childNodes : [node]));
+        }
+      }
+      list.append(line);
+    });
+    return direct(list);
+  }
+
+  /** A fold whose first line is `rest`: what it says, and what it folds. Null where it says nothing. */
+  function fold(lines, index, rest) {
+    let at = index + 1;
+    if (empty(rest)) while (at < lines.length && empty(lines[at])) at += 1;
+    const match = SUMMARY.exec(empty(rest) ? lines[at] ?? "" : rest);
+    if (!match) return null;
+    const inner = [match[2]];
+    let deep = 1;
+    for (at = empty(rest) ? at + 1 : index + 1, deep += weigh(match[2]); at < lines.length && deep > 0; at += 1) {
+      deep += weigh(lines[at]);
+      inner.push(lines[at]);
+    }
+    const whole = deep <= 0;
+    if (whole) inner.push(inner.pop().replace(/<\/details>[ \t]*$/i, ""));
+    return { says: match[1], inner, next: at, whole };
+  }
+  const weigh = (line) => (FOLD.test(line) ? 1 : 0) - (/<\/details>[ \t]*$/i.test(line) ? 1 : 0);
+
+  function folded({ says, inner, whole }, about, depth) {
+    const node = make("details", [make("summary", inline(says.trim(), about)), ...nodes(inner, about, depth + 1)]);
+    node.open = !whole; // what has no end would hide all that follows it
+    return node;
+  }
+
+  const nodes = (lines, about, depth) => scan(lines, { ...about, notes: null }, depth).flatMap((block) => block.make());
+
+  // -- an answer ----------------------------------------------------------------------------------
+
+  const lined = (text) => text.replace(/\r\n?/g, "\n").split("\n");
+
+  /** What one answer's blocks know of each other: the links and notes that it defines. `shift`: of headings. */
+  function knowledge(shift) {
+    const about = { links: new Map(), notes: new Map(), referred: new Set(), order: [], shift };
+    about.note = (label) => {
+      if (!about.order.includes(label)) about.order.push(label);
+      const number = about.order.indexOf(label) + 1;
+      const node = make("a", [`${number}`]);
+      node.href = `#note-${number}`;
+      node.className = "noted";
+      return make("sup", [node]);
+    };
+    return about;
+  }
+
+  /** The names that stand in brackets, which are those that a definition may be for. */
+  function refer(about, text) {
+    about.referred.clear();
+    if (!about.links.size && !about.notes.size) return;
+    for (const [, label] of text.matchAll(/\[\^?([^\][]{1,200})\](?!:)/g)) about.referred.add(Words.name(label));
+  }
+
+  /** The notes at the end, those that are referred to. */
+  function notes(about) {
+    if (!about.order.length) return [];
+    const list = make("ol", about.order.map((label) => {
+      const lines = about.notes.get(label) ?? [];
+      const blocks = nodes(lines, { ...about, note: () => "" }, DEEPEST - 1);
+      return make("li", blocks.length === 1 ? blocks[0].childNodes : blocks);
+    }));
+    const part = make("section", [direct(list)]);
+    part.className = "notes";
+    return [part];
+  }
+
+  return { scan, lined, knowledge, refer, notes, fence, ends, item, paint: null };
 })();
+
+/** `text` as a whole. @returns {DocumentFragment} */
+function renderMarkdown(text, shift = 1) {
+  const lines = Markdown.lined(text), about = Markdown.knowledge(shift), whole = document.createDocumentFragment();
+  const blocks = Markdown.scan(lines, about);
+  Markdown.refer(about, text);
+  whole.append(...blocks.flatMap((block) => block.make()), ...Markdown.notes(about));
+  return whole;
+}

@@ -1,20 +1,24 @@
 // What Gradio's copy buttons put on the clipboard is what `bubbles` made for the eye. This gives the words
-// back: without the lines of our own below an answer, and with the signs that stood for others undone.
+// back: the question as it was typed, or what the model wrote, without the lines of our own below it.
 (() => {
-  const clipboard = navigator.clipboard; // not there where the page is neither local nor https
-  if (!clipboard) return;
-  const write = clipboard.writeText.bind(clipboard);
-  const SIGNS = { "&lt;": "<", "&#36;": "$", "&#40;": "(", "&#91;": "[" };
-
-  const words = (text) => {
-    const asked = text.match(/^<div class="asked">([^]*?)<\/div>/);
-    if (asked) {
-      const page = new DOMParser().parseFromString(asked[1].replaceAll("<br>", "\n"), "text/html");
-      return page.body.textContent;
-    }
-    return text
-      .replace(/((^|\n)<div class="(seam|fate|now) [^\n]*)+$/, "")
-      .replace(/&lt;|&#36;|&#40;|&#91;/g, (sign) => SIGNS[sign]);
+  const SAID = '<div class="said">', OWN = '<div class="prose">', ASKED = '<div class="asked">';
+  const reader = document.createElement("textarea"); // in which nothing is more than text
+  const plain = (text) => {
+    reader.innerHTML = `\n${text}`; // the first line break of a field is not of its text
+    return reader.textContent;
   };
-  clipboard.writeText = (text) => write(words(text));
+
+  const words = (value) => {
+    if (value.startsWith(OWN + ASKED)) {
+      return plain(value.slice(OWN.length + ASKED.length, value.indexOf("</div>")).replaceAll("<br>", "\n"));
+    }
+    // No text of a model's has a sign that begins an element: those are of `bubbles`.
+    const parts = value.split(/(?:^|\n)(?=<div class="(?:said|prose)">)/);
+    const said = parts.filter((part) => part.startsWith(SAID)).map((part) => plain(part.slice(SAID.length)));
+    return said.length || value.startsWith(OWN) ? said.join("\n\n") : value;
+  };
+
+  const writeText = (text) => Clipboard.put(words(text));
+  if (navigator.clipboard) navigator.clipboard.writeText = writeText;
+  else Object.defineProperty(navigator, "clipboard", { value: { writeText } });
 })();

@@ -218,6 +218,7 @@
   for (const [selector, name] of Object.entries(NAMES)) {
     once(selector, (element) => element.setAttribute("aria-label", name));
   }
+  once("#question textarea", (box) => (box.dir = "auto"));
   // Gradio puts the focus into the box as the page opens, and then the browser does; on a phone that
   // would call up the keyboard.
   once("#question textarea", (box) => {
