@@ -25,7 +25,10 @@ _SHARED = Path(__file__).parents[1] / "api" / "static"
 
 DRAWING = ("words.js", "markdown.js", "drawing.js", "clipboard.js")
 """What draws an answer and copies it: the same as at /embed."""
-SCRIPTS = ("answers.js", "place.js", "hint.js", "draft.js", "follow.js", "actions.js", "clock.js", "copy.js")
+SCRIPTS = (
+    *("answers.js", "place.js", "newest.js", "hint.js", "draft.js", "follow.js"),
+    *("actions.js", "clock.js", "copy.js"),
+)
 FIRST = ("still.js", "light.js")
 """Before Gradio's own scripts."""
 

@@ -181,18 +181,28 @@ class Play:
         self.said += 1
         self.request.tokens.append(time.time())
         if what == "echo":
-            return self.dialect.text(f"{self.request.question.partition('@')[2]}{self.said} ")
+            return self.dialect.text(f"{self._behind()}{self.said} ")
         return self.dialect.text(scenario.token(what, self.said))
+
+    def _behind(self) -> str:
+        return self.request.question.partition("@")[2]
 
     async def _say(self, say: scenario.Say) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        for number in range(say.tokens):
+        tokens = range(say.tokens)
+        if say.what == "spell":
+            tokens = range(-(-len(self._behind()) // say.tokens))
+        for number in tokens:
             if say.rate and (wait := begun + number / say.rate - loop.time()) > 0:
                 await asyncio.sleep(wait)
             elif number % 32 == 31:
                 await asyncio.sleep(0)  # others live on this loop too
-            await self.wire.chunk(self._token(say.what))
+            if say.what == "spell":
+                said = self._behind()[number * say.tokens : (number + 1) * say.tokens]
+                await self.wire.chunk(self.dialect.text(said))
+            else:
+                await self.wire.chunk(self._token(say.what))
             self.request.spoke.set()
 
     def _written_calls(self, call: scenario.Call) -> list[bytes]:

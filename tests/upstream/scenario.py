@@ -7,6 +7,7 @@ unique. N counts, R is tokens per second (0 or left out: as fast as they come), 
     prose-N[-R]     the same in Markdown: paragraphs, bold words, lists, code
     think-N[-R]     "idea1 … ideaN "
     echo-N[-R]      what stands behind the `@` of the question, N times, numbered
+    spell-N[-R]     what stands behind the `@` of the question, N characters a token
     tools-N[-R]     N parallel calls of the tools offered, which end the reply; nothing when their
                     results are here already
     loop-N          the same, again and again
@@ -39,8 +40,9 @@ Steps = tuple["Step", ...]
 @dataclass(frozen=True, slots=True)
 class Say:
     what: str
-    """`text`, `prose`, `think` or `echo`."""
+    """`text`, `prose`, `think`, `echo` or `spell`."""
     tokens: int
+    """Of `spell`: how long each is."""
     rate: float = 0
 
 
@@ -117,7 +119,7 @@ def _part(part: str) -> Steps:
     word, _, rest = part.partition("-")
     numbers = [float(n) for n in rest.split("-")] if re.fullmatch(r"[\d.]+(-[\d.]+)?", rest) else []
     match word, numbers:
-        case ("text" | "prose" | "think" | "echo") as what, [count, *rate]:
+        case ("text" | "prose" | "think" | "echo" | "spell") as what, [count, *rate]:
             return (Say(what, int(count), *rate),)
         case ("tools" | "loop") as what, [count, *rate]:
             return (Call(int(count), *rate, again=what == "loop"),)
