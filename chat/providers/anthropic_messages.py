@@ -10,12 +10,14 @@ block) and come back as `Raw`, unmodified and in order, as the vendor demands.
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from chat.events import ReplyEvent, RequestSent
 from chat.messages import Assistant, Raw, Request, Text, ToolCall, ToolResults, User
 from chat.models import Model
 from chat.providers.anthropic_models import capable
+from chat.providers.back import extras, names
 from chat.providers.bodies import paired, parsed, without
 from chat.providers.clients import Clients
 from chat.providers.faults import Call
@@ -89,6 +91,14 @@ def _messages(request: Request) -> list[dict[str, Any]]:
                 role, blocks = "user", [{"type": "text", "text": text}] if text.strip() else []
             case Assistant(parts):
                 role, blocks = "assistant", [block for part in parts if (block := _block(part))]
+                extra = {_id(id): each for id, each in extras(parts, request.model.vendor).items()}
+                for block in blocks:
+                    if block["type"] == "tool_use":
+                        block |= {
+                            k: v
+                            for k, v in extra.get(block["id"], {}).items()
+                            if k not in block and k not in request.omit
+                        }
                 while blocks and blocks[-1]["type"] in ("thinking", "redacted_thinking"):
                     blocks.pop()  # a message that ends with one is answered with 400
             case ToolResults(results):
@@ -123,8 +133,8 @@ def _id(id: str) -> str:
 def _ours(data: Mapping[str, Any]) -> bool:
     """Whether a raw block is this protocol's, and complete enough to be taken back."""
     kind = data.get("type", "")
-    if kind == "thinking":
-        return bool(data.get("signature"))
+    if kind == "thinking":  # DeepSeek's has no signature, and has to come back all the same
+        return bool(data.get("signature") or data.get("thinking"))
     if kind == "compaction":  # Responses has one too
         return bool(data.get("content"))
     return kind in (
@@ -153,6 +163,7 @@ class AnthropicMessages:
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
         call = Call.to(self.vendor, self._key, made, request.visitor)
+        call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
         client = await self._clients.anthropic(self.vendor, self._key)
         yield RequestSent(call.address("/v1/messages"), made)
         # All of it in `extra_body`: the SDK neither changes it, nor walks through a long history, nor

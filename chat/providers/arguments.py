@@ -24,6 +24,11 @@ class Arguments:
         self._held: list[str] = []
         self._tries = _TRIES
 
+    @property
+    def text(self) -> str:
+        """All of it so far, held back or not."""
+        return self._so_far() + "".join(self._held)
+
     def feed(self, piece: str) -> str:
         if not piece:
             return ""

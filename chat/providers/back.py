@@ -7,9 +7,11 @@ same vendor and to nobody else. `chat_reading` collects it, `openai_chat` sends 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from chat.messages import Assistant, Raw
+from chat.providers.error_bodies import PROTECTED
 from chat.providers.values import objects
 
 FIELDS: Final = "message_fields"
@@ -30,6 +32,27 @@ KNOWN: Final = frozenset(
 
 _PROSE: Final = re.compile("reason|think|thought|text")
 """In a field's name: its pieces are joined. Of any other field the last value counts."""
+
+
+def brought(parts: Iterable[object], vendor: str) -> Iterator[Mapping[str, Any]]:
+    """What `vendor` said in a message beside its text and its calls: `fields`, and `calls` by id."""
+    for part in parts:
+        if isinstance(part, Raw) and part.data.get("type") == FIELDS and part.data.get("vendor") == vendor:
+            yield part.data
+
+
+def extras(parts: Iterable[object], vendor: str) -> dict[str, dict[str, Any]]:
+    """The unknown fields of calls alone, by the call's id."""
+    return {id: extra for data in brought(parts, vendor) for id, extra in data["calls"].items()}
+
+
+def names(messages: Iterable[object], vendor: str) -> frozenset[str]:
+    """Names of all that goes back. A vendor that sends a field may still refuse it."""
+    found = set[str]()
+    for message in messages:
+        for data in brought(message.parts, vendor) if isinstance(message, Assistant) else ():
+            found.update(data["fields"], *data["calls"].values())
+    return frozenset(found) - PROTECTED
 
 
 class _Pieces(list[str]):

@@ -15,37 +15,40 @@ from chat.events import (
     Opaque,
     ReplyEvent,
     ReplyFinished,
-    Stop,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
     ToolCallStarted,
 )
 from chat.providers import faults
+from chat.providers.arguments import Arguments
+from chat.providers.back import FIELDS
 from chat.providers.bodies import parsed
+from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
+from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.usage import of_messages
+from chat.providers.values import mapping, name, number, objects, text
 
-_STOPS: dict[str, Stop] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_use",
-    "refusal": "refusal",
-    "pause_turn": "pause",
-}
+_TOOLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+_OURS = frozenset(("type", "id", "name", "input", "cache_control"))
+"""Fields of a call that are put together anew when it goes back."""
 
 
 class _Block:
     """A content block that is open. `pieces` is what its deltas add to the field `grows`."""
 
-    __slots__ = ("grows", "id", "kind", "pieces", "start")
+    __slots__ = ("arguments", "grows", "id", "index", "kind", "pieces", "start", "text")
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, index: int | None, start: Mapping[str, Any]) -> None:
+        self.index = index
         self.start = start
-        self.kind: str = start.get("type", "")
-        self.id: str = start.get("id", "")
+        self.kind = _kind(start)
+        self.id = name(start.get("id"))
         self.pieces: list[str] = []
         self.grows = {"thinking": "thinking", "compaction": "content"}.get(self.kind, "")
+        self.arguments = Arguments()
+        self.text = Cumulative()
 
 
 class Reading:
@@ -54,32 +57,39 @@ class Reading:
     def __init__(self, call: Call) -> None:
         self.finished = False
         self._call = call
-        self._stop_reason: str | None = None
+        self._ending: Ending | None = None
         self._usage: dict[str, Any] = {}
-        self._blocks: dict[Any, _Block] = {}
-        self._here = False
+        self._blocks: list[_Block] = []
+        """Those that are open; the last one began last."""
+        self._here = self._said = False
         self._ids: set[str] = set()
-        self._thought: Any = None
-        """Index of the thinking block that was said last, with nothing else after it."""
+        self._thought: _Block | None = None
+        """The thinking block that was said last, with nothing else after it."""
 
     def read(self, payload: Mapping[str, Any]) -> Sequence[ReplyEvent]:
         """The events of one wire object. Raises what an error object says."""
         kind = payload.get("type")
         if kind == "content_block_delta":  # the hot path
-            return self._delta(payload.get("index"), payload["delta"])
+            return self._delta(number(payload.get("index")), payload.get("delta"))
         if kind == "content_block_start":
-            return self._open(payload.get("index"), payload["content_block"])
+            return self._open(number(payload.get("index")), mapping(payload.get("content_block")))
         if kind == "content_block_stop":
-            return self._close(payload.get("index"))
+            return self._stop(number(payload.get("index")))
         if kind == "message_delta":
-            self._stop_reason = (payload.get("delta") or {}).get("stop_reason") or self._stop_reason
+            for place in (payload, mapping(payload.get("delta"))):
+                self._end(place.get("stop_reason"))
             return self._count(payload.get("usage"))
         if kind == "message_start":
-            return self._started(payload.get("message") or {})
+            return self._started(mapping(payload.get("message")))
         if kind == "message_stop":
             return self._finish()
-        if kind == "error" or (kind is None and payload.get("error")):
-            raise faults.said(payload, self._call) or Malformed(f"{self._call.title} sent an empty error.")
+        if kind in ("error", "response.error") or (kind is None and faults.said(payload, self._call)):
+            raise faults.said({**payload, "type": "error"}, self._call) or Malformed(
+                f"{self._call.title} sent an empty error."
+            )
+        if kind is None and isinstance(payload.get("delta"), dict):
+            self._end(payload["delta"].get("stop_reason"))
+            return self._delta(number(payload.get("index")), payload["delta"])
         return (KeepAlive(),) if kind == "ping" else ()
 
     def whole(self, answer: Mapping[str, Any]) -> Sequence[ReplyEvent]:
@@ -92,21 +102,39 @@ class Reading:
 
     def end(self, done: bool) -> Sequence[ReplyEvent] | None:
         """A stop reason without `message_stop` is an end, too: the last event may lack its blank line."""
-        return self._finish() if done or self._stop_reason else None
+        return self._finish() if done or self._ending else None
+
+    def rest(self) -> Sequence[ReplyEvent]:
+        """What was held back of the text, where the reply broke off."""
+        return [event for block in self._blocks for event in self._held(block)]
+
+    def _end(self, reason: Any) -> None:
+        found = ending(reason, self._call) if reason else None
+        if found is not None and found.fault:
+            raise found.fault
+        if found is not None and (self._ending is None or found.rank >= self._ending.rank):
+            self._ending = found
 
     def _finish(self) -> list[ReplyEvent]:
-        events = [event for index in list(self._blocks) for event in self._close(index)]
-        stop = _STOPS.get(self._stop_reason or "") or ("tool_use" if self._here else "end")
+        events = [event for block in list(self._blocks) for event in self._close(block)]
+        stop = self._ending.stop if self._ending else "end"
+        if stop in ("end", "other", "tool_use"):
+            stop = "tool_use" if self._here else "end" if stop == "tool_use" else stop
+        if self._ending is None and stop == "end" and self._said:
+            events.append(unsaid(self._call))
+        elif self._ending is not None and stop == "other":
+            events += self._ending.notices(self._call)
         events.append(ReplyFinished(stop, of_messages(self._usage)))
         self.finished = True
         return events
 
     def _started(self, message: Mapping[str, Any]) -> Sequence[ReplyEvent]:
         events: list[ReplyEvent] = []
-        for index, block in enumerate(message.get("content") or ()):
+        content = message.get("content")
+        for index, block in enumerate([{"text": content}] if isinstance(content, str) else objects(content)):
             events += self._open(index, block)
-            events += self._close(index)
-        self._stop_reason = message.get("stop_reason") or self._stop_reason
+            events += self._stop(index)
+        self._end(message.get("stop_reason"))
         events += self._count(message.get("usage"))
         return events
 
@@ -118,13 +146,20 @@ class Reading:
         counted = of_messages(self._usage)
         return (counted,) if counted else ()
 
-    def _open(self, index: Any, start: Mapping[str, Any]) -> Sequence[ReplyEvent]:
-        block = self._blocks[index] = _Block(start)
+    def _open(self, index: int | None, start: Mapping[str, Any]) -> list[ReplyEvent]:
+        last = self._blocks[-1] if self._blocks else None
+        if last is not None and last.index == index and start and last.start == start:
+            return []  # the same once more
+        # Blocks follow one another; a stop may be missing. Calls may come side by side all the same.
+        events = [e for block in list(self._blocks) if block.kind not in _TOOLS for e in self._close(block)]
+        block = _Block(index, start)
+        self._blocks.append(block)
         match block.kind:
             case "text":
-                return [*self._say(start.get("text")), *map(_citation, start.get("citations") or ())]
+                events += self._say(block, text(start.get("text")))
+                events += map(_citation, objects(start.get("citations")))
             case "thinking":
-                return self._think(index, block, start.get("thinking"))
+                events += self._think(block, text(start.get("thinking")))
             case "tool_use" | "server_tool_use" | "mcp_tool_use":
                 here = block.kind == "tool_use"
                 self._here = self._here or here
@@ -132,63 +167,138 @@ class Reading:
                 if not block.id or block.id in self._ids:
                     block.id = f"{block.id or 'call'}_{len(self._ids)}"
                 self._ids.add(block.id)
-                return (ToolCallStarted(block.id, start.get("name", ""), "here" if here else "provider"),)
-        return ()
+                called = name(start.get("name"))
+                events.append(ToolCallStarted(block.id, called, "here" if here else "provider"))
+            case _:
+                pass
+        return events
 
-    def _delta(self, index: Any, delta: Mapping[str, Any]) -> Sequence[ReplyEvent]:
-        kind = delta.get("type")
-        if kind == "text_delta":
-            return self._say(delta.get("text"))
-        block = self._blocks.get(index) or _Block({})
+    def _delta(self, index: int | None, delta: Any) -> Sequence[ReplyEvent]:
+        delta = {"text": delta} if isinstance(delta, str) else mapping(delta)
+        kind = delta.get("type") or _DELTAS.get(next((n for n in _DELTAS if n in delta), ""), "")
         match kind:
+            case "text_delta":
+                return self._say(self._find(index, "text"), text(delta.get("text")))
             case "input_json_delta":
-                if (text := delta.get("partial_json")) and block.id:
-                    block.pieces.append(text)
-                    return (ToolCallDelta(block.id, text),)
+                block = self._find(index, *_TOOLS)
+                piece = delta.get("partial_json")
+                piece = json.dumps(piece, ensure_ascii=False) if isinstance(piece, dict) else text(piece)
+                if block.id and (told := block.arguments.feed(piece)):
+                    block.pieces.append(told)
+                    return (ToolCallDelta(block.id, told),)
             case "thinking_delta":
-                return self._think(index, block, delta.get("thinking"))
+                return self._think(self._find(index, "thinking"), text(delta.get("thinking")))
             case "signature_delta":
+                block = self._find(index, "thinking")
                 block.start = {**block.start, "signature": delta.get("signature")}
             case "citations_delta":
-                return (_citation(delta["citation"]),)
+                return [*self._held_text(), *map(_citation, objects(delta.get("citation")))]
             case "compaction_delta":
-                block.pieces.append(delta.get("content") or "")
+                self._find(index, "compaction").pieces.append(text(delta.get("content")))
+            case _:
+                pass
         return ()
 
-    def _say(self, text: str | None) -> Sequence[ReplyEvent]:
-        if not text:
-            return ()
-        self._thought = None
-        return (TextDelta(text),)
+    def _find(self, index: int | None, *kinds: str) -> _Block:
+        """The open block that a delta belongs to: by its index, else the last of its kind, else a new one."""
+        last = self._blocks[-1] if self._blocks else None
+        if last is not None and last.index == index and last.kind in kinds:  # nearly always
+            return last
+        fitting = [block for block in reversed(self._blocks) if block.kind in (*kinds, "")]
+        for block in fitting:
+            if block.index == index or index is None or block.index is None:
+                if not block.kind:  # its beginning told no type
+                    made = _Block(index, {**block.start, "type": kinds[0]})
+                    self._blocks[self._blocks.index(block)] = block = made
+                return block
+        if kinds == _TOOLS:
+            return _Block(index, {})  # of a call without a name
+        block = _Block(index, {"type": kinds[0]})
+        self._blocks.append(block)
+        return block
 
-    def _think(self, index: Any, block: _Block, text: str | None) -> Sequence[ReplyEvent]:
-        if not text:
-            return ()
-        block.pieces.append(text)
-        apart = self._thought not in (None, index)
-        self._thought = index
-        return (ThinkingDelta("\n\n" + text if apart else text),)
+    def _say(self, block: _Block, words: str) -> list[ReplyEvent]:
+        if not words:
+            return []
+        self._thought, self._said = None, True
+        words = block.text.feed(words)
+        return [TextDelta(words)] if words else []
 
-    def _close(self, index: Any) -> Sequence[ReplyEvent]:
-        block = self._blocks.pop(index, None)
-        if block is None or block.kind == "text":
-            return ()
-        start, said = block.start, "".join(block.pieces)
-        match block.kind:
-            case "tool_use" | "server_tool_use" | "mcp_tool_use":
-                events: list[ReplyEvent] = []
-                if not said:  # a call without arguments, or with all of them at its start
-                    said = json.dumps(start.get("input") or {}, ensure_ascii=False)
-                    events.append(ToolCallDelta(block.id, said))
-                if block.kind != "tool_use":
-                    events.append(Opaque({**start, "input": parsed(said)}))
-                return events
-            case "thinking" | "compaction":
-                return (Opaque({**start, block.grows: said or start.get(block.grows)}),)
-        return (Opaque(start),)
+    def _think(self, block: _Block, words: str) -> list[ReplyEvent]:
+        words = block.text.feed(words)
+        return self._thinking(block, words) if words else []
+
+    def _thinking(self, block: _Block, words: str) -> list[ReplyEvent]:
+        block.pieces.append(words)
+        apart = self._thought not in (None, block)
+        self._thought = block
+        return [ThinkingDelta("\n\n" + words if apart else words)]
+
+    def _held(self, block: _Block) -> list[ReplyEvent]:
+        words = block.text.end()
+        if not words:
+            return []
+        return [TextDelta(words)] if block.kind == "text" else self._thinking(block, words)
+
+    def _held_text(self) -> list[ReplyEvent]:
+        return [event for block in self._blocks if block.kind == "text" for event in self._held(block)]
+
+    def _stop(self, index: int | None) -> list[ReplyEvent]:
+        fitting = [b for b in reversed(self._blocks) if b.index == index or None in (index, b.index)]
+        return self._close(fitting[0]) if fitting else []
+
+    def _close(self, block: _Block) -> list[ReplyEvent]:
+        self._blocks.remove(block)
+        events = self._held(block)
+        if block.kind == "text":
+            return events
+        start = block.start
+        if block.kind in _TOOLS:
+            if not block.arguments.said:  # a call without arguments, or with all of them at its start
+                given = start.get("input") or {}
+                block.arguments.feed(
+                    given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+                )
+                events.append(ToolCallDelta(block.id, block.arguments.text))
+            elif told := block.arguments.end():
+                events.append(ToolCallDelta(block.id, told))
+            extra = {
+                field: value for field, value in start.items() if field not in _OURS and value is not None
+            }
+            if block.kind != "tool_use":
+                events.append(Opaque({**start, "type": block.kind, "input": parsed(block.arguments.text)}))
+            elif extra:
+                back = {"fields": {}, "calls": {block.id: extra}}
+                events.append(Opaque({"type": FIELDS, "vendor": self._call.vendor.name, **back}))
+            return events
+        if block.grows:
+            said = "".join(block.pieces) or start.get(block.grows)
+            return [*events, Opaque({**start, "type": block.kind, block.grows: said})]
+        return [*events, Opaque(start)] if block.kind else events
+
+
+_DELTAS = {
+    "text": "text_delta",
+    "partial_json": "input_json_delta",
+    "thinking": "thinking_delta",
+    "signature": "signature_delta",
+    "citation": "citations_delta",
+}
+"""A delta's type by the field that it has, where it tells none."""
+
+
+def _kind(start: Mapping[str, Any]) -> str:
+    """A block's type, told or not."""
+    if kind := start.get("type"):
+        return kind if isinstance(kind, str) else ""
+    if "thinking" in start:
+        return "thinking"
+    if "name" in start or "input" in start:
+        return "server_tool_use" if name(start.get("id")).startswith("srvtoolu") else "tool_use"
+    return "text" if "text" in start else ""
 
 
 def _citation(wire: Mapping[str, Any]) -> Citation:
     """A document has a title and no address; a search result of one's own has a `source`."""
-    url = wire.get("url") or wire.get("source") or ""
-    return Citation(wire.get("title") or wire.get("document_title") or url, url)
+    url = text(wire.get("url") or wire.get("source"))
+    return Citation(text(wire.get("title") or wire.get("document_title")) or url, url)

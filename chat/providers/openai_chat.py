@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,10 +19,10 @@ from chat.events import (
     RequestSent,
     ResponseOpened,
 )
-from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
+from chat.messages import Assistant, Message, Request, ToolCall, ToolResults, User
 from chat.models import Model
 from chat.providers import loaded, nearby
-from chat.providers.back import FIELDS
+from chat.providers.back import brought, names
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.chat_reading import Chunks, wants_thinking
@@ -98,7 +98,7 @@ def _message(message: Message, vendor: Vendor, omit: frozenset[str]) -> Iterator
                 ]
                 if wants_thinking(vendor):
                     said["reasoning_content"] = ""
-                for data in _own(parts, vendor):
+                for data in brought(parts, vendor.name):
                     said |= _left(data["fields"], omit)
                     for call, made in zip(calls, said["tool_calls"], strict=True):
                         extra = _left(data["calls"].get(call.id, {}), omit)
@@ -109,29 +109,8 @@ def _message(message: Message, vendor: Vendor, omit: frozenset[str]) -> Iterator
                 yield {"role": "tool", "tool_call_id": _id(result.id, vendor), "content": result.text}
 
 
-def _own(parts: Iterable[Text | ToolCall | Raw], vendor: Vendor) -> Iterator[Mapping[str, Any]]:
-    """What `vendor` said in a message beside its text and its calls."""
-    for part in parts:
-        if (
-            isinstance(part, Raw)
-            and part.data.get("type") == FIELDS
-            and part.data.get("vendor") == vendor.name
-        ):
-            yield part.data
-
-
 def _left(fields: Mapping[str, Any], omit: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in omit}
-
-
-def _brought(request: Request, vendor: Vendor) -> frozenset[str]:
-    """Names of the fields that go back in messages. A vendor that sends one may still refuse it."""
-    found = set[str]()
-    for message in request.messages:
-        if isinstance(message, Assistant):
-            for data in _own(message.parts, vendor):
-                found.update(data["fields"], *data["calls"].values())
-    return frozenset(found) - PROTECTED
 
 
 def _id(id: str, vendor: Vendor) -> str:
@@ -158,7 +137,7 @@ class OpenAIChat:
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request, self.vendor)
         call = Call.to(self.vendor, self._key, made, request.visitor)
-        call = replace(call, sent=call.sent | _brought(request, self.vendor))
+        call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/chat/completions"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.

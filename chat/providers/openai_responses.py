@@ -10,11 +10,13 @@ back as `Raw`: nothing is stored at the vendor (`store: false`), so the next rou
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from chat.events import ReplyEvent, RequestSent
 from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
 from chat.models import Model
+from chat.providers.back import brought, extras, names
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.clients import Clients
@@ -33,7 +35,7 @@ def body(request: Request) -> dict[str, Any]:
     """The body of `POST /responses`. Only what the request sets, and what keeps rounds together."""
     made: dict[str, Any] = {
         "model": request.model.id,
-        "input": [item for message in paired(request.messages) for item in _items(message)],
+        "input": [item for message in paired(request.messages) for item in _items(message, request)],
         "stream": request.stream,
         "store": False,
     }
@@ -65,12 +67,21 @@ def body(request: Request) -> dict[str, Any]:
     return without(made, request.omit)
 
 
-def _items(message: Message) -> Iterable[dict[str, Any]]:
+def _items(message: Message, request: Request) -> Iterable[dict[str, Any]]:
     match message:
         case User(text):
             return [{"role": "user", "content": text}]
         case Assistant(parts):
-            items = [item for part in parts if (item := _item(part))]
+            items: list[dict[str, Any]] = []
+            calls = extras(parts, request.model.vendor)
+            for part in parts:
+                if item := _item(part):
+                    extra = calls.get(item["call_id"], {}) if item.get("type") == "function_call" else {}
+                    items.append({k: v for k, v in extra.items() if k not in request.omit} | item)
+                for own in brought((part,), request.model.vendor):
+                    if items and items[-1].get("role") == "assistant":  # the text that it came with
+                        left = {k: v for k, v in own["fields"].items() if k not in request.omit}
+                        items[-1] = left | items[-1]
             while items and items[-1].get("type") == "reasoning":  # without what it led to: 400
                 items.pop()
             return items
@@ -118,6 +129,7 @@ class OpenAIResponses:
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
         call = Call.to(self.vendor, self._key, made, request.visitor)
+        call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/responses"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.

@@ -7,7 +7,7 @@ the terminal event and leaves the wire, which frees the connection, however the 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
-from chat.errors import CutOff, Malformed
+from chat.errors import CutOff, Fault, Malformed
 from chat.events import KeepAlive, ReplyEvent, ResponseOpened
 from chat.providers import faults
 from chat.providers.faults import Call
@@ -38,41 +38,50 @@ class Reading(Protocol):
         """
         ...
 
+    def rest(self) -> Sequence[ReplyEvent]:
+        """What was held back, where the reply broke off."""
+        ...
+
 
 async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[ReplyEvent, None]:
     """`ResponseOpened`, then what `reading` makes of the answer. Raises our errors only."""
     async with open_wire(manager, call) as wire:
         yield ResponseOpened(wire.status)
         halves = Halves()
-        async for name, data in wire:
-            if name == KEEP_ALIVE:
-                yield KeepAlive()
-                continue
-            try:
-                if name == DONE:
-                    events = reading.end(True) or ()
-                elif name == WHOLE:
-                    if fault := faults.said(data, call):
-                        raise fault
-                    events = reading.whole(data)
-                else:
-                    if name and "type" not in data:
-                        data = {"type": name, **data}
-                    events = reading.read(data)
-            except (KeyError, TypeError, AttributeError) as error:
-                raise Malformed(
-                    f"{call.title} sent an answer in a form that cannot be read. Asking again may help; "
-                    "otherwise choose another model."
-                ) from error
-            for event in halves.take(events):
+        try:
+            async for name, data in wire:
+                if name == KEEP_ALIVE:
+                    yield KeepAlive()
+                    continue
+                for event in halves.take(_read(reading, name, data, call)):
+                    yield event
+                if reading.finished:
+                    await wire.drain()
+                    return
+            for event in halves.take(reading.end(False) or ()):
                 yield event
-            if reading.finished:
-                await wire.drain()
-                return
-        for event in halves.take(reading.end(False) or ()):
-            yield event
-        if not reading.finished:
-            raise CutOff(
-                f"The answer of {call.title} broke off before its end. Ask again to get all of it.",
-                status=None,
-            )
+            if not reading.finished:
+                raise CutOff(
+                    f"The answer of {call.title} broke off before its end. Ask again to get all of it.",
+                    status=None,
+                )
+        except Fault:
+            for event in halves.take(reading.rest()):
+                yield event
+            raise
+
+
+def _read(reading: Reading, name: str, data: dict[str, Any], call: Call) -> Sequence[ReplyEvent]:
+    try:
+        if name == DONE:
+            return reading.end(True) or ()
+        if name == WHOLE:
+            if fault := faults.said(data, call):
+                raise fault
+            return reading.whole(data)
+        return reading.read({"type": name, **data} if name and "type" not in data else data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Malformed(
+            f"{call.title} sent an answer in a form that cannot be read. Asking again may help; "
+            "otherwise choose another model."
+        ) from error

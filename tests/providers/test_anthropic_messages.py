@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from chat import errors
 from chat.errors import Fault
 from chat.events import (
     Citation,
+    Notice,
     Opaque,
     ReplyEvent,
     ReplyFinished,
@@ -52,9 +54,13 @@ FOUND = {
 
 
 def reply(
-    *events: ReplyEvent, stop: Stop = "end", usage: Usage = PLAIN, start: Usage = START
+    *events: ReplyEvent,
+    stop: Stop = "end",
+    usage: Usage = PLAIN,
+    start: Usage = START,
+    last: Sequence[ReplyEvent] = (),
 ) -> list[ReplyEvent]:
-    return [start, *events, usage, ReplyFinished(stop, usage)]
+    return [start, *events, usage, *last, ReplyFinished(stop, usage)]
 
 
 TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
@@ -164,7 +170,15 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
             Opaque({"type": "compaction", "content": "Said so far: hi."}),
             Opaque({"type": "hologram", "shape": "cube"}),
             ThinkingDelta("lost"),
+            Opaque({"type": "thinking", "thinking": "lost"}),
             TextDelta("Hi"),
+            stop="other",
+            last=[
+                Notice(
+                    "ended",
+                    "Anthropic ended the answer with the reason “something_new”. It may not be complete.",
+                )
+            ],
         ),
         None,
     ),
@@ -173,7 +187,7 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
     "messages_rate_limit_error": ([START], errors.RateLimited),
     "messages_api_error": ([START], errors.Server),
     "messages_invalid_request_error": ([START], errors.BadRequest),
-    "messages_delta_missing": ([START, TextDelta("Once")], errors.Malformed),
+    "messages_delta_missing": ([START, TextDelta("Once")], errors.CutOff),
 }
 
 
@@ -418,7 +432,7 @@ def test_raw_blocks_of_other_protocols_are_dropped() -> None:
         Raw({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}),
         Raw({"type": "web_search_call", "id": "ws_1"}),
         Raw({"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"}),
-        Raw({"type": "thinking", "thinking": "without a signature"}),
+        Raw({"type": "thinking", "thinking": ""}),
         Raw({"type": "hologram"}),
         Raw({"type": "redacted_thinking", "data": "ZW5j"}),
         Text("Hi"),
@@ -597,3 +611,29 @@ async def test_which_families_take_a_temperature(id: str, temperature: bool | No
     page = {"data": [{"id": id}], "has_more": False}
     STAGE.pieces, STAGE.status, STAGE.type = [json.dumps(page).encode()], 200, "application/json"
     assert [model.temperature for model in await STAGE.provider.models()] == [temperature]
+
+
+async def test_fields_of_a_call_that_are_not_known_go_back_to_their_vendor_alone() -> None:
+    call = {"type": "tool_use", "id": "t.1", "name": "time", "input": {}, "signed": "c2ln"}
+    answer = json.dumps({"type": "message", "content": [call], "stop_reason": "tool_use"}).encode()
+    events, _ = await STAGE.play(answer, ASK, type="application/json")
+    (told,) = [Raw(event.data) for event in events if isinstance(event, Opaque)]
+    said = Assistant((ToolCall("t.1", "time", "{}"), told))
+    messages = (User("?"), said, ToolResults((ToolResult("t.1", "time", "12"),)))
+    assert body(Request(ASK.model, messages))["messages"][1]["content"] == [{**call, "id": "t_1"}]
+    (sent,) = body(Request(Model("other", "m"), messages))["messages"][1]["content"]
+    assert "signed" not in sent
+
+
+async def test_thinking_without_a_signature_comes_back() -> None:
+    thought = {"type": "thinking", "thinking": "Add them.", "signature": ""}
+    call = {"type": "tool_use", "id": "t1", "name": "time", "input": {}}
+    answer = json.dumps({"type": "message", "content": [thought, call], "stop_reason": "tool_use"}).encode()
+    events, _ = await STAGE.play(answer, ASK, type="application/json")
+    told = tuple(Raw(event.data) for event in events if isinstance(event, Opaque))
+    messages = (
+        User("?"),
+        Assistant((*told, ToolCall("t1", "time", "{}"))),
+        ToolResults((ToolResult("t1", "time", "12"),)),
+    )
+    assert body(Request(ASK.model, messages))["messages"][1]["content"][0] == thought

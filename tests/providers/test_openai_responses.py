@@ -13,6 +13,7 @@ from chat.errors import Fault
 from chat.events import (
     Citation,
     KeepAlive,
+    Notice,
     Opaque,
     ReplyEvent,
     ReplyFinished,
@@ -68,6 +69,8 @@ def call(n: int, *pieces: str, id: str = "") -> list[ReplyEvent]:
     name = ["get_weather", "current_time"][n - 1]
     return [ToolCallStarted(id, name), *(ToolCallDelta(id, piece) for piece in pieces)]
 
+
+UNSAID = Notice("end_without_reason", "OpenAI did not say why the answer ended. It may not be complete.")
 
 TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
     "responses_text": (HELLO, None),
@@ -205,7 +208,7 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
     "responses_only_the_end": ([TextDelta("Four"), *finished("end", Usage(3, 1, 0, 0))], None),
     "responses_length": ([TextDelta("Once upon"), *finished("length", Usage(9, 16, 0, 0))], None),
     "responses_filtered": ([TextDelta("Once"), *finished("filter", None)], None),
-    "responses_done_but_never_completed": ([TextDelta("Once"), *finished("end", None)], None),
+    "responses_done_but_never_completed": ([TextDelta("Once"), UNSAID, *finished("end", None)], None),
     "responses_keepalive_and_unknown_events": ([TextDelta("Hi"), *finished("end", None)], None),
     "responses_failed_midway": ([TextDelta("Once")], errors.Server),
     "responses_flat_error": ([TextDelta("Once")], errors.RateLimited),
@@ -214,7 +217,7 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
     "responses_cut_off": ([TextDelta("Once upon"), TextDelta(" a time")], errors.CutOff),
     "responses_broken_json": ([TextDelta("Once")], errors.Malformed),
     "responses_broken_utf8": ([TextDelta("Once")], errors.Malformed),
-    "responses_item_missing": ([TextDelta("Once")], errors.Malformed),
+    "responses_item_missing": ([TextDelta("Once")], errors.CutOff),
 }
 
 
@@ -544,3 +547,25 @@ async def test_what_is_no_list_is_malformed(page: bytes) -> None:
     STAGE.pieces, STAGE.status, STAGE.type = [page], 200, "application/json"
     with pytest.raises(errors.Malformed):
         await STAGE.provider.models()
+
+
+async def test_fields_that_are_not_known_go_back_to_their_vendor_alone() -> None:
+    said = {
+        "type": "message",
+        "role": "assistant",
+        "phase": "commentary",
+        "content": [{"type": "output_text", "text": "I look."}],
+    }
+    asked = {"type": "function_call", "call_id": "c1", "name": "time", "arguments": "{}", "signed": "c2ln"}
+    body_of = json.dumps({"status": "completed", "output": [said, asked]}).encode()
+    events, _ = await STAGE.play(body_of, ASK, type="application/json")
+    told = [Raw(event.data) for event in events if isinstance(event, Opaque)]
+    parts = (Text("I look."), told[0], ToolCall("c1", "time", "{}"), told[1])
+    messages = (User("?"), Assistant(parts), ToolResults((ToolResult("c1", "time", "12"),)))
+    _, text, call, _ = body(Request(ASK.model, messages))["input"]
+    assert text == {"role": "assistant", "content": "I look.", "phase": "commentary"}
+    assert call["signed"] == "c2ln"
+    _, text, call, _ = body(Request(ASK.model, messages, omit=frozenset(["phase"])))["input"]
+    assert "phase" not in text
+    _, text, call, _ = body(Request(Model("xai", "grok-4"), messages))["input"]
+    assert not {"phase", "signed"} & {*text, *call}
