@@ -24,6 +24,7 @@ from chat.providers.demo import Demo
 from chat.providers.openai_chat import OpenAIChat
 from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.vendors import VENDORS, Speaks
+from chat.quotas import Quotas
 from chat.runs import Runs
 from chat.settings import Settings
 from chat.sign_outs import SignOuts
@@ -68,7 +69,7 @@ async def open_app(
     tools = load(settings)
     engine = Engine(settings, catalogue, tools)
     try:
-        async with open_store(settings.database) as store:
+        async with open_store(settings.database, expire_s=settings.expire_s) as store:
             sign_outs = SignOuts(await store.sign_outs(), store.save_sign_out)
             secret = settings.secret.value.encode() if settings.secret else store.secret
             owners = Owners(secret, sign_outs)
@@ -93,6 +94,7 @@ def runs_of(engine: Engine, store: Store, settings: Settings) -> Runs:
         store,
         slots,
         limits,
+        Quotas(settings, store),
         own_key=engine.own_key,
         leaving=settings.leaving,
         log_text=settings.log_text,

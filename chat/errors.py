@@ -15,6 +15,7 @@
     ├── Stalled           stalled        silence, or longer than the deadline
     ├── Malformed         malformed      what came cannot be read
     ├── TooLarge          too_large      something is too big: an event, an answer
+    │   ├── NoRoom                       … what is kept already: nothing more has room here
     │   └── TooLong                      … the conversation: the model takes a shorter one
     ├── AnswerTooLongError  answer_too_long   it grew longer than one may be here; what came stays
     ├── Empty             empty          an answer without anything
@@ -137,6 +138,10 @@ class Malformed(Fault):
 
 class TooLarge(Fault):
     kind = "too_large"
+
+
+class NoRoom(TooLarge):
+    """Nothing more can be kept here. The message says what makes room."""
 
 
 class TooLong(TooLarge):

@@ -18,6 +18,9 @@ from chat.sign_outs import SignOuts
 LOCAL = "local"
 """The owner at this machine: the terminal, and the browser that came with the key."""
 
+PERSON = "person-"
+"""What the name of every owner who logged in begins with."""
+
 COOKIE = "runnel_owner"
 """What the cookie's name begins with; a program that talks to one server may leave it at that."""
 
@@ -29,7 +32,7 @@ _OPERATOR = re.compile(rf"{LOCAL}\.([0-9]{{1,16}})\.([A-Za-z0-9_-]{{43}})")
 def person(name: str) -> str:
     """The owner that a person of this name is, however they have said who they are. No stranger's: those
     have 32 characters. Of the name alone, so that another secret leaves everybody their chats."""
-    return f"person-{base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).rstrip(b'=').decode()}"
+    return f"{PERSON}{base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).rstrip(b'=').decode()}"
 
 
 class Owners:

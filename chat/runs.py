@@ -14,7 +14,9 @@ from chat.events import Event, Queued
 from chat.limits import Limits
 from chat.messages import CONTINUE, Message, Options, Turn
 from chat.owners import LOCAL
+from chat.quotas import Quotas
 from chat.run import Run
+from chat.settings import Settings
 from chat.slots import Slots, Ticket
 from chat.store import Store
 
@@ -44,6 +46,7 @@ class Runs:
         store: Store | None = None,
         slots: Slots | None = None,
         limits: Limits | None = None,
+        quotas: Quotas | None = None,
         *,
         own_key: Callable[[str, str | None], bool] = lambda owner, model: False,
         leaving: float | None = None,
@@ -53,6 +56,7 @@ class Runs:
         """`own_key`: whether that owner asks that model with a key of their own."""
         self._answer, self._store, self._slots = answer, store or Store(), slots or Slots()
         self._limits, self._own_key = limits or Limits(), own_key
+        self._quotas = quotas or Quotas(Settings(), self._store)
         self._leaving, self._log_text, self._kept = leaving, log_text, kept
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Conversation] = {}
@@ -111,7 +115,8 @@ class Runs:
         address: str = "",
     ) -> Run:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
-        `RateLimited` when too many wait already, or were asked from there lately, and `Shutdown`.
+        `RateLimited` when too many wait already, or were asked from there lately, `NoRoom` when nothing more
+        can be kept, and `Shutdown`.
 
         `again`: the last question once more (`question` is not looked at), whose answer returns if the new
         one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the
@@ -128,6 +133,8 @@ class Runs:
             raise BadRequest("This question was sent already, and answered.")
         if address or conversation.owner != LOCAL:
             _fits("" if again or continues else question, options)
+        network = self._limits.network(conversation.owner, address)
+        await self._quotas.check(conversation.owner, network)
         last = conversation.last
         if key and last is not None and last.key == key and (run := self.get(last.run)) is not None:
             return run  # the same sending twice at once
@@ -145,7 +152,6 @@ class Runs:
         if history is None:
             history = conversation.messages(-1 if replaced else None)
         owner = conversation.owner
-        network = self._limits.network(owner, address)
         own = self._own_key(owner, options.model)
         self._limits.check(owner, network, own=own)
         run = self.start(Turn(question, options, history, owner), owner, network)
@@ -158,6 +164,7 @@ class Runs:
             exchange.versions.append(run.id)
         self._store.add(conversation, exchange, run)  # before the run's task takes its first step
         run.when_ended(lambda: self._store.ended(conversation, exchange))
+        run.when_ended(lambda: self._quotas.count(network, _size(exchange)))
         return run
 
     async def aclose(self, patience: float = LETTING_GO_S) -> None:
@@ -198,6 +205,12 @@ class Runs:
         if old := self._expiring.pop(run.id, None):
             old.cancel()
         self._expiring[run.id] = asyncio.get_running_loop().call_later(self._kept, drop)
+
+
+def _size(exchange: Exchange) -> int:
+    """About how many bytes it takes on the disk, with the index of its words."""
+    texts = len(exchange.question.encode(errors="replace")) + exchange.transcript.length
+    return 2_000 + 8 * texts + len(exchange.options.system or "")
 
 
 def _fits(question: str, options: Options) -> None:

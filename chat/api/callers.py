@@ -107,5 +107,7 @@ def refused(fault: Fault) -> Refusal:
             return Refusal(429, fault.message, fault.kind, fault.retry_after or 10)
         case "shutdown":
             return Refusal(503, fault.message, fault.kind, fault.retry_after or 5)
+        case "too_large":
+            return Refusal(413, fault.message, fault.kind)
         case _:
             return Refusal(400, fault.message, fault.kind)

@@ -80,6 +80,16 @@ class Settings:
     """Seconds that a run goes on when nobody reads it. None: until it is finished."""
     database: Path = Path("data/chat.db")
     """Where conversations are kept; `:memory:` keeps them no longer than the program runs."""
+    journal: values.Journal = "auto"
+    """How SQLite keeps a change from being half done. `auto`: as the disk allows."""
+    stored_mb_each: int | None = None
+    """Megabytes that the chats of one visitor may take. 0: any number. None: what `stored_each` says."""
+    stored_mb: int | None = None
+    """Megabytes that all chats may take before visitors are refused. 0 and None as above, see `stored`."""
+    free_mb: int = 200
+    """Megabytes free on the disk below which visitors are refused. 0: none."""
+    expire_days: int | None = None
+    """Days without use after which a visitor's chat is deleted. 0: never. None: what `expire_s` says."""
     secret: Secret | None = None
     """Signs the cookies. None: one is made and kept beside the database."""
     token: Secret | None = None
@@ -154,6 +164,11 @@ class Settings:
             max_answer_bytes=int(values.number(env, "CHAT_MAX_ANSWER_BYTES", 2_000_000, 1_000, 4_000_000)),
             leaving=values.leaving(env),
             database=Path(env.get("CHAT_DATABASE", "data/chat.db")).expanduser(),
+            journal=values.journal(env.get("CHAT_DATABASE_JOURNAL", "auto")),
+            stored_mb_each=values.optional(env, "CHAT_MAX_STORED_MB_PER_VISITOR", 0, 1_000_000_000),
+            stored_mb=values.optional(env, "CHAT_MAX_STORED_MB", 0, 1_000_000_000),
+            free_mb=int(values.number(env, "CHAT_MIN_FREE_MB", 200, 0, 1_000_000_000)),
+            expire_days=values.optional(env, "CHAT_VISITOR_CHATS_EXPIRE_DAYS", 0, 36_500),
             secret=values.secret(env),
             token=values.token(env),
             runs_each=int(values.number(env, "CHAT_RUNS_EACH", 4, 1, 10_000)),
@@ -217,6 +232,30 @@ class Settings:
     def believes_neighbours(self) -> bool:
         """Whether any program on this machine can say that it is the proxy."""
         return self.proxy_secret is None and any(values.is_loopback(each) for each in self.proxies)
+
+    @property
+    def stored_each(self) -> int:
+        """Bytes that one visitor may keep; 0 for any number, as on this machine alone unless it is set."""
+        return 1_000_000 * self._where_others_come(self.stored_mb_each, 50)
+
+    @property
+    def stored(self) -> int:
+        """As `stored_each`, of all together."""
+        return 1_000_000 * self._where_others_come(self.stored_mb, 5_000)
+
+    @property
+    def free(self) -> int:
+        """Bytes free on the disk below which nobody's question is kept but the operator's."""
+        return 0 if self.alone else 1_000_000 * self.free_mb
+
+    @property
+    def expire_s(self) -> float:
+        """Seconds without use after which a visitor's chat is deleted. 0 for never, as on this machine alone
+        unless it is set: there the visitors are the operator's own browsers and programs."""
+        return 86_400.0 * self._where_others_come(self.expire_days, 30)
+
+    def _where_others_come(self, chosen: int | None, usual: int) -> int:
+        return chosen if chosen is not None else 0 if self.alone else usual
 
     @property
     def questions(self) -> str:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from chat.errors import Config
 from chat.passwords import looks_hashed, parse
+
+Journal = Literal["auto", "wal", "delete"]
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*")
 """A name, or an address of either kind, as the header `Host` has it without port and brackets."""
@@ -252,3 +255,15 @@ def leaving(env: Mapping[str, str]) -> float | None:
     if value == "stop":
         return 0.0
     return number(env, "CHAT_WHEN_LEFT", 0, 0, 86400)
+
+
+def optional(env: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    """A whole number; None where none is set."""
+    return int(number(env, name, 0, least, most)) if name in env else None
+
+
+def journal(text: str) -> Journal:
+    for known in get_args(Journal):
+        if text.lower() == known:
+            return known
+    raise Config("CHAT_DATABASE_JOURNAL is auto, wal or delete.")

@@ -7,7 +7,7 @@ not exist. Called by runs and by the faces; knows no provider and no face.
 
     a save   memory → records, saving (what is new, as rows) → writer (when) → writing (statements)
     a load   disk → reading (the way through a chat, its events) → recording (events as text) → memory
-    a list   chats → listing → search                a change   chats → changes; titles, purging
+    a list   chats → listing → search                a change   chats → changes; titles, purging, expiring
     logins   ended_sign_ins
     whose    leases (which process lives) → interrupting (what the dead were writing)
     the file database → schema → migrations, tables        beside it: secret
@@ -16,6 +16,7 @@ not exist. Called by runs and by the faces; knows no provider and no face.
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -61,6 +62,8 @@ class Store(Chats):
         """The conversation `id`; None when there is none, or it is somebody else's, or deleted."""
         if (found := await self.peek(owner, id)) is not None:
             self._enter(owner, id)
+            if self._disk:
+                self._disk.opened(id)
         return found
 
     async def peek(self, owner: str, id: str) -> Conversation | None:
@@ -140,6 +143,34 @@ class Store(Chats):
                 self._pending.drop(exchange.run)
         self._changed(conversation)
 
+    # -- room --------------------------------------------------------------------------------
+
+    async def bytes_of(self, owner: str) -> int:
+        """About how much room the chats of `owner` take, those included that can still be restored."""
+        return await self._disk.bytes_of(owner) if self._disk else 0
+
+    async def size(self) -> int:
+        """Bytes that all chats take; 0 while that cannot be told."""
+        try:
+            return await self._disk.database.size() if self._disk else 0
+        except FAULTS:
+            return 0
+
+    async def strangers(self) -> tuple[int, int]:
+        """How many of them have chats, and the bytes of the one who has most."""
+        return await self._disk.owners() if self._disk else (0, 0)
+
+    async def free(self) -> int | None:
+        """Bytes that are free on the disk; None where there is none, or while that cannot be told."""
+        if self._disk is None or self._disk.database.memory:
+            return None
+        try:
+            return (await asyncio.to_thread(shutil.disk_usage, self._disk.database.path.parent)).free
+        except OSError:
+            return None
+
+    # -- for runs, again ---------------------------------------------------------------------
+
     async def saved(self, within: float) -> bool:
         """Asks for all to be saved now and waits for it; False when it was not within so many seconds."""
         return await self._disk.writer.saved(within) if self._disk else True
@@ -196,15 +227,16 @@ class Store(Chats):
 
 
 @asynccontextmanager
-async def open_store(database: Path = MEMORY) -> AsyncGenerator[Store, None]:
-    """Raises `Config` for a database that is not ours, or newer than this program.
+async def open_store(database: Path = MEMORY, *, expire_s: float = 0.0) -> AsyncGenerator[Store, None]:
+    """Raises `Config` for a database that is not ours, or newer than this program. `expire_s`: seconds
+    without use after which chats of strangers are deleted; 0 for never.
 
     One that cannot be used now (a folder that takes no file, a lock) is trouble, and is tried again.
     """
     if database != MEMORY:
         # What SQLite and the leases keep beside a database stands beside the file, not beside a link to it.
         database = Path(await asyncio.to_thread(os.path.realpath, database))
-    disk = Disk(database)
+    disk = Disk(database, expire_s)
     try:
         await disk.open()
         store = Store(disk)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as Crowded
@@ -39,6 +39,15 @@ QUEUE = 10.0
 SEARCHES, EACH, SEARCHERS = 2, 5, 50
 """Searches that go on at once, and that may wait or go on, of one owner and of all: each takes one of the
 readers for long."""
+
+INCREMENTAL = 2
+"""The mode of `auto_vacuum` in which what is free is given back when that is asked for."""
+
+SPARE_PAGES, SHRUNK_PAGES, MERGED_PAGES = 500, 200, 50
+"""Free pages (of 4 kB) that are kept for what comes, as many as are given back at once, and as many of the
+index of words as are rewritten at once."""
+
+_CHANGES = text("SELECT total_changes()")
 
 FAULTS = (DBAPIError, Crowded, OSError, sqlite3.Error)
 """What a disk that does not do as it should comes as."""
@@ -139,6 +148,38 @@ class Database:
         async with self._alone, self._writer.begin() as connection:
             yield connection
 
+    async def size(self) -> int:
+        """Bytes of it that are in use. Raises `FAULTS`."""
+        async with self.reading() as connection:
+            return await self.used(connection)
+
+    async def used(self, connection: AsyncConnection) -> int:
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, each = [await _number(connection, name) for name in names]
+        return (pages - free) * each
+
+    async def merge(self, connection: AsyncConnection, *, first: bool) -> bool:
+        """Rewrites a piece of the index of words: what was deleted from it takes its room until then.
+        `first`: begins with all of it. Whether there is more to do."""
+        before = await connection.scalar(_CHANGES)
+        pages = -MERGED_PAGES if first else MERGED_PAGES
+        await connection.exec_driver_sql(f"INSERT INTO search (search, rank) VALUES ('merge', {pages})")
+        return (await connection.scalar(_CHANGES) or 0) - (before or 0) >= 2
+
+    async def shrink(self, connection: AsyncConnection) -> bool:
+        """Gives a piece of what was purged back to the disk, where the file was made for that; in older ones
+        it is written over by what comes. Whether there is more to give."""
+        if await _number(connection, "auto_vacuum") != INCREMENTAL:
+            return False
+        free = await _number(connection, "freelist_count")
+        if free <= SPARE_PAGES:
+            return False
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        # By hand: it answers once a page, without a column, and SQLAlchemy asks only once.
+        await raw.execute_fetchall(f"PRAGMA incremental_vacuum({SHRUNK_PAGES})")
+        return await _number(connection, "freelist_count") < free
+
     async def is_gone(self) -> bool:
         """Whether somebody took the file away, or put another one in its place. Then that one is opened, or
         a new one made.
@@ -174,16 +215,22 @@ class Database:
             hide_parameters=True,  # an error's text holds nobody's words
             **sized,
         )
-        event.listen(engine.sync_engine, "connect", _connected)
+        event.listen(engine.sync_engine, "connect", self._connected)
         # sqlite3 would begin by itself, late and without the lock; it is told not to by `_connected`.
         event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
 
+    def _connected(self, connection: DBAPIConnection, _: object) -> None:
+        # Of a file that is made now. Any other stays as it is: changing it would rewrite all of it at once.
+        new = self.path != MEMORY and not self.ready and self.path.exists() and not self.path.stat().st_size
+        _set(connection, *(("auto_vacuum = INCREMENTAL",) if new else ()))
 
-def _connected(connection: DBAPIConnection, _: object) -> None:
+
+def _set(connection: DBAPIConnection, *more: str) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
+        *more,
         f"busy_timeout = {BUSY}",
         "synchronous = NORMAL",
         "secure_delete = ON",  # what is purged is gone from the file
@@ -191,6 +238,10 @@ def _connected(connection: DBAPIConnection, _: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+async def _number(connection: AsyncConnection, pragma: str) -> int:
+    return (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one()
 
 
 def _make(path: Path) -> None:

@@ -7,35 +7,44 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.conversations import Conversation, Exchange
 from chat.errors import Unsaved
-from chat.store import changes, reading
-from chat.store.database import FAULTS, MEMORY, Database
+from chat.owners import LOCAL, PERSON
+from chat.store import changes, expiring, reading
+from chat.store.database import FAULTS, MEMORY, Database, cause
 from chat.store.interrupting import interrupt
 from chat.store.leases import Lease
-from chat.store.memory import Memory
-from chat.store.purging import AT_ONCE, UNDO, purge
+from chat.store.memory import OWNERS, Memory
+from chat.store.purging import NOBODY, UNDO, purge
 from chat.store.reading import Loaded
 from chat.store.recording import plain
 from chat.store.saving import Batch, Pending, Seen
-from chat.store.tables import conversations, currents, runs
+from chat.store.tables import conversations, currents, owners, runs
 from chat.store.writer import Writer
 
 log = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
+
+MERGE_FROM = 500_000
+"""Bytes of purged chats before the index of words is rewritten for them."""
 
 LOOK = 1.0
 """Seconds between two looks at what other processes changed, while somebody asks."""
 
 
 class Disk:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, expire_s: float = 0.0) -> None:
+        """`expire_s`: seconds without use after which chats of strangers are deleted; 0 for never."""
         self.when_stop_asked: Callable[[str], object] = lambda run: None
         # Wherever the program goes: connections are made when they are needed.
         path = path if path == MEMORY else path.absolute()
@@ -54,14 +63,23 @@ class Disk:
         self._looked = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._expire_s, self._began = expire_s, time.time() - time.monotonic()
+        self._expiring: asyncio.Task[None] | None = None
+        self._purged, self._tidying, self._merging = 0, False, False
+        self._opened: OrderedDict[str, float] = OrderedDict()
 
     async def open(self) -> None:
         """Raises `Config`."""
         await self.writer.start()
+        if self._expire_s:
+            self._expiring = asyncio.create_task(self._expire(), name="store expiry")
 
     async def aclose(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._expiring is not None:
+            self._expiring.cancel()
+            await asyncio.wait([self._expiring])
         if self._looking is not None:
             await self._looking
         await self.writer.aclose()
@@ -72,6 +90,21 @@ class Disk:
     async def current(self, owner: str) -> str | None:
         """The id of the conversation that `owner` was in last."""
         return await self._scalar(select(currents.c.conversation).where(currents.c.owner == owner))
+
+    async def bytes_of(self, owner: str) -> int:
+        """About how much room the chats of `owner` take."""
+        return int(await self._scalar(select(owners.c.bytes).where(owners.c.owner == owner)) or 0)
+
+    async def owners(self) -> tuple[int, int]:
+        """How many strangers have chats, and how many bytes the one has who has most."""
+        table = owners.c
+        strangers = table.owner.not_in([LOCAL, NOBODY]), ~table.owner.startswith(PERSON)
+        with contextlib.suppress(*FAULTS):
+            async with self.database.reading() as connection:
+                statement = select(func.count(), func.coalesce(func.max(table.bytes), 0)).where(*strangers)
+                count, most = (await connection.execute(statement)).one()
+                return count, most
+        return 0, 0
 
     async def asked(self, owner: str, key: str) -> str | None:
         return await self._scalar(select(runs.c.id).where(runs.c.owner == owner, runs.c.key == plain(key)))
@@ -158,7 +191,7 @@ class Disk:
         self.memory.keep(found)
         return found
 
-    async def _scalar(self, statement: Select) -> str | None:
+    async def _scalar(self, statement: Select) -> Any:
         try:
             async with self.database.reading() as connection:
                 return await connection.scalar(statement)
@@ -189,12 +222,77 @@ class Disk:
         self.writer.wake()
 
     async def _purge(self, connection: AsyncConnection) -> None:
-        gone, left = await purge(connection)
-        self.memory.deleted.difference_update(gone)
-        if len(gone) == AT_ONCE:
-            self.pending.do(self._purge)  # the next ones with the next save
-        elif left:
+        done = await purge(connection)
+        self.memory.deleted.difference_update(done.gone)
+        self._purged += done.freed
+        if done.more:
+            self.pending.do(self._purge)  # the rest with the next save
+        elif self._purged:
+            self._tidy_soon()
+        if done.later and not done.more:
             self.purge_later()
+
+    def _tidy_soon(self) -> None:
+        if not self._tidying:
+            self._tidying = True
+            self.pending.do(self._tidy)
+
+    async def _tidy(self, connection: AsyncConnection) -> None:
+        """A piece of what makes the room of purged chats usable again; the next one with the next save."""
+        self._tidying, database = False, self.database
+        try:
+            # To rewrite the index of words costs as much as there is in it: only where a part of it is freed.
+            first = self._purged > max(MERGE_FROM, await database.used(connection) // 4)
+            if first:
+                self._purged = 0
+            self._merging = (first or self._merging) and await database.merge(connection, first=first)
+            self._tidying = self._merging or await database.shrink(connection)
+        except Exception as error:  # it may wait; what is to be saved may not
+            log.warning("not tidied up: %s", cause(error))
+        if self._tidying:
+            self.pending.do(self._tidy)
+
+    def opened(self, id: str) -> None:
+        """Somebody looks at the chat `id`, which may expire otherwise: kept once a day."""
+        now = time.time()
+        if not self._expire_s or now - self._opened.get(id, 0.0) < DAY_S:
+            return
+        self._opened[id] = now
+        if len(self._opened) > OWNERS:
+            self._opened.popitem(last=False)
+        self.pending.do(partial(expiring.opened, id=id, at=now))
+        self.writer.wake()
+
+    async def _expire(self) -> None:
+        """Deletes chats that are due, a few at a time, as long as the program runs."""
+        wait = expiring.FIRST_S
+        while True:
+            await asyncio.sleep(wait)
+            wait = expiring.EVERY_S
+            # A clock that is set forward while we run makes nothing old.
+            before = min(time.time(), self._began + time.monotonic()) - self._expire_s
+            try:
+                async with self.database.reading() as connection:
+                    found = await expiring.due(connection, before)
+                unused = [id for id in found if not self.memory.in_use(id)]
+                if not unused:
+                    continue
+                gone = await self.do(partial(expiring.expire, before=before, among=unused))
+            except (Unsaved, *FAULTS):
+                continue
+            except Exception:  # and the next look may be as good as any
+                log.exception("a bug in expiring")
+                continue
+            if gone:
+                log.info(
+                    "%d chats of visitors expired: nobody had used them for %g days",
+                    len(gone),
+                    self._expire_s / DAY_S,
+                )
+                self.pending.do(self._purge)
+                self.writer.wake()
+            if len(found) == expiring.AT_ONCE and gone:
+                wait = 1.0
 
     async def _prepare(self, connection: AsyncConnection) -> None:
         try:

@@ -4,6 +4,7 @@ The last `OPEN` used stay; so does one that somebody holds or that is ahead of t
 conversation each owner is in, and the number that tells whether an owner's list is another one.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
@@ -14,6 +15,9 @@ from chat.store.saving import Seen
 
 OPEN = 100
 """Conversations that stay in memory after their last use."""
+
+IN_USE_S = 86_400.0
+"""Seconds from the last time a conversation was asked for, in which a page may still show it."""
 
 OWNERS = 10_000
 """Owners of whom we know where they are, before the database is asked."""
@@ -30,6 +34,7 @@ class Memory:
         self._all: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
         self._currents: OrderedDict[str, str] = OrderedDict()
         self._versions: OrderedDict[str, int] = OrderedDict()
+        self._used: dict[str, float] = {}
         self._moves = 0
 
     # -- conversations -----------------------------------------------------------------------
@@ -42,12 +47,20 @@ class Memory:
     def keep(self, conversation: Conversation) -> None:
         self._all[conversation.id] = self._open[conversation.id] = conversation
         self._open.move_to_end(conversation.id)
+        self._used[conversation.id] = time.monotonic()
         # A few at a time: while the disk takes nothing, thousands may have to stay.
         for id in list(islice(self._open, max(0, min(len(self._open) - OPEN, 8)))):
             if self._ahead(id):
                 self._open.move_to_end(id)
             else:
                 del self._open[id]
+                self._used.pop(id, None)
+
+    def in_use(self, id: str) -> bool:
+        """Whether a page or a run may have it: it was asked for lately, or somebody holds it."""
+        if (at := self._used.get(id)) is not None:
+            return time.monotonic() - at < IN_USE_S or self._ahead(id)
+        return id in self._all
 
     def every(self) -> list[Conversation]:
         return list(self._all.values())

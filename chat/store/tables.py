@@ -30,6 +30,17 @@ conversations = Table(
     Column("origin", Text),
     Column("origin_run", Text),
     Column("revision", Integer, nullable=False),  # over all conversations: each change takes the next one
+    Column("bytes", Integer, nullable=False),  # that it takes, about; kept by triggers, as `owners` is
+    Column("opened", Float, nullable=False),  # to the day
+)
+
+owners = Table(
+    "owners",
+    META,
+    Column("owner", Text, primary_key=True),  # " ": of what is being purged
+    Column("chats", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 messages = Table(

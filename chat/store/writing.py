@@ -56,6 +56,8 @@ async def write(connection: AsyncConnection, batch: Batch) -> None:
     for op in batch.ops:
         await op(connection)
     await _see(connection, batch)
+    if batch.conversations:  # first: what comes after is counted as theirs
+        await _conversations(connection, batch)
     if batch.questions:
         await connection.execute(_question, batch.questions)
         await index_texts(connection, (row["id"] for row in batch.questions))
@@ -65,8 +67,6 @@ async def write(connection: AsyncConnection, batch: Batch) -> None:
     if batch.events:
         await connection.execute(_event, batch.events)
     await _ends(connection, batch)
-    if batch.conversations:
-        await _conversations(connection, batch)
     if batch.currents:
         rows = [{"owner": owner, "conversation": id} for owner, id in batch.currents.items()]
         await connection.execute(_current, rows)

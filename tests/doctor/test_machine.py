@@ -1,20 +1,24 @@
 """The doctor looks at this machine: given this, that verdict."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from string import ascii_letters
 
 import pytest
 from fastapi import FastAPI
 
 from chat.cli.doctor import machine
 from chat.cli.doctor.outcome import Outcome
+from chat.owners import LOCAL, person
 from chat.settings import Settings
 from chat.store import MEMORY, open_store
 from tests.api.served import listening
+from tests.store.told import ask
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="files have no such bits there")
 
@@ -190,3 +194,26 @@ async def test_a_port_that_is_runnel_s() -> None:
 
 async def test_an_address_that_this_machine_has_not() -> None:
     assert (await machine.port(Settings(host="no.such.host.invalid"))).verdict == "failed"
+
+
+@pytest.mark.parametrize(
+    ("environ", "verdict", "said"),
+    [
+        ({}, "ok", "MB; 2 visitors have chats, the one who keeps most 1.6 MB"),
+        ({"CHAT_PUBLIC": "1"}, "ok", "MB of the 5,000 that are allowed; 2 visitors"),
+        ({"CHAT_PUBLIC": "1", "CHAT_MAX_STORED_MB": "1"}, "failed", "but you can ask"),
+        ({"CHAT_PUBLIC": "1", "CHAT_MAX_STORED_MB": "0"}, "warning", "may fill the disk"),
+        ({"CHAT_PUBLIC": "1", "CHAT_MAX_STORED_MB_PER_VISITOR": "0"}, "warning", "may fill the disk"),
+    ],
+)
+async def test_how_much_room_is_taken_and_by_whom_without_names(
+    tmp_path: Path, environ: dict[str, str], verdict: str, said: str
+) -> None:
+    dice = random.Random(1)
+    async with open_store(tmp_path / "chat.db") as store:
+        for owner, length in ((LOCAL, 9), (person("ann"), 9), ("stranger-one", 200_000), ("stranger-two", 9)):
+            ask(store, store.new(owner), "".join(dice.choices(ascii_letters, k=length)), "yes")
+        assert await store.saved(5)
+        found = await machine.room(Settings.read(environ), store)
+    assert (found.verdict, said in found.said) == (verdict, True), found
+    assert "stranger-" not in f"{found}"

@@ -37,7 +37,7 @@ async def looked(answer: Answer = silent, **settings: str) -> dict[str, Outcome]
 async def test_without_a_key_the_demo_answers_in_time() -> None:
     found = await looked()
     assert {outcome.verdict for outcome in found.values()} == {"ok"}
-    assert list(found) == ["store", "disk", "secret", "vendors", "local", "model", "first word"]
+    assert list(found) == ["store", "room", "disk", "secret", "vendors", "local", "model", "first word"]
     assert found["model"].said.startswith("demo:tour")
     assert 0 <= found["first word"].figures["median_ms"] < 300
 

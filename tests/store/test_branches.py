@@ -76,13 +76,14 @@ def count(path: Path, table: str) -> int:
 
 
 def rows(path: Path) -> dict[str, int]:
-    tables = ("conversations", "messages", "runs", "events", "search", "currents")
+    tables = ("conversations", "messages", "runs", "events", "search", "currents", "owners")
     return {table: found for table in tables if (found := count(path, table))}
 
 
 async def purged(store: Store) -> None:
     assert store._disk
-    await store._disk.do(lambda connection: purge(connection, time.time() + 1))
+    while (await store._disk.do(lambda connection: purge(connection, time.time() + 1))).more:
+        pass
 
 
 async def test_what_was_deleted_goes_for_good(path: Path) -> None:
@@ -170,7 +171,7 @@ async def test_many_are_purged_a_few_at_a_time(path: Path, monkeypatch: pytest.M
             await store.delete("me", conversation.id)
     monkeypatch.setattr(purging, "UNDO", -1.0)
     async with open_store(path):
-        assert count(path, "conversations") == purging.AT_ONCE + 1
+        assert count(path, "conversations") > purging.AT_ONCE
         await until(lambda: rows(path) == {})
 
 

@@ -20,6 +20,8 @@ OLDEST = (3, 11)
 """Python that works."""
 FULL, SHORT = 50_000_000, 1_000_000_000
 """Bytes left on the disk: too few to go on, and few enough to say so."""
+NEARLY = 0.8
+"""Of what may be stored, when to say so."""
 SAVING = 5.0
 """Seconds that a save may take."""
 _LINE = r"(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*="
@@ -127,6 +129,36 @@ async def store(settings: Settings, opened: Store) -> Outcome:
     return ok("store", f"Conversations are saved in {path}")
 
 
+async def room(settings: Settings, opened: Store) -> Outcome:
+    """How much the chats take of what they may."""
+    size, (strangers, most) = await opened.size(), await opened.strangers()
+    figures = {"stored_mb": size // 1_000_000, "visitors": strangers, "most_mb": most // 1_000_000}
+    said = f"The database has {size / 1e6:,.1f} MB"
+    if settings.stored:
+        said += f" of the {settings.stored / 1e6:,.0f} that are allowed"
+    if strangers:
+        said += f"; {strangers:,} {'visitor has' if strangers == 1 else 'visitors have'} chats"
+        said += f", the one who keeps most {most / 1e6:,.1f} MB"
+    if settings.stored and size >= settings.stored:
+        return failed(
+            "room",
+            f"{said}: nobody but you can ask.",
+            "Raise CHAT_MAX_STORED_MB, or lower CHAT_VISITOR_CHATS_EXPIRE_DAYS.",
+            **figures,
+        )
+    if settings.stored and size >= NEARLY * settings.stored:
+        return warning(
+            "room",
+            f"{said}: soon nobody but you can ask.",
+            "Raise CHAT_MAX_STORED_MB, or lower CHAT_VISITOR_CHATS_EXPIRE_DAYS.",
+            **figures,
+        )
+    if not settings.alone and not (settings.stored and settings.stored_each):
+        unset = "CHAT_MAX_STORED_MB" if settings.stored_each else "CHAT_MAX_STORED_MB_PER_VISITOR"
+        return warning("room", f"{said}, and a visitor may fill the disk.", f"Set {unset}.", **figures)
+    return ok("room", said, **figures)
+
+
 def disk(settings: Settings) -> Outcome:
     path = settings.database if settings.database != MEMORY else Path()
     folder = next(each for each in path.absolute().parents if each.exists())
@@ -134,6 +166,8 @@ def disk(settings: Settings) -> Outcome:
     said, figures = f"{free / 1e9:.1f} GB are free on the disk of {folder}", {"free_mb": free // 1_000_000}
     if free < FULL:
         return failed("disk", f"{said}: soon nothing can be saved.", "Make room.", **figures)
+    if free < settings.free:
+        return warning("disk", f"{said}: visitors' questions are refused.", "Make room.", **figures)
     if free < SHORT:
         return warning("disk", f"{said}.", "Make room before it is full.", **figures)
     return ok("disk", said, **figures)

@@ -29,6 +29,7 @@ async def opened(
     try:
         async with open_app(settings, transport=transport) as app:
             yield await machine.store(settings, app.store)
+            yield await machine.room(settings, app.store)
             yield machine.disk(settings)
             yield machine.secret(settings)
             if (lists := app.catalogue.refresh()) is not None:
