@@ -66,14 +66,19 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    `/gradio_api/file=` fetches what an address names and serves it as from here, with its own type, `?page=`
    of what is not there is a traceback, `X-Gradio-Server` is the page's address (`addresses` has the list of
    what is open, `packaged` the files; tests/ui/test_addresses.py). 6.31.
+25. What was sent to a listener, and what it said. Expected: nothing of it stays. Actual: each session has a
+   configuration of its own with all values in it, for links into its state, of the last 10,000 sessions:
+   0.9 MB of a question as long, and a quarter of the server's time (`State` has none, `States` few). 6.31.
 """
 
 import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import gradio as gr
 from fastapi import FastAPI, Request
@@ -82,6 +87,7 @@ from fastapi.responses import JSONResponse
 from gradio.queueing import Queue
 from gradio.route_utils import BUILD_PATH_LIB, STATIC_PATH_LIB
 from gradio.routes import templates
+from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.routing import Mount
@@ -96,6 +102,11 @@ MOST = 10_000
 
 SMALLEST = 1000
 """Bytes of a message that says nothing."""
+
+MOST_STATES = 500
+"""Sessions whose state is kept: some 80 kB each, nothing of it from a visitor."""
+
+OLDEST_STATE_S = 600.0
 
 
 def first_script(script: str) -> None:
@@ -139,8 +150,39 @@ def calm_queue(page: gr.Blocks, streams: int) -> None:
     queue.progress_update_sleep_when_free = 1.0  # nothing here reports progress that way
     assert queue.ANAYLTICS_CACHE_FREQUENCY == 1
     queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = 1, sys.maxsize
-    assert page.state_holder.capacity == 10_000
-    page.state_holder.capacity = streams  # one that was taken away is made anew when it is asked for
+
+
+class State(SessionState):
+    """What Gradio knows of a session: the components that an update made anew, and no value of any."""
+
+    def __init__(self, page: gr.Blocks) -> None:
+        # The values stand in a configuration of the session's own, which is drawn from `blocks`.
+        super().__init__(cast(gr.Blocks, SimpleNamespace(default_config=page.default_config, blocks={})))
+        self.blocks_config.config_for_block = lambda *_, **__: {}  # type: ignore[method-assign]
+        assert not self.config_values
+
+
+class States(StateHolder):
+    """The sessions' states: the newest, and none that was not asked for within `OLDEST_STATE_S`. One that was
+    let go is made anew when it is asked for: nothing is in it that an answer needs. Call after mounting."""
+
+    def __init__(self, page: gr.Blocks, gradio: FastAPI) -> None:
+        super().__init__()
+        holder: Any = gradio
+        assert type(holder.state_holder) is StateHolder
+        holder.state_holder = self
+        self.set_blocks(page)
+        self.capacity = MOST_STATES
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        until = datetime.now() - timedelta(seconds=OLDEST_STATE_S)
+        # The one that was asked for last stands last.
+        while self.session_data and self.time_last_used[next(iter(self.session_data))] < until:
+            oldest, _ = self.session_data.popitem(last=False)
+            del self.time_last_used[oldest]
+        if session_id not in self.session_data:
+            self.session_data[session_id] = State(self.blocks)
+        return super().__getitem__(session_id)
 
 
 class Boxes(LRUCache[str, Any]):

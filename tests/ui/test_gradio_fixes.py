@@ -8,6 +8,7 @@ test_stop_keeps_the_text_and_the_next_question_works.
 bench shows.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import gradio as gr
@@ -63,20 +64,51 @@ async def test_3_the_queue_has_forty_slots_and_looks_often() -> None:
     chat._queue.close()
 
 
-async def test_22_each_event_is_counted_and_each_session_has_a_copy_of_the_configuration(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_22_each_event_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     chat = gr.ChatInterface(answer, analytics_enabled=False)
     gr.mount_gradio_app(FastAPI(), chat, path="/", ssr_mode=False)
     gradio_fixes.calm_queue(chat, 5)
     made: list[Any] = []
     monkeypatch.setattr(chat._queue, "_get_df", made.append)
-    for number in range(20):
-        assert chat.state_holder[f"session {number}"].config_values
+    for _ in range(20):
         chat._queue.events_recorded += 1
         chat._queue.compute_analytics_summary([{}])
-    assert len(chat.state_holder.session_data) == 5
     assert not made
+
+
+@pytest.mark.parametrize("ours", [False, True])
+async def test_25_a_session_keeps_what_a_listener_was_sent_and_said(ours: bool) -> None:
+    parent, text = FastAPI(), "a question that may be long"
+    with gr.Blocks(analytics_enabled=False) as page:
+        box, shown = gr.Textbox(), gr.HTML()
+        page.load(lambda said: gr.update(value=f"<p>{said}"), [box], [shown])
+    gr.mount_gradio_app(parent, page, path="/", ssr_mode=False)
+    if ours:
+        gradio_fixes.States(page, gradio_fixes.mounted(parent))
+    state = page.state_holder["session"]
+    said = await page.process_api(next(iter(page.fns)), [text], state=state, session_hash="session")
+    assert said["data"][0]["value"] == f"<p>{text}"
+    assert (text in str(list(state.components))) is not ours
+    assert page.state_holder["session"] is state
+
+
+async def test_25_of_the_states_the_newest_stay_for_some_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = FastAPI()
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Textbox()
+    gr.mount_gradio_app(parent, page, path="/", ssr_mode=False)
+    monkeypatch.setattr(gradio_fixes, "MOST_STATES", 5)
+    states = gradio_fixes.States(page, gradio_fixes.mounted(parent))
+    assert page.state_holder is states
+    for number in range(20):
+        assert states[f"session {number}"].blocks_config.fns == page.default_config.fns
+    assert list(states.session_data) == [f"session {number}" for number in range(15, 20)]
+    assert set(states.time_last_used) == set(states.session_data)
+    kept = states["session 15"]
+    for number in (16, 17):
+        states.time_last_used[f"session {number}"] -= timedelta(seconds=gradio_fixes.OLDEST_STATE_S)
+    assert states["session 15"] is kept
+    assert list(states.session_data) == ["session 18", "session 19", "session 15"]
 
 
 async def test_4_the_browser_state_is_new_each_time_unless_it_is_given_a_key() -> None:
