@@ -29,6 +29,14 @@ class Arguments:
         """All of it so far, held back or not."""
         return self._so_far() + "".join(self._held)
 
+    @property
+    def whole_object(self) -> bool:
+        """Whether what was told is a whole object, so that nothing of it is to come."""
+        if self._last != "}" or not self._tries:
+            return False
+        self._tries -= 1
+        return _parsed(self._so_far()) is not None
+
     def feed(self, piece: str) -> str:
         if not piece:
             return ""
@@ -88,10 +96,18 @@ class Arguments:
         """Whether it may begin all anew: as long as what was told and the same, or behind a whole object."""
         if len(piece) >= self._length and piece.startswith(self._so_far()):
             return True
-        if self._last != "}" or not piece.lstrip().startswith("{") or not self._tries:
-            return False
-        self._tries -= 1
-        return _parsed(self._so_far()) is not None
+        return piece.lstrip().startswith("{") and self.whole_object
+
+
+def as_text(value: Any) -> str:
+    """Arguments as JSON text, whatever they came as."""
+    if isinstance(value, list) and len(value) < 2:
+        value = value[0] if value else ""
+    if isinstance(value, dict) and value.keys() == {"text"} and isinstance(value["text"], str):
+        value = value["text"]
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else ""
 
 
 def _parsed(text: str) -> Any:

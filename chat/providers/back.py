@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from chat.messages import Assistant, Raw
 from chat.providers.error_bodies import PROTECTED
-from chat.providers.values import objects
+from chat.providers.values import objects, text
 
 FIELDS: Final = "message_fields"
 """The type of the item that carries them: `vendor`, `fields` of the message, and `calls` by id."""
@@ -117,7 +117,7 @@ class Back:
                 key = str(len(self._details))
             kept = self._details.setdefault(key, {})
             for name, value in detail.items():
-                if name in ("text", "summary") and isinstance(value, str):
+                if name in ("text", "summary") and (value := text(value)):
                     told.append(value)
                     if not isinstance(pieces := kept.get(name), _Pieces):
                         pieces = kept[name] = _Pieces()

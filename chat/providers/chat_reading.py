@@ -88,10 +88,8 @@ class Chunks:
         events: list[ReplyEvent] = []
         choices = objects(chunk.get("choices"))
         self.fault = self._error(chunk, bool(choices) or whole)
-        if choices and self._index is None:
-            self._index = min((n for c in choices if (n := number(c.get("index"))) is not None), default=None)
-        for choice in choices:
-            if number(choice.get("index")) in (None, self._index):
+        for index, choice in self._indexed(choices):
+            if index in (None, self._index):
                 self._choice(choice, chunk, events)
         if self.ending or chunk.keys() & _BESIDE:
             events += self.release()
@@ -175,6 +173,16 @@ class Chunks:
             faults.said({"error": dict(chunk)}, self._call) if told else None
         )
 
+    def _indexed(self, choices: list[Mapping[str, Any]]) -> list[tuple[int | None, Mapping[str, Any]]]:
+        """`choices` with their indices. Where there are several, one without has the index that is left."""
+        told = [number(choice.get("index")) for choice in choices]
+        if len(choices) > 1:
+            free = (n for n in range(len(choices)) if n not in told)
+            told = [next(free) if index is None else index for index in told]
+        if self._index is None:
+            self._index = min((index for index in told if index is not None), default=None)
+        return list(zip(told, choices, strict=True))
+
     def _choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], events: list[ReplyEvent]) -> None:
         delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, str):
@@ -190,7 +198,7 @@ class Chunks:
                 self._whole(message, events)
             else:
                 self._delta(message, events, closing=bool(found))
-        elif not mapping(delta).get("content") and (words := choice.get("text")) and isinstance(words, str):
+        elif not mapping(delta).get("content") and (words := text(choice.get("text"))):
             self._say(words, events, closing=bool(found))
         if self.heard > before and (found or self.ending) and (not before or self.ending):
             self.early = True

@@ -21,14 +21,14 @@ from chat.events import (
     ToolCallStarted,
 )
 from chat.providers import faults
-from chat.providers.arguments import Arguments
+from chat.providers.arguments import Arguments, as_text
 from chat.providers.back import FIELDS
 from chat.providers.bodies import parsed
 from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
 from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.usage import of_messages
-from chat.providers.values import mapping, name, number, objects, text
+from chat.providers.values import UNNAMED, mapping, name, number, objects, text
 
 _TOOLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OURS = frozenset(("type", "id", "name", "input", "cache_control"))
@@ -59,6 +59,8 @@ class Reading:
         self._call = call
         self._ending: Ending | None = None
         self._usage: dict[str, Any] = {}
+        self._content: Any = None
+        """That of the message's beginning."""
         self._blocks: list[_Block] = []
         """Those that are open; the last one began last."""
         self._here = self._said = False
@@ -131,6 +133,9 @@ class Reading:
     def _started(self, message: Mapping[str, Any]) -> Sequence[ReplyEvent]:
         events: list[ReplyEvent] = []
         content = message.get("content")
+        if content == self._content:
+            content = None  # the same once more
+        self._content = content or self._content
         for index, block in enumerate([{"text": content}] if isinstance(content, str) else objects(content)):
             events += self._open(index, block)
             events += self._stop(index)
@@ -161,31 +166,34 @@ class Reading:
             case "thinking":
                 events += self._think(block, text(start.get("thinking")))
             case "tool_use" | "server_tool_use" | "mcp_tool_use":
-                here = block.kind == "tool_use"
-                self._here = self._here or here
-                self._thought = None
-                if not block.id or block.id in self._ids:
-                    block.id = f"{block.id or 'call'}_{len(self._ids)}"
-                self._ids.add(block.id)
-                called = name(start.get("name"))
-                events.append(ToolCallStarted(block.id, called, "here" if here else "provider"))
+                events += self._announce(block)
             case _:
                 pass
         return events
 
+    def _announce(self, block: _Block) -> list[ReplyEvent]:
+        here = block.kind == "tool_use"
+        self._here = self._here or here
+        self._thought = None
+        if not block.id or block.id in self._ids:
+            block.id = f"{block.id or 'call'}_{len(self._ids)}"
+        self._ids.add(block.id)
+        called = name(block.start.get("name")) or UNNAMED
+        return [ToolCallStarted(block.id, called, "here" if here else "provider")]
+
     def _delta(self, index: int | None, delta: Any) -> Sequence[ReplyEvent]:
         delta = {"text": delta} if isinstance(delta, str) else mapping(delta)
-        kind = delta.get("type") or _DELTAS.get(next((n for n in _DELTAS if n in delta), ""), "")
+        kind = name(delta.get("type")) or _DELTAS.get(next((n for n in _DELTAS if n in delta), ""), "")
         match kind:
             case "text_delta":
                 return self._say(self._find(index, "text"), text(delta.get("text")))
             case "input_json_delta":
                 block = self._find(index, *_TOOLS)
-                piece = delta.get("partial_json")
-                piece = json.dumps(piece, ensure_ascii=False) if isinstance(piece, dict) else text(piece)
-                if block.id and (told := block.arguments.feed(piece)):
-                    block.pieces.append(told)
-                    return (ToolCallDelta(block.id, told),)
+                events = [] if block.id in self._ids else self._announce(block)
+                piece = as_text(delta.get("partial_json"))
+                if told := block.arguments.feed(piece):
+                    events.append(ToolCallDelta(block.id, told))
+                return events
             case "thinking_delta":
                 return self._think(self._find(index, "thinking"), text(delta.get("thinking")))
             case "signature_delta":
@@ -211,8 +219,6 @@ class Reading:
                     made = _Block(index, {**block.start, "type": kinds[0]})
                     self._blocks[self._blocks.index(block)] = block = made
                 return block
-        if kinds == _TOOLS:
-            return _Block(index, {})  # of a call without a name
         block = _Block(index, {"type": kinds[0]})
         self._blocks.append(block)
         return block
@@ -253,6 +259,8 @@ class Reading:
         if block.kind == "text":
             return events
         start = block.start
+        if block.kind in _TOOLS and block.id not in self._ids:
+            return events  # nothing but a beginning that tells nothing
         if block.kind in _TOOLS:
             if not block.arguments.said:  # a call without arguments, or with all of them at its start
                 given = start.get("input") or {}
@@ -289,8 +297,8 @@ _DELTAS = {
 
 def _kind(start: Mapping[str, Any]) -> str:
     """A block's type, told or not."""
-    if kind := start.get("type"):
-        return kind if isinstance(kind, str) else ""
+    if kind := name(start.get("type")):
+        return kind
     if "thinking" in start:
         return "thinking"
     if "name" in start or "input" in start:

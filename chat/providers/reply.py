@@ -79,7 +79,9 @@ def _read(reading: Reading, name: str, data: dict[str, Any], call: Call) -> Sequ
             if fault := faults.said(data, call):
                 raise fault
             return reading.whole(data)
-        return reading.read({"type": name, **data} if name and "type" not in data else data)
+        if name and not isinstance(data.get("type"), str):
+            data = {**data, "type": name}
+        return reading.read(data)
     except (KeyError, TypeError, AttributeError) as error:
         raise Malformed(
             f"{call.title} sent an answer in a form that cannot be read. Asking again may help; "

@@ -22,13 +22,13 @@ from chat.events import (
     ToolCallStarted,
 )
 from chat.providers import faults
-from chat.providers.arguments import Arguments
+from chat.providers.arguments import Arguments, as_text
 from chat.providers.back import FIELDS
 from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
 from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.usage import of_responses
-from chat.providers.values import mapping, name, number, objects, text
+from chat.providers.values import UNNAMED, mapping, name, number, objects, text
 
 _TEXT_DELTA = "response.output_text.delta"
 
@@ -91,7 +91,7 @@ class _Part:
 class _Item:
     """An output item, as far as it is known."""
 
-    __slots__ = ("arguments", "closed", "id", "ids", "index", "kind", "last", "name", "parts")
+    __slots__ = ("arguments", "closed", "here", "id", "ids", "index", "kind", "last", "name", "parts")
 
     def __init__(self, kind: str, index: int | None) -> None:
         self.kind = kind
@@ -104,7 +104,7 @@ class _Item:
         self.parts: dict[tuple[str, int], _Part] = {}
         self.last: dict[str, int] = {}
         """By the name of a list: the place of its part that was spoken of last."""
-        self.closed = False
+        self.here = self.closed = False
 
     def part(self, where: str, at: int | None) -> tuple[tuple[str, int], _Part]:
         at = self.last.get(where, 0) if at is None else at
@@ -137,6 +137,9 @@ class Reading:
             return self._say(payload, "content", payload.get("delta"))
         if kind in ("error", "response.error") or (kind is None and faults.said(payload, self._call)):
             raise _fault({**payload, "type": "error"}, self._call)
+        if kind is None and "delta" in payload:
+            kind = self._guessed(payload)
+            payload = {**payload, "type": kind}
         handle = _HANDLERS.get(kind if isinstance(kind, str) else "")
         if handle is not None:
             return handle(self, payload)
@@ -175,6 +178,18 @@ class Reading:
             return True
         self._before = (number, payload)
         return False
+
+    def _guessed(self, payload: Mapping[str, Any]) -> str:
+        """The type of a delta that tells none."""
+        id, index = name(payload.get("item_id")), number(payload.get("output_index"))
+        item = self._by_id.get(id) or (self._by_index.get(index) if index is not None else None)
+        if "summary_index" in payload:
+            return "response.reasoning_summary_text.delta"
+        if item is not None and item.kind == _CALL:
+            return "response.function_call_arguments.delta"
+        if item is not None and item.kind == _REASONING:
+            return "response.reasoning_text.delta"
+        return _TEXT_DELTA if "content_index" in payload else ""
 
     # -- whose piece it is -------------------------------------------------------------------------
 
@@ -272,6 +287,8 @@ class Reading:
     def _item(self, index: int | None, whole: Mapping[str, Any]) -> _Item:
         """The item that `whole` begins or completes."""
         kind, ids = _sort(whole), [id for id in (name(whole.get(n)) for n in ("id", "call_id")) if id]
+        if not whole.get("type"):
+            kind = next((self._by_id[id].kind for id in ids if id in self._by_id), kind)
         known = next((item for id in ids if (item := self._by_id.get(id)) and item.kind == kind), None)
         placed = self._by_index.get(index) if index is not None else None
         if known is not None and placed is not None and known is not placed and placed.kind == kind:
@@ -300,27 +317,26 @@ class Reading:
         kind = name(whole.get("type"))
         if item.kind != _CALL or item.id:
             return []
-        here = kind in ("function_call", "")
+        here = kind == "function_call" or (not kind and bool({"name", "arguments"} & whole.keys()))
         given = name(whole.get("call_id")) or name(whole.get("id"))
         id = given or "call"
         if not given or id in self._ids:
             id = f"{id}_{len(self._ids)}"
         self._ids.add(id)
-        item.id = id
+        item.id, item.here = id, here
         self._thought = None
         self._here = self._here or here
-        item.name = name(whole.get("name")) or kind.removesuffix("_call")
+        item.name = name(whole.get("name")) or ("" if here else kind.removesuffix("_call")) or UNNAMED
         return [ToolCallStarted(id, item.name, "here" if here else "provider")]
 
     def _arguments(self, payload: Mapping[str, Any]) -> Sequence[ReplyEvent]:
         item = self._find(payload, _CALL)
-        words = item.arguments.feed(text(payload.get("delta")))
+        words = item.arguments.feed(as_text(payload.get("delta")))
         return (ToolCallDelta(item.id, words),) if words and item.id else ()
 
     def _arguments_done(self, payload: Mapping[str, Any]) -> Sequence[ReplyEvent]:
         item = self._find(payload, _CALL)
-        given = payload.get("arguments")
-        given = given if isinstance(given, str) else _dumped(given)
+        given = as_text(payload.get("arguments"))
         words = item.arguments.whole(given) if given else ""
         return (ToolCallDelta(item.id, words),) if words and item.id else ()
 
@@ -337,9 +353,8 @@ class Reading:
         if item.kind == _CALL:
             early = item.arguments.text if not item.id else ""  # they came before it began
             events += self._open(item, whole)
-            given = whole.get("arguments")
-            given = given if isinstance(given, str) else _dumped(given)
-            if whole.get("type") != "function_call":
+            given = as_text(whole.get("arguments"))
+            if not item.here:
                 given = given or ("" if item.arguments.said else _input(whole))
             elif not item.arguments.said:
                 given = given or "{}"
@@ -361,7 +376,7 @@ class Reading:
         return events
 
     def _part(self, item: _Item, where: str, at: int, whole: Mapping[str, Any]) -> Iterable[ReplyEvent]:
-        refusal = whole.get("type") == "refusal"
+        refusal = whole.get("type") == "refusal" or ("refusal" in whole and "text" not in whole)
         self._refused = self._refused or refusal
         key, part = item.part(where, at)
         if words := part.whole(text(whole.get("refusal") if refusal else whole.get("text"))):
@@ -435,6 +450,7 @@ _OF_MESSAGES = frozenset(
 )
 
 _HANDLERS = {
+    _TEXT_DELTA: lambda self, payload: self._say(payload, "content", payload.get("delta")),
     "response.refusal.delta": Reading._refusal,
     "response.reasoning_summary_text.delta": Reading._summary,
     "response.reasoning_summary.delta": Reading._summary,
@@ -482,8 +498,7 @@ def _same_id(item: _Item, whole: Mapping[str, Any]) -> bool:
 
 def _same_words(item: _Item, whole: Mapping[str, Any]) -> bool:
     if item.kind == _CALL:
-        given = whole.get("arguments")
-        given = given if isinstance(given, str) else _dumped(given)
+        given = as_text(whole.get("arguments"))
         return item.name == name(whole.get("name")) and given.startswith(item.arguments.text)
     said = "".join(part.said() for part in item.parts.values())
     return (
@@ -491,10 +506,6 @@ def _same_words(item: _Item, whole: Mapping[str, Any]) -> bool:
         or text(whole.get("content")).startswith(said)
         or text(whole.get("summary")).startswith(said)
     )
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else ""
 
 
 def _fault(payload: Mapping[str, Any], call: Call) -> Exception:

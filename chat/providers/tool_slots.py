@@ -4,13 +4,12 @@ Servers leave out the index, give every call the same one, repeat id and name in
 id once, late or never. `chat_reading` calls `add` with each element of `delta.tool_calls`.
 """
 
-import json
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from chat.events import ToolCallDelta, ToolCallStarted
-from chat.providers.arguments import Arguments
-from chat.providers.values import name, number
+from chat.providers.arguments import Arguments, as_text
+from chat.providers.values import UNNAMED, name, number
 
 _OURS = frozenset(("index", "id", "type", "function", "name", "arguments"))
 """Fields of a call that are put together anew when it goes back."""
@@ -32,6 +31,9 @@ class _Slot:
         self.arguments = Arguments()
         self.waiting: list[str] = []  # arguments that came before the name
         self.extra: dict[str, Any] = {}
+
+    def named(self, name: str) -> bool:
+        return name.startswith(self.name) or self.name.endswith(name)
 
 
 class ToolSlots:
@@ -63,7 +65,8 @@ class ToolSlots:
         function = function if isinstance(function, dict) else delta  # some say it flat
         id, called = name(delta.get("id")), name(function.get("name"))
         index = number(delta.get("index"))
-        slot = self._find(index, id, called)
+        arguments = as_text(function.get("arguments"))
+        slot = self._find(index, id, called, arguments)
         events: list[ToolCallStarted | ToolCallDelta] = []
         if slot is None:
             if self._slots and self._slots[-1].name:
@@ -80,10 +83,7 @@ class ToolSlots:
             # repeated whole, grown, or cut in pieces
             slot.name = called if called.startswith(slot.name) else slot.name + called
         self._keep(slot, delta, function)
-        arguments = function.get("arguments")
-        if isinstance(arguments, dict | list):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        if isinstance(arguments, str) and arguments:
+        if arguments:
             slot.waiting.append(arguments)
             if slot.name:
                 events += self._say(slot)
@@ -93,26 +93,38 @@ class ToolSlots:
         """Announces what has not been announced yet, and tells what was held back."""
         return [event for slot in self._slots for event in self._close(slot)]
 
-    def _find(self, index: int | None, id: str, called: str) -> _Slot | None:
+    def _find(self, index: int | None, id: str, called: str, arguments: str) -> _Slot | None:
         last = self._slots[-1] if self._slots else None
         if index is None:
-            if id:
-                return self._by_id.get((None, id))
-            return None if called else last
+            if not id:
+                return None if called else last
+            late = last is not None and not last.wire_id and not called
+            return self._known(id, called) or (last if late else None)
         slot = self._by_index.get(index)
         if slot is None:  # known by its id, or the one whose beginning had no index
-            known = self._by_id.get((None, id)) if id else None
+            known = self._known(id, called)
             slot = known if known is not None and known.index is None else None
-            if slot is None and not id and not called and last is not None and last.index is None:
-                slot = last
+            if slot is None and last is not None and last.index is None and not id:
+                slot = None if called and last.arguments.said else last
             if slot is not None:
                 slot.index = index
             return slot
-        if not id:
-            return slot
-        if (known := self._by_id.get((index, id))) is not None:
+        if id and (known := self._by_id.get((index, id))) is not None:
             return known
-        return None if called and slot.wire_id else slot
+        if id and called and slot.wire_id:
+            return None
+        if (id and id != slot.wire_id) or called:
+            # All calls have this index, and this one has not all that tells it from the one before.
+            begins = arguments.lstrip().startswith("{")
+            if begins and slot.arguments.whole_object and arguments != slot.arguments.text:
+                return None
+        return slot
+
+    def _known(self, id: str, called: str) -> _Slot | None:
+        """The slot of this id, but for another call that has the same one."""
+        known = self._by_id.get((None, id)) if id else None
+        other = known is not None and called and known.arguments.said and not known.named(called)
+        return None if other else known
 
     def _keep(self, slot: _Slot, delta: Mapping[str, Any], function: Mapping[str, Any]) -> None:
         for place in (delta, function) if function is not delta else (delta,):
@@ -147,4 +159,4 @@ class ToolSlots:
             self._same[slot.wire_id] = number = self._same.get(slot.wire_id, 1) + 1
             slot.id = f"{slot.wire_id or 'call'}_{number}"
         self._ids.add(slot.id)
-        return [ToolCallStarted(slot.id, slot.name)]
+        return [ToolCallStarted(slot.id, slot.name or UNNAMED)]

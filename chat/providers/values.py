@@ -9,6 +9,9 @@ from typing import Any, Final
 _TEXTS: Final = ("text", "content", "value", "thinking", "reasoning", "summary", "refusal", "delta")
 _DEPTH: Final = 5
 
+UNNAMED: Final = "unknown"
+"""Name of a call whose own is lost: its result tells the model so, and vendors take no empty name back."""
+
 NOTHING: Final[Mapping[str, Any]] = {}
 
 
@@ -37,7 +40,11 @@ def number(value: Any) -> int | None:
 
 
 def name(value: Any) -> str:
-    """An id or a name: text or a number."""
+    """An id or a name: text or a number, perhaps with something around it."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        value = value.get("name") or value.get("text") or value.get("id")
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
