@@ -14,9 +14,9 @@ from dataclasses import asdict
 
 from chat.cli import streams
 from chat.cli.arguments import Chats
-from chat.cli.columns import fit, one_line, pad, when, width
+from chat.cli.columns import fit, pad, when, width
 from chat.cli.finding import by_beginning, listed, missing
-from chat.cli.plain import plain
+from chat.cli.plain import one_line, plain
 from chat.owners import LOCAL
 from chat.settings import Settings
 from chat.store import Chat, Store, open_store

@@ -4,15 +4,8 @@ import time
 import unicodedata
 from datetime import date
 
-from chat.cli.plain import plain
-
 _WORD = 20
 """Characters of a word that is dropped rather than cut."""
-
-
-def one_line(text: str) -> str:
-    """`text` without what orders a terminal about, and without line breaks and tabs."""
-    return " ".join(plain(text).split())
 
 
 def width(text: str) -> int:

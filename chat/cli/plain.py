@@ -7,6 +7,9 @@ the terminal; line breaks and tabs do.
 
 import re
 
+LONGEST_LINE = 2_000
+"""Characters of what is shown as one line: a sentence, a title, a name."""
+
 _LONGEST = 256
 """Characters of an escape sequence that is still taken for one. What begins longer is shown as text."""
 _START = r"(?:\x1b\[|\x9b)"
@@ -47,3 +50,10 @@ class Plain:
 def plain(text: str) -> str:
     """A whole text made safe."""
     return _SEQUENCE.sub("", text).translate(_GONE)
+
+
+def one_line(text: str, longest: int = LONGEST_LINE) -> str:
+    """`text` made safe and without line breaks and tabs, cut to so many characters: it cannot pose as a line
+    of ours."""
+    line = " ".join(plain(text[: 4 * longest]).split())
+    return line if len(line) <= longest and len(text) <= 4 * longest else line[: longest - 1] + "…"

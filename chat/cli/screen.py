@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TextIO, assert_never
 
-from chat.cli.plain import Plain, plain
+from chat.cli.plain import Plain, one_line
 from chat.events import (
     Citation,
     Event,
@@ -96,9 +96,9 @@ class Screen:
                 assert_never(event)
 
     def note(self, text: str, *, dim: bool = True) -> None:
-        """A line on stderr, of its own."""
+        """A line on stderr, of its own, and one alone, whoever's words are in it."""
         self._start_aside()
-        line = plain(text).strip()
+        line = one_line(text)
         self._err.write((self._dim(line) if dim else line) + "\n")
         self._err.flush()
 
@@ -159,5 +159,4 @@ class Lines:
 
 
 def _short(value: Any) -> str:
-    text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).split())
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _SHOWN)

@@ -5,10 +5,11 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import TextIO
 
-from chat.cli.plain import plain
+from chat.cli.plain import one_line, plain
 from chat.settings import Settings
 
 
@@ -47,7 +48,7 @@ def tell(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    sys.stderr.write(plain(text) + "\n")
+    sys.stderr.write(one_line(text) + "\n")
 
 
 def leave_pipe() -> None:
@@ -65,7 +66,10 @@ class _Complaints(logging.Handler):
         if record.name.startswith("chat.store"):
             return
         with contextlib.suppress(OSError, ValueError):
-            complain(self.format(record))
+            complain(record.getMessage())
+            if record.exc_info:
+                for line in "".join(traceback.format_exception(*record.exc_info)).splitlines():
+                    sys.stderr.write(f"  | {plain(line)}\n")
 
 
 @contextlib.contextmanager

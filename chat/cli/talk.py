@@ -13,8 +13,9 @@ from typing import TextIO
 
 from chat.cli import finding, streams
 from chat.cli.arguments import Ask
-from chat.cli.columns import fit, fit_end, one_line
+from chat.cli.columns import fit, fit_end
 from chat.cli.host import Host
+from chat.cli.plain import LONGEST_LINE, one_line
 from chat.cli.screen import Lines, Screen
 from chat.conversations import Conversation, Exchange
 from chat.errors import Fault
@@ -181,7 +182,7 @@ class Talk:
         question = "/continue" if last.continues else one_line(last.question)
         self._note(fit(f"You: {question}", columns))
         if text := last.transcript.text.strip():
-            self._note("Bot: " + fit_end(one_line(text), _REMINDER * columns - len("Bot: ")))
+            self._note("Bot: " + fit_end(one_line(text[-LONGEST_LINE:]), _REMINDER * columns - len("Bot: ")))
         if last.transcript.failure is not None:
             self._note(last.transcript.failure.message)
         self._offer()
