@@ -64,14 +64,18 @@ _ZONES = {
 
 _SPELT = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**"})
 
+LONGEST_READ = 2_000
+"""Characters of a question, or of a system prompt, that are read. Patterns may take quadratic time."""
+
 MOST_CALLS = 4
 """Side by side, so that a long list of cities stays a demonstration."""
 
 
 def wanted(question: str, system: str = "") -> list[Wanted]:
     """The tool calls that answer `question`, in its order. Empty: it asks for none."""
+    question = question[:LONGEST_READ]
     calls: list[Wanted] = []
-    for clause in re.split(r"[?;]|,?\s+and\s+(?=what|the\b|how|tell)", question):
+    for clause in re.split(r"[?;]|,?(?<!\s)\s+and\s+(?=what|the\b|how|tell)", question):
         lower = clause.lower()
         if re.search(r"\bsearch|look up|\bdocs\b|documentation", lower):
             calls.append(("search_docs", {"query": _topic(clause)}))
@@ -90,10 +94,11 @@ def wanted(question: str, system: str = "") -> list[Wanted]:
 
 def expression(text: str) -> str:
     """The sum in `text` in the calculator's spelling, or ""."""
+    text = text[:LONGEST_READ]
     text = re.sub(r"(?<=\d)[,'’](?=\d{3}\b)", "", text)
     text = text.translate(_SPELT)
     text = re.sub(r"(?<=\d)\s*x\s*(?=\d)", " * ", text)
-    text = re.sub(r"(\d+(?:\.\d+)?)\s*(?:%|percent) of (\d)", r"\1 / 100 * \2", text)
+    text = re.sub(r"(?<!\d)(\d+(?:\.\d+)?)\s*(?:%|percent) of (\d)", r"\1 / 100 * \2", text)
     text = re.sub(r"(?:square )?root of (\d+(?:\.\d+)?)", r"\1 ** 0.5", text)
     for found in re.findall(r"[-(]*\d[\d\s.()+\-*/%]*[\d)]", text):
         if re.search(r"[\d)]\s*[+\-*/%]+\s*[-(]*\d", found):
@@ -103,7 +108,8 @@ def expression(text: str) -> str:
 
 def persona(system: str) -> str:
     """Which of the known personas the system prompt reads like, or ""."""
-    return next((who for pattern, who in _PERSONAS if re.search(pattern, system.lower())), "")
+    read = system[:LONGEST_READ].lower()
+    return next((who for pattern, who in _PERSONAS if re.search(pattern, read)), "")
 
 
 def _places(clause: str) -> list[str]:

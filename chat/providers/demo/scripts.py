@@ -24,7 +24,7 @@ def choose(talk: Talk) -> Steps:
 
 
 def _script(talk: Talk) -> Script:
-    question = talk.question.lower()
+    question = talk.question[: questions.LONGEST_READ].lower()
     for pattern, script in _TABLE:
         if re.search(pattern, question):
             return script
@@ -172,7 +172,7 @@ def think(talk: Talk) -> Steps:
 
 def ticks(talk: Talk) -> Steps:
     """As many as are asked for, evenly: whoever times their arrival sees what holds them back on the way."""
-    asked = re.search(_TICKS, talk.question.lower())
+    asked = re.search(_TICKS, talk.question[: questions.LONGEST_READ].lower())
     for n in range(min(int(asked[1]), MOST_TICKS) if asked else 0):
         yield Tick(f"tick {n + 1}\n", TICK)
 
