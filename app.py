@@ -85,7 +85,7 @@ def said(begin: Callable[[Settings], object]) -> None:
     try:
         begin(Settings.load())
     except Config as fault:
-        sys.stderr.write(f"{fault.message}\n")
+        sys.stderr.write(f"{fault.whole}\n")
         sys.exit(2)
 
 

@@ -42,12 +42,12 @@ SHOWN_OF = 100
 
 
 class Allowance:
-    """`most`: bytes. `visitor`: the asker is told of no setting by its name."""
+    """`most`: bytes."""
 
-    def __init__(self, most: int = MAX_BYTES, *, visitor: bool = False) -> None:
+    def __init__(self, most: int = MAX_BYTES) -> None:
         self.spent = False
         """Nothing more may be said: `refuse` once the last event is shown."""
-        self._most, self._visitor = most, visitor
+        self._most = most
         self._left = most
         self._hidden_left = most
         self._deltas, self._parts, self._passing = MAX_DELTAS, MAX_PARTS, 0
@@ -87,11 +87,11 @@ class Allowance:
 
     def refuse(self) -> None:
         """Raises `AnswerTooLongError`."""
-        raised = "" if self._visitor else ", or raise CHAT_MAX_ANSWER_BYTES"
         raise AnswerTooLongError(
             f"The answer was ended here because it is too long: one may have {self._most:,} bytes, thinking "
             f"and tool calls included, in at most {MAX_DELTAS:,} pieces. What came of it is kept. "
-            f"Ask for it in parts{raised}."
+            "Ask for it in parts.",
+            hint="CHAT_MAX_ANSWER_BYTES allows for longer ones.",
         )
 
     def _fits(self, kind: object, text: str) -> str:

@@ -11,12 +11,16 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
 
+from chat.adapting import LESS, adapted
 from chat.context import Window, fitted
 from chat.deadlines import Content, loaded, watched
 from chat.errors import (
     BadRequest,
     CutOff,
     Fault,
+    NotFound,
+    OtherProtocol,
+    OutOfCredit,
     Overloaded,
     RateLimited,
     Refused,
@@ -27,7 +31,7 @@ from chat.errors import (
 from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
 from chat.messages import Request
 from chat.models import Model
-from chat.providers import LIMITS, Provider
+from chat.providers import LIMITS, SPOKEN, Provider
 from chat.settings import Deadlines
 
 RETRIES = 2
@@ -64,23 +68,37 @@ async def attempts(
     until: float,
     known: Known,
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    *,
+    other: Provider | None = None,
 ) -> AsyncGenerator[ReplyEvent | Retrying, None]:
     """The reply to `request`, or to as much of it as fits. Raises the last attempt's fault.
 
-    `until` in the loop's time.
+    `until` in the loop's time. `other` speaks to the same vendor in its other protocol: it is asked where the
+    vendor says that it does not answer in this one.
     """
     title, model = provider.vendor.title, request.model
-    whole = _bounded(replace(request, omit=request.omit | known.refused(model)))
+    refused = known.refused(model)
+    if other is not None and _protocol(provider) in refused and _protocol(other) not in refused:
+        provider, other = other, None
+    whole = _bounded(replace(request, omit=request.omit | refused))
     request = fitted(whole, known.window(model))
     attempt, shortened = 1, 0
+    elsewhere: Fault | None = None  # what the first protocol said, while the other one is tried
+    unspoken = ""
     while True:
         begun, meter = False, _Meter(request, known)
         try:
-            await loaded(provider, limits, until, visitor=request.visitor)
-            replying = watched(provider.stream(request), limits, until, title, visitor=request.visitor)
+            await loaded(provider, limits, until)
+            replying = watched(provider.stream(adapted(request)), limits, until, title)
             async with aclosing(replying) as events:
                 async for event in events:
                     meter.take(event)
+                    if isinstance(event, Content) and elsewhere is not None:
+                        elsewhere = None
+                        known.refuse(model, unspoken)
+                        spoken = SPOKEN.get(provider.vendor.speaks, "its other protocol")
+                        text = f"{title} answers {model.id} in {spoken} only: asked in that."
+                        yield Notice("other_protocol", text)
                     if isinstance(event, Content) and not begun and request.history < whole.history:
                         yield _left_out(whole.history - request.history, model, known)
                     begun = begun or (isinstance(event, Content) and not isinstance(event, ReplyFinished))
@@ -88,13 +106,18 @@ async def attempts(
             return
         except Fault as caught:
             fault = caught
+        if elsewhere is not None and isinstance(fault, NotFound):
+            raise elsewhere  # neither of the two: its address is wrong
+        if isinstance(fault, OtherProtocol) and not begun and other is not None:
+            elsewhere, unspoken = fault, _protocol(provider)
+            provider, other = other, None
+            continue
         if isinstance(fault, Refused) and not begun and fault.parameter not in request.omit:
             known.refuse(model, fault.parameter)
             whole = _bounded(replace(whole, omit=whole.omit | {fault.parameter}))
             request = replace(request, omit=whole.omit)
-            yield Notice(
-                "parameter_refused", f"{model.id} does not accept {fault.parameter}: sent without it."
-            )
+            without = LESS.get(fault.parameter, f"{{}} does not accept {fault.parameter}: sent without it.")
+            yield Notice("parameter_refused", without.format(model.id))
             continue
         if isinstance(fault, TooLong) and not begun:
             known.learn(model, known.window(model).refused(request, fault))
@@ -112,6 +135,11 @@ async def attempts(
         attempt += 1
         yield Retrying(attempt + shortened, delay, fault.kind, fault.message)
         await sleep(delay)
+
+
+def _protocol(provider: Provider) -> str:
+    """What is remembered where a model does not answer in the protocol of `provider`."""
+    return f"protocol {provider.vendor.speaks}"
 
 
 def _bounded(request: Request) -> Request:
@@ -158,7 +186,7 @@ def _left_out(count: int, model: Model, known: Known) -> Notice:
 
 def _delay(fault: Fault, attempt: int) -> float | None:
     """Seconds to wait, or None when waiting is no use."""
-    if not isinstance(fault, PASSING):
+    if not isinstance(fault, PASSING) or isinstance(fault, OutOfCredit):
         return None
     if fault.retry_after is not None:
         return fault.retry_after if fault.retry_after <= LONGEST_WAIT else None

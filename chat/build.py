@@ -140,11 +140,11 @@ def _vendors(settings: Settings) -> tuple[Vendor, ...]:
 
 def _providers(
     settings: Settings, vendors: tuple[Vendor, ...], clients: Clients
-) -> tuple[dict[str, Provider], dict[str, str], frozenset[str], frozenset[str]]:
+) -> tuple[dict[str, Provider], dict[str, Config], frozenset[str], frozenset[str]]:
     """Who can be asked with the settings' keys; a sentence for who cannot; which names are second ones; and
     which spend a key that is not for visitors."""
     usable: dict[str, Provider] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, Config] = {}
     second: dict[str, Provider] = {}
     private: set[str] = set()
     own = {each.name for each in settings.endpoints}
@@ -152,11 +152,14 @@ def _providers(
         key = settings.key(vendor.key) if vendor.key else ""
         free = not vendor.key or vendor.name in own or vendor.url_variable in settings.urls
         if vendor.local and not settings.local:
-            missing[vendor.name] = f"{vendor.title} is looked for on this machine only with CHAT_LOCAL=1."
+            missing[vendor.name] = Config(
+                f"{vendor.title} is not looked for here. Choose another model.",
+                hint="With CHAT_LOCAL=1 it is looked for on this machine.",
+            )
         elif not key and not free:
-            missing[vendor.name] = (
-                f"{vendor.title} needs a key: put {vendor.key}=… into the file .env and start again, "
-                "or choose a demo model."
+            missing[vendor.name] = Config(
+                f"{vendor.title} needs a key, and none is set here. Choose a demo model.",
+                hint=f"Put {vendor.key}=… into the file .env and start again.",
             )
         else:
             spoken = _spoken(vendor, key, clients, settings)
@@ -171,10 +174,10 @@ def _spoken(vendor: Vendor, key: str, clients: Clients, settings: Settings) -> d
     """`vendor` by its name. With two protocols it has a second name for the other: `openai-chat`,
     `xai-responses`."""
     first, *others = vendor.protocols
-    found = {vendor.name: _provider(first, vendor, key, clients, settings)}
+    found = {vendor.name: _provider(first, replace(vendor, speaks=first), key, clients, settings)}
     for protocol in others:
         name = f"{vendor.name}-{protocol.partition('_')[2]}"
-        found[name] = _provider(protocol, vendor, key, clients, settings)
+        found[name] = _provider(protocol, replace(vendor, speaks=protocol), key, clients, settings)
     return found
 
 

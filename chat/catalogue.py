@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chat.context import Window
-from chat.errors import Fault, Stalled
+from chat.errors import Config, Fault, Stalled
 from chat.menu import Menu
 from chat.models import Model
 from chat.owners import LOCAL
@@ -68,7 +68,7 @@ class _Known:
 class Catalogue:
     """`providers` by the vendor's name, all that may be asked for, in the order of the menu.
 
-    `missing` has a sentence for each vendor that cannot be asked. `hidden` names can be asked for
+    `missing` says of each vendor that cannot be asked why. `hidden` names can be asked for
     but are not listed. `private` ones spend a key that is the owner's at this machine alone; others ask
     with the keys that they have in the `wallet`.
     """
@@ -77,7 +77,7 @@ class Catalogue:
         self,
         settings: Settings,
         providers: Mapping[str, Provider],
-        missing: Mapping[str, str] | None = None,
+        missing: Mapping[str, Config] | None = None,
         hidden: frozenset[str] = frozenset(),
         private: frozenset[str] = frozenset(),
         wallet: Wallet | None = None,
@@ -124,15 +124,16 @@ class Catalogue:
             self.known(owner).refused,
         )
 
-    def _advice(self, providers: Mapping[str, Provider]) -> dict[str, str]:
+    def _advice(self, providers: Mapping[str, Provider]) -> dict[str, Config]:
         """What somebody without the owner's keys may do, by the name of each vendor that cannot be asked."""
         found = dict(self._missing)
         for name, vendor in self._wallet.vendors.items():
             if name not in providers and self._wallet.takes(name):
-                dotenv = f"{vendor.key}=… into the file .env and start again"
-                otherwise = dotenv if self._settings.alone else "choose a demo model"
-                own = f"{vendor.title} needs a key: put your own into “Your keys” in the sidebar"
-                found[name] = f"{own}, or {otherwise}."
+                found[name] = Config(
+                    f"{vendor.title} needs a key: put your own into “Your keys” in the sidebar, "
+                    "or choose a demo model.",
+                    hint=f"Or put {vendor.key}=… into the file .env and start again.",
+                )
         for name in self._private - frozenset(providers):
             found[name] = found[self._providers[name].vendor.name]  # second names too
         return found
@@ -245,7 +246,7 @@ class Catalogue:
                 changed = self._missed(name, late=isinstance(error, Stalled | TimeoutError))
             else:
                 changed = False
-                why = error.message if isinstance(error, Fault) else "no answer in time"
+                why = error.whole if isinstance(error, Fault) else "no answer in time"
                 if self._faults.get(name) != why:  # said once, not at each try
                     log.warning("no list of models from %s: %s", name, why)
                 self._faults[name] = why

@@ -32,13 +32,10 @@ async def watched(
     limits: Deadlines,
     until: float,
     title: str,
-    *,
-    visitor: bool = False,
 ) -> AsyncGenerator[ReplyEvent, None]:
     """`events`, or `Stalled` when content is missing for too long, or it is past `until` (loop time).
 
-    `title` is who is waited for. A `visitor` is told of no setting by its name. Closes `events`, and with it
-    the wire, however it ends.
+    `title` is who is waited for. Closes `events`, and with it the wire, however it ends.
     """
     loop = asyncio.get_running_loop()
     due, begun = loop.time() + limits.first, False
@@ -54,15 +51,15 @@ async def watched(
                     if not watch.expired:
                         raise
                     if until <= due:
-                        raise turn_too_long(limits, visitor=visitor) from error
-                    raise _silent(title, limits, begun, visitor) from error
+                        raise turn_too_long(limits) from error
+                    raise _silent(title, limits, begun) from error
                 if isinstance(event, Content):
                     begun, due = True, loop.time() + limits.idle
                     watch.move(min(due, until))
                 yield event
 
 
-async def loaded(provider: Provider, limits: Deadlines, until: float, *, visitor: bool = False) -> None:
+async def loaded(provider: Provider, limits: Deadlines, until: float) -> None:
     """Until a request can be sent. What is loaded for it on a slow machine is no silence of the model's; the
     turn ends all the same when it is past `until`."""
     if not isinstance(provider, Loading):
@@ -71,7 +68,7 @@ async def loaded(provider: Provider, limits: Deadlines, until: float, *, visitor
         async with asyncio.timeout_at(until):
             await provider.ready()
     except TimeoutError as error:
-        raise turn_too_long(limits, visitor=visitor) from error
+        raise turn_too_long(limits) from error
 
 
 class _Watch:
@@ -124,22 +121,21 @@ class _Watch:
             self._task.cancel()
 
 
-def turn_too_long(limits: Deadlines, *, visitor: bool) -> Stalled:
-    longer = "" if visitor else ", or raise CHAT_TURN_TIMEOUT"
+def turn_too_long(limits: Deadlines) -> Stalled:
     return Stalled(
-        f"The whole answer took longer than {limits.turn:g} seconds and was ended. "
-        f"Ask for less at once{longer}."
+        f"The whole answer took longer than {limits.turn:g} seconds and was ended. Ask for less at once.",
+        hint="CHAT_TURN_TIMEOUT allows for longer ones.",
     )
 
 
-def _silent(title: str, limits: Deadlines, begun: bool, visitor: bool) -> Stalled:
+def _silent(title: str, limits: Deadlines, begun: bool) -> Stalled:
     if begun:
-        longer = "" if visitor else ", or raise CHAT_IDLE_TIMEOUT if it needs longer pauses"
         return Stalled(
-            f"{title} fell silent in the middle of the answer for {limits.idle:g} seconds. Try again{longer}."
+            f"{title} fell silent in the middle of the answer for {limits.idle:g} seconds. Try again.",
+            hint="CHAT_IDLE_TIMEOUT allows for longer pauses.",
         )
-    longer = "" if visitor else "; CHAT_FIRST_EVENT_TIMEOUT allows for slower ones"
     return Stalled(
         f"{title} took the question but said nothing for {limits.first:g} seconds. Try again or choose "
-        f"another model{longer}."
+        "another model.",
+        hint="CHAT_FIRST_EVENT_TIMEOUT allows for slower ones.",
     )

@@ -43,6 +43,7 @@ from chat.messages import (
 from chat.models import Model
 from chat.owners import LOCAL
 from chat.providers import Provider
+from chat.public import Public, Told
 from chat.reply import MAX_CALLS_PER_REPLY, Reply
 from chat.settings import Settings
 from chat.tools import Outcome, Tools
@@ -58,6 +59,7 @@ BREATH = 100
 class Engine:
     def __init__(self, settings: Settings, catalogue: Catalogue, tools: Tools) -> None:
         self._settings, self._catalogue, self._tools = settings, catalogue, tools
+        self._public = Public((*settings.urls.values(), *(each.url for each in settings.endpoints)))
 
     def own_key(self, owner: str, model: str | None) -> bool:
         """Whether `owner` asks `model` with a key of their own."""
@@ -67,17 +69,23 @@ class Engine:
         except Fault:
             return False
 
+    def _operator(self, turn: Turn) -> bool:
+        """Whether the asker may read what only the operator can use."""
+        return turn.owner == LOCAL or self._settings.alone
+
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of `turn`. Raises nothing but a programming error and CancelledError."""
+        operator = self._operator(turn)
+        public = self._public.event
         try:
             async with aclosing(self._rounds(turn)) as events:
                 async for event in events:
-                    yield event
+                    yield event if operator or not isinstance(event, Told) else public(event)
         except Fault as fault:
-            failure = fault.failure
+            failed = TurnFailed(fault.told(operator=operator))
         else:
             return
-        yield TurnFailed(failure)
+        yield failed if operator else public(failed)
 
     async def _rounds(self, turn: Turn) -> AsyncGenerator[Event, None]:
         limits = self._settings.deadlines
@@ -93,11 +101,12 @@ class Engine:
         told = set[Notice]()
         enabled = {spec.name for spec in request.tools}
         usage, written, separate = None, False, False
-        allowance = Allowance(self._settings.max_answer_bytes, visitor=request.visitor)
+        allowance = Allowance(self._settings.max_answer_bytes)
         left, taken = MAX_CALLS_PER_TURN, 0
         for _ in range(ROUNDS):
             reply = Reply(separate, min(MAX_CALLS_PER_REPLY, left))
-            async with aclosing(attempts(provider, request, limits, until, known)) as events:
+            replying = attempts(provider, request, limits, until, known, other=menu.other(provider))
+            async with aclosing(replying) as events:
                 async for event in events:
                     taken += 1
                     if not taken % BREATH:
@@ -128,7 +137,7 @@ class Engine:
                 yield Notice("calls_left_out", text)
             if stop == "tool_use" and reply.asked:
                 results = {result.id: result for result in reply.refusals(_TOO_MANY)}
-                async with aclosing(self._run(calls, enabled, until, request.visitor)) as happenings:
+                async with aclosing(self._run(calls, enabled, until)) as happenings:
                     async for happening in happenings:
                         if isinstance(happening, ToolResult):
                             results[happening.id] = happening
@@ -195,12 +204,11 @@ class Engine:
             tools=specs,
             stream=options.stream,
             history=len(turn.history),
-            visitor=turn.owner != LOCAL,
         )
         return request, notices
 
     async def _run(
-        self, calls: list[ToolCall], enabled: set[str], until: float, visitor: bool
+        self, calls: list[ToolCall], enabled: set[str], until: float
     ) -> AsyncGenerator[Event | ToolResult, None]:
         """Runs `calls` side by side: their events as they happen, and the result of each."""
         happenings: asyncio.Queue[Event | ToolResult | BaseException] = asyncio.Queue()
@@ -236,7 +244,7 @@ class Engine:
                     async with asyncio.timeout_at(until):
                         happening = await happenings.get()
                 except TimeoutError as error:
-                    raise turn_too_long(self._settings.deadlines, visitor=visitor) from error
+                    raise turn_too_long(self._settings.deadlines) from error
                 if isinstance(happening, BaseException):
                     raise happening  # a bug of ours: tools themselves never raise
                 left -= isinstance(happening, ToolResult)

@@ -1,14 +1,17 @@
 """The closed set of ways in which a turn can fail.
 
-    Fault(message, retry_after, status)
+    Fault(message, hint, retry_after, status)
     ├── Config            config         a setting is missing or wrong
     ├── Auth              auth           the vendor does not accept the key
     ├── NotFound          not_found      no such model or address
+    │   └── OtherProtocol                … for this protocol: it may answer in its other one
     ├── BadRequest        bad_request    the vendor does not accept the request
     │   └── Refused                      … because of one parameter, which can be left out
-    ├── RateLimited       rate_limited   too many requests, or out of credit
+    ├── RateLimited       rate_limited   too many requests
+    │   └── OutOfCredit                  … or no money left there
     ├── Overloaded        overloaded     the vendor is too busy
     ├── Server            server         the vendor's own error
+    │   ├── BadCall                      … with a tool's call that the model wrote amiss
     │   └── Unsaved                      … or ours: the disk does not take what a person asked for
     ├── Unreachable       unreachable    no connection
     ├── CutOff            cut_off        the stream ended before its end was said
@@ -25,8 +28,9 @@
     └── (any other exception)  bug       logged with its traceback, shown as a neutral sentence
 
 Exceptions travel between layers; the engine turns the last one into `TurnFailed(failure)`.
-A message is for a person: it names the cause and the next step, and holds no key, no stack
-trace and nobody's HTML (`redact` and the providers see to that).
+A message is for whoever asked: it names the cause and the next step, and holds no key, no stack
+trace and nobody's HTML (`redact` and the providers see to that). What only the operator may read, and can
+use, is the `hint`: names of settings, addresses, paths. `told` leaves it out for everybody else.
 """
 
 import re
@@ -69,15 +73,23 @@ class Failure:
 class Fault(Exception):
     kind: ClassVar[Kind] = "bug"
 
-    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.hint = hint
         self.retry_after = retry_after
         self.status = status
 
     @property
-    def failure(self) -> Failure:
-        return Failure(self.kind, self.message, self.retry_after, self.status)
+    def whole(self) -> str:
+        """Message and hint: for the operator's eyes."""
+        return f"{self.message} {self.hint}".strip()
+
+    def told(self, *, operator: bool) -> Failure:
+        """As a value, for the operator or for everybody else."""
+        return Failure(self.kind, self.whole if operator else self.message, self.retry_after, self.status)
 
 
 class Config(Fault):
@@ -90,6 +102,10 @@ class Auth(Fault):
 
 class NotFound(Fault):
     kind = "not_found"
+
+
+class OtherProtocol(NotFound):
+    """The address or the model is there, but not for the protocol that it was asked in."""
 
 
 class BadRequest(Fault):
@@ -108,12 +124,20 @@ class RateLimited(Fault):
     kind = "rate_limited"
 
 
+class OutOfCredit(RateLimited):
+    """What is missing is money: waiting is no use."""
+
+
 class Overloaded(Fault):
     kind = "overloaded"
 
 
 class Server(Fault):
     kind = "server"
+
+
+class BadCall(Server):
+    """The model wrote a tool's call that its vendor could not read. The next try often works."""
 
 
 class Unsaved(Server):

@@ -30,7 +30,7 @@ class Range:
 class Menu:
     """`providers` by the names that may stand before a model's, `lists` by the vendor's, in the menu's order.
 
-    `missing` has a sentence for each vendor that cannot be asked. `hidden` names can be asked for but are not
+    `missing` says of each vendor that cannot be asked why. `hidden` names can be asked for but are not
     listed. `others` can be asked by somebody else, with a key that is not this owner's. `refused`: the names
     of parameters that a model was seen to refuse.
     """
@@ -38,7 +38,7 @@ class Menu:
     settings: Settings
     providers: Mapping[str, Provider]
     lists: Mapping[str, Mapping[str, Model]]
-    missing: Mapping[str, str]
+    missing: Mapping[str, Config]
     hidden: frozenset[str]
     others: frozenset[str]
     refused: Callable[[Model], frozenset[str]]
@@ -103,14 +103,14 @@ class Menu:
             raise NotFound(f"{name} is not among the models that are offered here. Choose one of the menu.")
         vendor, _, id = full.partition(":")
         if (provider := self.providers.get(vendor)) is None:
-            why = self.missing.get(vendor, f"No vendor is called {vendor}.")
+            why = self.missing.get(vendor) or Config(f"No vendor is called {vendor}.")
+            said = why.message
             if unknown := self.unknown_vendor(name):
-                why = f"There is no vendor {unknown}; there are {', '.join(sorted(self.vendors))}."
-            elif full != name.strip():
-                why = (
-                    f"{name} is no model of the menu; without a vendor before it, it would be OpenAI's. {why}"
-                )
-            raise Config(why)
+                raise Config(f"There is no vendor {unknown}; there are {', '.join(sorted(self.vendors))}.")
+            if full != name.strip():
+                no = f"{name} is no model of the menu; without a vendor before it, it would be OpenAI's."
+                said = f"{no} {said}"
+            raise Config(said, hint=why.hint)
         if not id.strip():
             raise NotFound("No model is named. Choose one of the menu, or write vendor:model.")
         listed = self.lists.get(provider.vendor.name, {})
@@ -119,6 +119,12 @@ class Menu:
                 (each for each in listed.values() if shown(each.id) == id.strip()), Model(vendor, id)
             )
         return provider, model
+
+    def other(self, provider: Provider) -> Provider | None:
+        """Who speaks to the vendor of `provider` in its other protocol."""
+        name = provider.vendor.name
+        others = (each for each in self.providers.values() if each.vendor.name == name)
+        return next((each for each in others if each.vendor.speaks != provider.vendor.speaks), None)
 
     def unknown_vendor(self, name: str) -> str:
         """What stands where a vendor would, in a `name` that no vendor of ours lists; "" where nothing does.

@@ -128,5 +128,3 @@ class Request:
     where all of it does not fit."""
     capped: bool = False
     """Whether `max_tokens` may not be left out: the asker is not to spend more."""
-    visitor: bool = False
-    """Whether the asker cannot change the settings: what goes wrong is told without their names."""

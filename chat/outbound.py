@@ -32,19 +32,19 @@ class Way:
     """Variables that name the certificates that were used."""
     trouble: tuple[str, ...] = ()
 
-    def failed(self, title: str, host: str, what: str, *, owner: bool) -> str:
-        """Why `title` at `host` cannot be reached through the proxy, in a sentence, and what to do. `what`
-        the proxy did: “does not answer”. `owner`: who may be told of variables and inner addresses."""
+    def failed(self, title: str, host: str, what: str) -> tuple[str, str]:
+        """Why `title` at `host` cannot be reached through the proxy, in a sentence, and what the operator can
+        do. `what` the proxy did: “does not answer”."""
         proxy = self.proxy
-        if proxy is None or not owner:
-            check = "Check HTTPS_PROXY and NO_PROXY" if owner else "Ask again, or choose another model"
-            return f"{title} is asked through a proxy, which {what}. {check}."
-        if proxy.fault:
-            what = f"cannot be used: {proxy.fault}. Write http://host:port or socks5://host:port"
+        told = f"{title} is asked through a proxy, which "
+        if proxy is None:
+            return f"{told}{what}.", "Check HTTPS_PROXY and NO_PROXY."
         shown = f"{proxy.variable} ({proxy.shown})" if proxy.shown else proxy.variable
+        wrong = f": {proxy.fault}. Write http://host:port or socks5://host:port" if proxy.fault else ""
         return (
-            f"{title} is asked through the proxy in {shown}, which {what}. Correct {proxy.variable}, "
-            f"unset it, or name {host} in NO_PROXY, and start again."
+            f"{told}{'cannot be used' if proxy.fault else what}.",
+            f"The proxy is in {shown}{wrong}. Correct {proxy.variable}, unset it, or name {host} in "
+            "NO_PROXY, and start again.",
         )
 
 

@@ -16,6 +16,9 @@ from chat.errors import (
     BadRequest,
     CutOff,
     Fault,
+    NotFound,
+    OtherProtocol,
+    OutOfCredit,
     Overloaded,
     RateLimited,
     Refused,
@@ -335,3 +338,83 @@ async def test_whatever_the_vendor_counts_it_ends_with_an_answer_where_there_can
         notices = [event.text for event in events if isinstance(event, Notice)]
         assert [text.partition(" ")[0] for text in notices] == [str(left)] * (left > 0)
         assert sum(isinstance(event, Retrying) for event in events) == tries - 1
+
+
+async def test_a_system_prompt_that_is_not_taken_goes_with_the_first_question() -> None:
+    vendor, memory = Scripted([[Refused("No.", parameter="system")], says("Yes.")]), Memory()
+    said = (User("One?"), Assistant((Text("1"),)), User("Two?"))
+    asked = Request(MODEL, said, system="Be brief.", history=2)
+    events, _ = await reply(vendor, memory, asked)
+    notice = events[0]
+    assert isinstance(notice, Notice)
+    assert "before the first question" in notice.text
+    assert vendor.asked[1].system is None
+    assert vendor.asked[1].messages == (User("Be brief.\n\nOne?"), *asked.messages[1:])
+    again = Scripted([says("Yes.")])
+    await reply(again, memory, asked)
+    assert again.asked[0].messages[0] == User("Be brief.\n\nOne?")
+    with pytest.raises(Refused):
+        await reply(Scripted([[Refused("No.", parameter="system")]] * 3), memory, asked)
+
+
+async def test_a_system_prompt_stays_when_the_oldest_turns_go() -> None:
+    memory = Memory("system")
+    memory.found = Window(3000)
+    asked = replace(long(12), system="Be brief.")
+    vendor = Scripted([says("Yes.")])
+    await reply(vendor, memory, asked)
+    (sent,) = vendor.asked
+    assert len(sent.messages) < len(asked.messages)
+    assert isinstance(sent.messages[0], User)
+    assert sent.messages[0].text.startswith("Be brief.\n\n")
+
+
+async def test_roles_are_put_in_turn_where_a_model_wants_it() -> None:
+    vendor = Scripted([[Refused("No.", parameter="roles")], says("Yes.")])
+    said = (User("One?"), User("Two?"), Assistant((Text("2"),)), Assistant((Text("3"),)), User("Four?"))
+    await reply(vendor, None, Request(MODEL, said, history=4))
+    first, answer, last = vendor.asked[1].messages
+    assert first == User("One?\n\nTwo?")
+    assert isinstance(answer, Assistant)
+    assert answer.text == "2\n\n3"
+    assert last == User("Four?")
+
+
+@pytest.mark.parametrize("fault", [OutOfCredit("No."), OtherProtocol("No."), NotFound("No.")])
+async def test_what_waiting_does_not_help_is_asked_once(fault: Fault) -> None:
+    vendor = Scripted([[fault], says("Yes.")])
+    with pytest.raises(type(fault)):
+        await reply(vendor)
+
+
+CHAT = Vendor("acme", "Acme", ("openai_chat", "openai_responses"), "http://acme/v1", speaks="openai_chat")
+BOTH = replace(CHAT, speaks="openai_responses"), CHAT
+
+
+async def both(first: Scripted, other: Scripted, memory: Memory) -> list[ReplyEvent | Retrying]:
+    until = asyncio.get_running_loop().time() + 60
+    asked = attempts(first, Request(MODEL, ()), Deadlines(), until, memory, other=other)
+    return [event async for event in asked]
+
+
+async def test_the_other_protocol_is_asked_and_remembered() -> None:
+    memory, (responses, chat) = Memory(), BOTH
+    first, other = Scripted([[OtherProtocol("No.")]], responses), Scripted([says("Yes.")] * 2, chat)
+    notice, *events = await both(first, other, memory)
+    assert isinstance(notice, Notice)
+    assert "Chat Completions" in notice.text
+    assert [type(event) for event in events] == [TextDelta, ReplyFinished]
+    events = await both(first, other, memory)
+    assert len(first.asked) == 1
+    assert [type(event) for event in events] == [TextDelta, ReplyFinished]
+    turned = await both(Scripted([says("Yes.")], chat), Scripted([], responses), memory)
+    assert isinstance(turned[-1], ReplyFinished)  # asked in the right one, nothing is turned round
+
+
+async def test_where_neither_protocol_is_there_the_first_refusal_is_told() -> None:
+    memory, (responses, chat) = Memory(), BOTH
+    with pytest.raises(OtherProtocol, match="First"):
+        await both(
+            Scripted([[OtherProtocol("First.")]], responses), Scripted([[NotFound("Second.")]], chat), memory
+        )
+    assert not memory.known

@@ -23,12 +23,12 @@ def serves(vendor: str, *ids: str, local: bool = False) -> Scripted:
 
 
 async def catalogue(
-    *providers: Scripted, missing: dict[str, str] | None = None, **settings: Any
+    *providers: Scripted, missing: dict[str, Config] | None = None, **settings: Any
 ) -> Catalogue:
     found = Catalogue(
         Settings.read(settings),
         {each.vendor.name: each for each in providers},
-        missing or {"groq": "Groq needs a key."},
+        missing or {"groq": Config("Groq needs a key.")},
     )
     if (task := found.refresh()) is not None:
         await task

@@ -42,24 +42,15 @@ async def test_what_comes_in_time_passes() -> None:
     ],
 )
 async def test_silence_names_its_setting(script: Script, limits: Deadlines, variable: str) -> None:
-    with pytest.raises(Stalled, match=variable):
+    with pytest.raises(Stalled, match=r"^[^_]*\.$") as caught:
         await watch(script, limits)
-
-
-@pytest.mark.parametrize("script", [[HANG], [TextDelta("A"), HANG]])
-@pytest.mark.parametrize("limits", [QUICK, Deadlines(turn=0.02)])
-async def test_a_visitor_is_told_of_no_setting(script: Script, limits: Deadlines) -> None:
-    vendor = Scripted([script])
-    end = asyncio.get_running_loop().time() + limits.turn
-    replying = watched(vendor.stream(Request(Model("a", "b"), ())), limits, end, "Acme", visitor=True)
-    with pytest.raises(Stalled, match=r"^[^_]*\.$"):
-        async for _ in replying:
-            pass
+    assert variable in caught.value.hint
 
 
 async def test_the_whole_turn_has_an_end() -> None:
-    with pytest.raises(Stalled, match="CHAT_TURN_TIMEOUT"):
+    with pytest.raises(Stalled, match=r"^[^_]*\.$") as caught:
         await watch([TextDelta("A"), HANG], Deadlines(), until=0.02)
+    assert "CHAT_TURN_TIMEOUT" in caught.value.hint
 
 
 async def test_pings_without_end_do_not_help() -> None:
@@ -81,7 +72,7 @@ async def test_a_timeout_of_the_provider_itself_is_not_ours() -> None:
 
 async def test_the_pause_may_be_shorter_than_the_wait_for_the_first_word() -> None:
     async with asyncio.timeout(10):
-        with pytest.raises(Stalled, match="CHAT_IDLE_TIMEOUT"):
+        with pytest.raises(Stalled, match="middle of the answer"):
             await watch([TextDelta("A"), HANG], Deadlines(first=60, idle=0.02, turn=60))
 
 

@@ -255,8 +255,10 @@ async def test_cancelling_in_a_tool_cancels_the_tool() -> None:
     assert cancelled.is_set()
 
 
-@pytest.mark.parametrize(("owner", "named"), [(LOCAL, True), ("ann", False)])
-async def test_the_turn_has_a_deadline_that_tools_count_for(owner: str, named: bool) -> None:
+@pytest.mark.parametrize(
+    ("owner", "public", "named"), [(LOCAL, True, True), ("ann", True, False), ("ann", False, True)]
+)
+async def test_the_turn_has_a_deadline_that_tools_count_for(owner: str, public: bool, named: bool) -> None:
     @tool
     async def wait(number: int) -> str:
         """Waits for ever."""
@@ -265,7 +267,7 @@ async def test_the_turn_has_a_deadline_that_tools_count_for(owner: str, named: b
 
     vendor = Scripted([calls("wait")])
     asked = Turn("Hello?", Options("acme:one", tools=("wait",)), owner=owner)
-    answering = engine(vendor, wait, deadlines=Deadlines(turn=0.05)).answer(asked)
+    answering = engine(vendor, wait, deadlines=Deadlines(turn=0.05), public=public).answer(asked)
     ended = last([event async for event in answering])
     assert isinstance(ended, TurnFailed)
     assert ended.failure.kind == "stalled"
@@ -288,15 +290,6 @@ async def test_a_temperature_beyond_the_vendors_range_is_lowered_with_a_notice()
     events = await answer(vendor, temperature=1.8)
     assert "temperature_lowered" in [e.code for e in events if isinstance(e, Notice)]
     assert vendor.asked[0].temperature == 1
-
-
-@pytest.mark.parametrize(("owner", "visitor"), [(LOCAL, False), ("ann", True), ("", True)])
-async def test_whoever_cannot_change_the_settings_is_a_visitor(owner: str, visitor: bool) -> None:
-    vendor = Scripted([says("Hi")])
-    async with aclosing(engine(vendor).answer(Turn("Hello?", Options("acme:one"), owner=owner))) as events:
-        async for _ in events:
-            pass
-    assert vendor.asked[0].visitor is visitor
 
 
 @pytest.mark.parametrize(

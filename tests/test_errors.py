@@ -33,9 +33,16 @@ def test_the_drawing_in_the_docstring_is_the_tree():
 
 def test_a_fault_as_a_value():
     fault = errors.RateLimited("Too many questions.", retry_after=7, status=429)
-    assert fault.failure == Failure("rate_limited", "Too many questions.", 7, 429)
+    assert fault.told(operator=True) == Failure("rate_limited", "Too many questions.", 7, 429)
     assert str(fault) == "Too many questions."
-    assert Refused("No temperature.", parameter="temperature", status=400).failure.kind == "bad_request"
+    refused = Refused("No temperature.", parameter="temperature", status=400)
+    assert refused.told(operator=False).kind == "bad_request"
+
+
+def test_a_hint_is_told_to_the_operator_alone():
+    fault = errors.Auth("No key is set here.", hint="Set ACME_API_KEY.")
+    assert fault.told(operator=True).message == fault.whole == "No key is set here. Set ACME_API_KEY."
+    assert fault.told(operator=False).message == fault.message == str(fault) == "No key is set here."
 
 
 def test_a_bug_is_shown_as_a_neutral_sentence():

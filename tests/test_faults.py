@@ -93,7 +93,7 @@ CASES = (
     Case("fault-529", "overloaded", asked=3, status=529),
     Case("fault-html", "malformed", status=200),
     Case("fault-html-502", "server", asked=3, status=502),
-    Case("fault-json-error", "server", asked=3),
+    Case("fault-json-error", "overloaded", asked=3),
     Case("fault-empty-body", "empty", status=200),
     Case("fault-nothing", "empty"),
     Case("fault-error-after-5", "overloaded", said=5),

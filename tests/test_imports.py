@@ -57,12 +57,14 @@ TABLE: dict[str, set[str]] = {
     "chat.catalogue": {
         *("chat.settings", "chat.context", "chat.menu", "chat.owners", "chat.wallet", *CONTRACT, *VALUES),
     },
+    "chat.adapting": VALUES,
+    "chat.public": VALUES,
     "chat.attempts": {
-        *("chat.settings", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
+        *("chat.settings", "chat.adapting", "chat.context", "chat.deadlines", *CONTRACT, *VALUES),
     },
     "chat.allowance": VALUES,
     "chat.reply": VALUES,
-    "chat.engine": {"chat.allowance", "chat.reply", "chat.owners", *ENGINE},
+    "chat.engine": {"chat.allowance", "chat.reply", "chat.owners", "chat.public", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
     "chat.conversations": {"chat.transcript", *VALUES},
     "chat.export": {"chat.conversations", "chat.transcript", *VALUES},

@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             streams.complain(str(unknown))
             return USAGE
         except Fault as fault:
-            streams.complain(fault.message)
+            streams.complain(fault.whole)
             return USAGE if isinstance(fault, Config) else FAILED
         except KeyboardInterrupt:
             return INTERRUPTED

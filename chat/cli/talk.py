@@ -82,7 +82,7 @@ class Talk:
                 self._stop()
                 out.write("\n")
             except Fault as refused:
-                self._note(refused.message, dim=False)
+                self._note(refused.whole, dim=False)
             else:
                 self._tell_trouble()
                 self._offer()

@@ -18,9 +18,17 @@ from typing import Protocol, runtime_checkable
 from chat.events import ReplyEvent
 from chat.messages import Request
 from chat.models import Model
-from chat.providers.vendors import Vendor
+from chat.providers.vendors import Speaks, Vendor
 
-__all__ = ["LIMITS", "Loading", "Model", "Provider", "Vendor"]
+__all__ = ["LIMITS", "SPOKEN", "Loading", "Model", "Provider", "Speaks", "Vendor"]
+
+SPOKEN: dict[Speaks | None, str] = {
+    "openai_responses": "Responses",
+    "openai_chat": "Chat Completions",
+    "anthropic_messages": "Messages",
+    "demo": "Demo",
+}
+"""The protocols' names, for a person."""
 
 LIMITS = ({"max_output_tokens"}, {"max_tokens", "max_completion_tokens"})
 """By what names a protocol can say how many tokens an answer may have: Responses, Chat. Without all of

@@ -11,6 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
 from chat import outbound
+from chat.providers import error_bytes
 from chat.providers.vendors import Vendor
 from chat.settings.network import Network
 
@@ -139,7 +140,7 @@ def _http_client(
         follow_redirects=False,
         # No cookies: visitors with keys of their own share this client.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        event_hooks={"request": [_without_key]},
+        event_hooks={"request": [_without_key], "response": [error_bytes.begin]},
     )
 
 

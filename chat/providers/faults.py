@@ -6,81 +6,27 @@ plain text, shortened and without keys. Used by `wire` and by the protocols. Wha
 in `error_bodies`; SDKs are told apart by shape, so nothing is imported before something failed.
 """
 
-import math
 import re
 import socket
 import ssl
-import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from chat import errors, outbound
 from chat.errors import Fault
+from chat.providers import waits
+from chat.providers.calls import QUOTED, Call
 from chat.providers.error_bodies import ErrorBody
-from chat.providers.vendors import Vendor
+from chat.providers.refusals import meant
 
-QUOTED = 300
-"""Characters of a vendor's own words in a sentence of ours."""
+__all__ = ["QUOTED", "Call", "answered", "of", "retry_after", "said"]
+
 _NAMED = 40
 """Characters of a vendor's own name for an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request, as far as a sentence about its failure needs it. `sent` holds its body's top-level names.
-    A `visitor` is told of no setting by its name."""
-
-    vendor: Vendor
-    key: str = field(default="", repr=False)
-    sent: frozenset[str] = frozenset()
-    model: str = ""
-    visitor: bool = False
-
-    @classmethod
-    def to(cls, vendor: Vendor, key: str, body: Mapping[str, Any], visitor: bool) -> "Call":
-        return cls(vendor, key, frozenset(body), str(body.get("model", "")), visitor)
-
-    @property
-    def title(self) -> str:
-        return self.vendor.title or self.vendor.name
-
-    @property
-    def host(self) -> str:
-        """Host and port, without what else an address may hold (a password, say)."""
-        return urlsplit(self.vendor.url).netloc.rpartition("@")[2]
-
-    @property
-    def hostname(self) -> str:
-        return urlsplit(self.vendor.url).hostname or ""
-
-    def address(self, path: str) -> str:
-        """Where `path` is asked, as an event may show it: without a name and password."""
-        return re.sub(r"^([^/?#]*//)?[^/?#]*@", r"\1", self.vendor.url) + path
-
-    @property
-    def address_hint(self) -> str:
-        name = "" if self.visitor else self.vendor.url_variable
-        return f"It was asked at {self.host}{f' ({name})' if name else ''}."
-
-    def quote(self, text: object) -> str:
-        """` X says: “text”`, or "" when there is nothing that a person could read."""
-        if not isinstance(text, str) or re.search(r"<\s*(!doctype|html|head|body|/\w)", text, re.IGNORECASE):
-            return ""
-        text = self.clean(text)
-        if len(text) > QUOTED:
-            text = text[: QUOTED - 1].rstrip() + "…"
-        return f" {self.title} says: “{text}”" if text else ""
-
-    def clean(self, text: str) -> str:
-        """The beginning of `text` on one line, printable, without keys."""
-        # Characters of no width go first, and blanks become one: either may break a key in two. Cut last.
-        text = "".join(c for c in text[: 100 * QUOTED] if unicodedata.category(c) != "Cf")
-        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        return errors.redact(text, [self.key] if self.key else [])[: 10 * QUOTED]
+_NAMING = ("x-amzn-errortype", "x-error-code", "x-error-type")
+"""Headers that name the error (AWS, gateways)."""
 
 
 def of(error: BaseException, call: Call, *, opened: bool = False) -> Fault | None:
@@ -94,7 +40,11 @@ def of(error: BaseException, call: Call, *, opened: bool = False) -> Fault | Non
         return error
     response = getattr(error, "response", None)
     if isinstance(response, httpx2.Response):
-        return answered(response.status_code, response.headers, getattr(error, "body", None), call)
+        try:
+            body: object = response.content
+        except httpx2.ResponseNotRead:
+            body = getattr(error, "body", None)
+        return answered(response.status_code, response.headers, body, call)
     chain = list(_causes(error))
     if not any(
         isinstance(e, httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError | OSError) for e in chain
@@ -102,7 +52,8 @@ def of(error: BaseException, call: Call, *, opened: bool = False) -> Fault | Non
         for e in chain:
             if isinstance(e, UnicodeEncodeError) and e.encoding == "ascii":  # a header, and only one is ours
                 return errors.Config(
-                    f"{_key(call)} holds a character that cannot be sent. Copy the key again."
+                    f"{call.key_name} holds a character that cannot be sent. Copy it again.",
+                    hint=call.key_hint,
                 )
             if isinstance(e, UnicodeEncodeError):
                 return errors.BadRequest(
@@ -128,25 +79,27 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(error, kinds) for error in chain)
 
-    at = f"{call.title} at {call.host}"
+    at, hint = call.title, call.address_hint
     local = f" Is {call.title} running?" if call.vendor.local else ""
     if has(httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-        return errors.Config(f"The address of {call.title} cannot be used. {call.address_hint}")
+        return errors.Config(f"The address of {call.title} cannot be used.", hint=hint)
     if has(httpx2.LocalProtocolError):
         return errors.Config(
-            f"The request cannot be sent; {_key(call)} may hold a wrong character. Copy it again."
+            f"The request cannot be sent: {call.key_name} may hold a wrong character. Copy it again.",
+            hint=call.key_hint,
         )
     if has(httpx2.DecodingError):
-        return errors.Malformed(f"The answer of {at} is compressed in a way that cannot be read.")
+        return errors.Malformed(f"The answer of {at} is compressed in a way that cannot be read.", hint=hint)
     way = next((found for error in chain if (found := outbound.way(error))), outbound.Way())
     if not opened and (way.proxy is not None or has(httpx2.ProxyError)) and not has(ssl.SSLError):
         what = _proxys(chain, call)
         if what:
             kind = errors.Config if way.proxy is not None and way.proxy.fault else errors.Unreachable
-            return kind(way.failed(call.title, call.hostname, what, owner=not call.visitor))
+            message, advice = way.failed(call.title, call.hostname, what)
+            return kind(message, hint=advice)
     if has(httpx2.ConnectTimeout, httpx2.PoolTimeout):
         return errors.Unreachable(
-            f"{at} did not take the call in time.{local} Check the network, then ask again."
+            f"{at} did not take the call in time.{local} Check the network, then ask again.", hint=hint
         )
     if has(httpx2.TimeoutException):
         return errors.Stalled(f"{at} went silent. Ask again.")
@@ -156,17 +109,70 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
             "Ask again to get all of it."
         )
     if has(socket.gaierror):
-        return errors.Unreachable(
-            f"There is no host named {call.hostname}, or no network. {call.address_hint}"
-        )
+        return errors.Unreachable(f"{at} cannot be found: there is no such host, or no network.", hint=hint)
     if has(ssl.SSLError):
         why = "its certificate was not accepted, or it does not speak TLS"
-        return errors.Unreachable(f"No safe connection to {at}: {why}.{_trusted(way, call)}")
+        return errors.Unreachable(f"No safe connection to {at}: {why}.", hint=f"{_trusted(way)} {hint}")
     if has(ConnectionRefusedError):
-        return errors.Unreachable(f"Nothing answers at {call.host}.{local} {call.address_hint}")
+        return errors.Unreachable(f"{at} does not answer.{local}", hint=f"Nothing listens there. {hint}")
     if has(httpx2.ConnectError):
-        return errors.Unreachable(f"Cannot reach {at}.{local} Check the network, then ask again.")
-    return errors.Unreachable(f"The connection to {at} broke before an answer came. Ask again.")
+        return errors.Unreachable(f"Cannot reach {at}.{local} Check the network, then ask again.", hint=hint)
+    return errors.Unreachable(f"The connection to {at} broke before an answer came. Ask again.", hint=hint)
+
+
+_STRONG = (
+    "error",
+    "errors",
+    "fault",
+    "exception",
+    "base_resp",
+    "error_code",
+    "error_msg",
+    "errmsg",
+    "errcode",
+)
+_ASIDE = frozenset(
+    (
+        *_STRONG,
+        *(
+            "message",
+            "msg",
+            "detail",
+            "details",
+            "code",
+            "status",
+            "status_code",
+            "statusCode",
+            "type",
+            "title",
+        ),
+        *(
+            "param",
+            "success",
+            "ok",
+            "id",
+            "request_id",
+            "requestId",
+            "trace_id",
+            "timestamp",
+            "path",
+            "object",
+        ),
+        *(
+            "event_id",
+            "sequence_number",
+            "instance",
+            "data",
+            "created",
+            "model",
+            "choices",
+            "usage",
+            "hint",
+            "name",
+        ),
+    )
+)
+"""What stands in an error and around it. An object with another key is something else."""
 
 
 def _proxys(chain: list[BaseException], call: Call) -> str:
@@ -182,163 +188,92 @@ def _proxys(chain: list[BaseException], call: Call) -> str:
     return ""
 
 
-def _trusted(way: outbound.Way, call: Call) -> str:
-    """What may be wrong with the certificates that were trusted."""
-    if call.visitor:
-        return ""
+def _trusted(way: outbound.Way) -> str:
+    """What may be wrong with the certificates that were trusted. For the operator."""
     if way.trouble:
-        return f" {'. '.join(way.trouble)}. Correct or unset it, and start again."
+        return f"{'. '.join(way.trouble)}. Correct or unset it, and start again."
     if way.certificates:
-        return f" What is trusted here comes from {' and '.join(way.certificates)}."
-    return " Where a firewall looks into connections, SSL_CERT_FILE has to name its certificate."
+        return f"What is trusted here comes from {' and '.join(way.certificates)}."
+    return "Where a firewall looks into connections, SSL_CERT_FILE has to name its certificate."
 
 
 def said(data: Any, call: Call) -> Fault | None:
     """The error that an object inside an answer with status 200 reports; None when it reports none.
 
-    Known forms: `{"error": {…}}`, `{"error": "text"}`, `{"type": "error", …}`, `{"object": "error", …}`.
+    Known forms: `{"error": {…}}`, `{"error": "text"}`, `{"type": "error", …}`, `{"object": "error", …}`,
+    `{"base_resp": {"status_code": 1008, …}}`, `{"errors": […]}`, `{"detail": …}`, `{"code": 1, "msg": …}`.
     """
-    if not isinstance(data, dict):
-        return None
-    if not data.get("error") and "error" not in (data.get("type"), data.get("object")):
+    if not isinstance(data, dict) or not _is_error(data):
         return None
     body = ErrorBody.read(data)
-    fault = _fault(body.status, None, body, call)
-    if not body.status and type(fault) is errors.Server:
-        name = call.clean(body.kind if body.kind not in ("", "error") else body.code)[:_NAMED]
-        words = f" ({name})" if name.isidentifier() and not body.text else ""
-        return errors.Server(
-            f"{call.title} broke off with an error{words}. Ask again.{call.quote(body.text)}"
-        )
+    status = body.status or _by_name(body)
+    fault = meant(status, None, body, call)
+    if not status and type(fault) is errors.Server:
+        text = "" if body.text in body.names.split() else body.text
+        names = (n for n in body.names.split() if n not in ("error", "None") and not n.isdecimal())
+        name = call.clean(next(names, ""))[:_NAMED]
+        words = f" ({name})" if name.isidentifier() and not text else ""
+        return errors.Server(f"{call.title} broke off with an error{words}. Ask again.{call.quote(text)}")
     fault.status = None  # HTTP said 200
     return fault
 
 
+def _is_error(data: dict[str, Any]) -> bool:
+    if "error" in (data.get("type"), data.get("object")) or _tells(data.get("error")):
+        return True
+    told = data.get("base_resp")  # MiniMax
+    if isinstance(told, dict) and told.get("status_code") not in (None, 0, "0"):
+        return True
+    if data.get("choices") or not set(data) <= _ASIDE or str(data.get("type")) == "ping":
+        return False
+    if any(_tells(data.get(name)) for name in _STRONG if name != "base_resp"):
+        return True
+    said = any(
+        isinstance(data.get(n), str | list | dict) and data[n]
+        for n in ("message", "msg", "detail", "details")
+    )
+    return said and not any(name in data for name in ("data", "created", "usage"))
+
+
+def _tells(value: object) -> bool:
+    """Whether there is anything in it: some send `"error": {"message": null}` with each chunk."""
+    if isinstance(value, dict):
+        return any(map(_tells, value.values()))
+    return bool(value) and value not in ("null", "None", "none", "0", "ok", "success")
+
+
+_BY_NAME = (
+    ("rate_?limit|too_many_requests|resource_exhausted|throttl", 429),
+    ("insufficient_(quota|balance|credit)|billing|payment", 402),
+    ("overloaded|unavailable|capacity", 529),
+    ("authentication|invalid_api_key|unauthorized|unauthenticated", 401),
+    ("permission|forbidden|access_?denied", 403),
+    ("not_?found", 404),
+    ("request_too_large|context_length", 413),
+    ("invalid_?(request|argument|param)|bad_?request|invalid_prompt|validation", 400),
+    ("api_error|server_error|internal", 500),
+)
+"""What the names of errors mean, where no status is told."""
+
+
+def _by_name(body: ErrorBody) -> int:
+    return next((n for words, n in _BY_NAME if re.search(words, body.names, re.IGNORECASE)), 0)
+
+
 def answered(status: int, headers: Mapping[str, str], body: object, call: Call) -> Fault:
     """The error that an HTTP answer means. `body` is JSON or text."""
-    return _fault(status, retry_after(headers), ErrorBody.read(body), call)
-
-
-def _fault(status: int, wait: float | None, body: ErrorBody, call: Call) -> Fault:
-    number, quote = status or None, call.quote(body.text)
-    model = call.model or "this model"
-    asked = status in (0, 400, 403, 422)  # some say with 400 what others say with a status of its own
-    if 300 <= status < 400:
-        return errors.Config(
-            f"{call.title} sends us on to another address, and a key is sent to no other. "
-            f"{call.address_hint}",
-            status=status,
-        )
-    if status == 401 or (asked and body.key_refused):
-        return errors.Auth(_auth(call), status=number)
-    if status == 413 or ((asked or status == 500) and body.too_long) or body.too_much_at_once:
-        limit, sent = body.lengths
-        return errors.TooLong(
-            f"The conversation is too long for {model}. "
-            f"Begin a new conversation, or choose a model that takes more.{quote}",
-            limit=limit,
-            sent=sent,
-            status=number,
-        )
-    if status == 402 or ((asked or status == 429) and body.no_credit):
-        return errors.RateLimited(
-            f"The account at {call.title} is out of credit, or at its spending limit. "
-            f"Add credit there, or choose a model of another provider.{quote}",
-            retry_after=wait,
-            status=number,
-        )
-    if "tools" in call.sent and (asked or status == 404) and body.no_tools:
-        return errors.BadRequest(
-            f"{call.title} gives no tools to {model}. Switch them off, or choose another model.{quote}",
-            status=number,
-        )
-    no_model = body.no_model or bool(call.model and call.model in body.text)
-    if status == 404 and no_model:
-        return _no_model(status, quote, call)
-    if status in (400, 404, 422) and (parameter := body.refused(call.sent)):
-        return errors.Refused(
-            f"{model} does not take “{parameter}”.{quote}", parameter=parameter, status=status
-        )
-    if status == 400 and body.no_model:
-        return _no_model(status, quote, call)
-    match status:
-        case 404 | 405:
-            return errors.NotFound(
-                f"{call.title} knows no such address. Is it right? {call.address_hint}{quote}", status=status
-            )
-        case 403:
-            return errors.Auth(
-                f"{call.title} does not allow this. Check what {_key(call)} may do, "
-                f"or choose another model.{quote}",
-                status=status,
-            )
-        case 429:
-            when = "Wait a little, then ask again." if wait is None else f"It asks to wait {_span(wait)}."
-            return errors.RateLimited(
-                f"Too many requests to {call.title}. {when}{quote}", retry_after=wait, status=status
-            )
-        case _ if status in (498, 503, 529) or body.busy:  # 498: Groq's flex tier, 529: Anthropic
-            return errors.Overloaded(
-                f"{call.title} is too busy now. Ask again in a moment, or choose another model.{quote}",
-                retry_after=wait,
-                status=number,
-            )
-        case _ if 400 <= status < 500 and status not in (408, 409, 425):
-            return errors.BadRequest(f"{call.title} does not accept this question.{quote}", status=status)
-    return errors.Server(
-        f"{call.title} has a fault of its own. Ask again in a moment.{quote}", retry_after=wait, status=number
-    )
-
-
-def _no_model(status: int, quote: str, call: Call) -> Fault:
-    return errors.NotFound(
-        f"{call.title} has no model named {call.model or 'this'}, or this key may not use it. "
-        f"Choose another one.{quote}",
-        status=status,
-    )
-
-
-def _auth(call: Call) -> str:
-    if call.vendor.brought:
-        return f"{call.title} does not accept your key. Check it, or make a new one there."
-    if not call.vendor.key:
-        return f"{call.title} at {call.host} asks for a key, and none is set for it."
-    if call.visitor:
-        what = "does not accept the key that is set here" if call.key else "needs a key, and none is set here"
-        return f"{call.title} {what}. Choose a model of another provider."
-    if not call.key:
-        return f"{call.title} needs a key. Set {call.vendor.key}."
-    return f"{call.title} does not accept the key in {call.vendor.key}. Check it, or make a new one there."
-
-
-def _key(call: Call) -> str:
-    named = "" if call.visitor else call.vendor.key
-    return "your key" if call.vendor.brought else named or "the key"
+    wait = waits.headers(headers)
+    read = ErrorBody.read(body)
+    if not wait and read.wait is not None:
+        wait = read.wait
+    if wait is None and status == 429:
+        wait = waits.resets(headers)
+    named = next((v for k, v in headers.items() if k.lower() in _NAMING), "")
+    if named:
+        read = replace(read, names=f"{read.names} {named[:_NAMED]}".strip())
+    return meant(status, wait, read, call)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait, from `Retry-After` (seconds or a date) or `retry-after-ms`; None when not said.
-
-    A date is measured against the answer's own `Date`, so that a wrong clock here does not matter.
-    """
-    lower = {name.lower(): value for name, value in headers.items()}
-    value = lower.get("retry-after", "").strip()
-    try:
-        seconds = float(value) if value else float(lower.get("retry-after-ms", "")) / 1000
-        return max(seconds, 0.0) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value)
-        since = parsedate_to_datetime(lower["date"]) if "date" in lower else now or datetime.now(UTC)
-        return max((until - since).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} minutes"
-    return f"{round(seconds / 3600)} hours"
+    """Seconds to wait, as the headers of an answer say."""
+    return waits.headers(headers, now)

@@ -29,7 +29,7 @@ def entries(page: Any, call: Call) -> list[Mapping[str, Any]]:
         raise fault
     if isinstance(page, dict):
         if not any(name in page for name in _LISTS):
-            raise Malformed(f"{call.title} sent no list of models. {call.address_hint}")
+            raise Malformed(f"{call.title} sent no list of models.", hint=call.address_hint)
         page = next((page[name] for name in _LISTS if page.get(name)), [])
     found = list(islice(_named(page), MOST_MODELS + 1))
     if len(found) > MOST_MODELS:

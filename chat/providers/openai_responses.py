@@ -128,7 +128,7 @@ class OpenAIResponses:
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
-        call = Call.to(self.vendor, self._key, made, request.visitor)
+        call = Call.to(self.vendor, self._key, made)
         call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/responses"), made)

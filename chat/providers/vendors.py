@@ -17,7 +17,7 @@ class Vendor:
     `protocols` are the files that can speak to it, the default first.
     `max_tokens` is the name under which Chat Completions takes the output limit.
     `open_list`: everybody may read its list of models, so that a list says nothing of a key.
-    `brought`: the key is the asker's own.
+    `brought`: the key is the asker's own. `speaks`: the one of `protocols` that a provider asks in.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Vendor:
     max_temperature: float = 2.0
     open_list: bool = False
     brought: bool = False
+    speaks: Speaks | None = None
 
 
 _CHAT: tuple[Speaks, ...] = ("openai_chat",)

@@ -227,8 +227,9 @@ class Wire:
         return self._malformed("sent something that is neither a stream nor JSON", hint=True)
 
     def _malformed(self, what: str, quote: str = "", *, hint: bool = False) -> Malformed:
-        end = f"Is the address right? {self._call.address_hint}" if hint else "Asking again may help."
-        return Malformed(f"{self._call.title} {what}. {end}{quote}", status=self.status)
+        end = "Its address may be wrong, or this network wants a login." if hint else "Asking again may help."
+        told = self._call.address_hint if hint else ""
+        return Malformed(f"{self._call.title} {what}. {end}{quote}", hint=told, status=self.status)
 
 
 @asynccontextmanager

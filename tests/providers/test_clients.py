@@ -147,8 +147,9 @@ async def test_no_cookie_is_kept() -> None:
 )
 async def test_what_cannot_be_sent_is_named(url: str, key: str, words: str) -> None:
     clients = Clients()
-    with pytest.raises(errors.Config, match=words):
+    with pytest.raises(errors.Config) as caught:
         await read(clients, Vendor("one", "One", ("openai_chat",), url, "ONE_API_KEY"), key)
+    assert words in caught.value.whole
     await clients.aclose()
 
 
@@ -320,21 +321,22 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     clients = Clients()
     with pytest.raises(errors.Unreachable, match="Is Here running"):
         await read(clients, here)
-    with pytest.raises(errors.Unreachable, match=r"no host named api\.one\.test.*ONE_BASE_URL"):
+    with pytest.raises(errors.Unreachable, match="no such host") as caught:
         await read(clients)
+    assert "at api.one.test (ONE_BASE_URL)" in caught.value.hint
     await clients.aclose()
 
 
 @pytest.mark.parametrize("protocol", [OpenAIChat, OpenAIResponses, AnthropicMessages])
-@pytest.mark.parametrize("visitor", [True, False])
-async def test_a_failure_names_a_setting_to_its_owner_alone(protocol: Any, visitor: bool):
+async def test_a_failure_names_a_setting_to_its_owner_alone(protocol: Any):
     clients = Clients(transport=httpx2.MockTransport(lambda request: httpx2.Response(401)))
-    request = Request(Model("one", "m"), (User("?"),), max_tokens=9, visitor=visitor)
+    request = Request(Model("one", "m"), (User("?"),), max_tokens=9)
     async with aclosing(protocol(ONE, "sk-one", clients).stream(request)) as events:
         await anext(events)
         with pytest.raises(errors.Auth) as caught:
             await anext(events)
-    assert ("ONE_API_KEY" in caught.value.message) is not visitor
+    assert "ONE_API_KEY" not in caught.value.told(operator=False).message
+    assert "ONE_API_KEY" in caught.value.told(operator=True).message
     await clients.aclose()
 
 

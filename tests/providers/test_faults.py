@@ -36,7 +36,7 @@ SENT = frozenset(
         "tools",
     )
 )
-CALL = Call(VENDOR, KEY, SENT, "m-1")
+CALL = Call(VENDOR, KEY, SENT, "m-1", system=True)
 
 
 def answered(status: int, body: object = "", call: Call = CALL, **headers: str) -> Fault:
@@ -56,10 +56,11 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (400, {"code": "x", "error": "Missing API key"}, errors.Auth, "ANY_API_KEY"),
         (400, error("API key not valid. Please pass a valid API key."), errors.Auth, "ANY_API_KEY"),
         (401, "", errors.Auth, "ANY_API_KEY"),
-        (402, error("Payment required"), errors.RateLimited, "credit"),
-        (429, error("Current quota exceeded", code="insufficient_quota"), errors.RateLimited, "credit"),
-        (400, error("Your credit balance is too low"), errors.RateLimited, "credit"),
-        (403, error("Country not supported"), errors.Auth, "ANY_API_KEY"),
+        (402, error("Payment required"), errors.OutOfCredit, "credit"),
+        (429, error("Current quota exceeded", code="insufficient_quota"), errors.OutOfCredit, "credit"),
+        (400, error("Your credit balance is too low"), errors.OutOfCredit, "credit"),
+        (403, error("Country not supported"), errors.Auth, "region"),
+        (403, error("No"), errors.Auth, "ANY_API_KEY"),
         (403, "<html>Blocked</html>", errors.Auth, "does not allow"),
         (404, error("The model `m-1` does not exist"), errors.NotFound, "no model named m-1"),
         (404, error("No", code="model_not_found"), errors.NotFound, "no model named m-1"),
@@ -75,10 +76,10 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (429, error("Request too large for m-1 on tokens per min (TPM): Limit 300, Requested 900. Billing"),
          errors.TooLong, "m-1"),
         (429, error("Rate limit reached for m-1 on tokens per minute (TPM): Limit 6000, Used 5034, Requested "
-                    "1443. Please try again in 4.77s."), errors.RateLimited, "Wait a little"),
+                    "1443. Please try again in 4.77s."), errors.RateLimited, "asks to wait 5 s"),
         (429, error("Slow down"), errors.RateLimited, "Wait a little"),
-        (400, error("registry/gemma:2b does not support tools"), errors.BadRequest, "Switch them off"),
-        (404, error("No endpoints found that support tool use"), errors.BadRequest, "Switch them"),
+        (400, error("registry/gemma:2b does not support tools"), errors.BadRequest, "Switch the tools off"),
+        (404, error("No endpoints found that support tool use"), errors.BadRequest, "Switch the tools"),
         (422, {"detail": [{"loc": ["body", "input", 0], "msg": "x"}]}, errors.BadRequest, "input.0: x"),
         (418, error("A teapot"), errors.BadRequest, "A teapot"),
         (500, "", errors.Server, "Ask again"),
@@ -91,10 +92,10 @@ def error(message: str, **more: Any) -> dict[str, Any]:
 def test_status_and_words(status: int, body: object, kind: type[Fault], words: str) -> None:
     fault = answered(status, body)
     assert type(fault) is kind
-    assert words in fault.message
+    assert words in fault.whole
     assert fault.status == status
-    assert "<" not in fault.message
-    assert "pw" not in fault.message
+    assert "<" not in fault.whole
+    assert "pw" not in fault.whole
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,6 @@ def test_a_parameter_that_is_refused(status: int, body: object, parameter: str) 
     [
         error("top_p is not supported", param="top_p"),
         error("Unsupported parameter: 'top_k'"),
-        error("messages[0].role does not support 'system'", param="messages[0].role"),
         error("tools is not supported", param="tools"),
         error("Invalid", param="temperature", code="decimal_below_min_value"),
         error("max_tokens is too large: 100000. This model supports at most 4096.", param="max_tokens"),
@@ -178,7 +178,7 @@ def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> Non
 
 @pytest.mark.parametrize("key", [KEY, ""])
 def test_a_visitor_is_told_of_no_setting_by_its_name(key: str) -> None:
-    call = replace(CALL, key=key, visitor=True)
+    call = replace(CALL, key=key)
     told = [answered(status, call=call) for status in (307, 400, 401, 402, 403, 404, 405, 429, 500, 503)]
     for error in (
         caused(httpx2.ConnectError("x"), socket.gaierror()),
@@ -205,7 +205,7 @@ def test_the_wait_is_told(seconds: str, words: str) -> None:
 
 
 def test_a_missing_key_is_not_a_wrong_one() -> None:
-    assert "Set ANY_API_KEY" in answered(401, call=Call(VENDOR)).message
+    assert "Set ANY_API_KEY" in answered(401, call=Call(VENDOR)).whole
     assert "none is set" in answered(401, call=Call(LOCAL)).message
 
 
@@ -265,13 +265,14 @@ def test_a_vendors_words_are_quoted_short_and_clean() -> None:
         ({"error": {"type": "invalid_request_error", "message": "x"}}, errors.BadRequest, "x"),
         ({"error": {"message": "maximum context length is 8"}}, errors.TooLong, "too long"),
         ({"object": "error", "message": "x", "code": 401}, errors.Auth, "ANY_API_KEY"),
-        (error("Up", code=502, metadata={"raw": '{"error": {"message": "gone"}}'}), errors.Server, "Up gone"),
+        (error("Up", code=502, metadata={"raw": '{"error": {"message": "gone"}}'}), errors.Server,
+         "Up; gone"),
     ],
 )  # fmt: skip
 def test_an_error_inside_an_answer(data: Any, kind: type[Fault] | None, words: str) -> None:
     fault = faults.said(data, CALL)
     assert (type(fault) if fault else None) is kind
-    assert fault is None or (words in fault.message and fault.status is None)
+    assert fault is None or (words in fault.whole and fault.status is None)
 
 
 def caused(error: Exception, by: Exception) -> Exception:
@@ -282,7 +283,7 @@ def caused(error: Exception, by: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "opened", "kind", "words"),
     [
-        (caused(httpx2.ConnectError("x"), socket.gaierror()), False, errors.Unreachable, "no host named api"),
+        (caused(httpx2.ConnectError("x"), socket.gaierror()), False, errors.Unreachable, "no such host"),
         (caused(httpx2.ConnectError("x"), ssl.SSLError()), False, errors.Unreachable, "certificate"),
         (caused(httpx2.ConnectError("x"), ConnectionRefusedError()), False, errors.Unreachable, "Nothing"),
         (httpx2.ConnectError("x"), False, errors.Unreachable, "network"),
@@ -306,7 +307,7 @@ def test_the_network(error: Exception, opened: bool, kind: type[Fault], words: s
     fault = faults.of(caused(RuntimeError("of an SDK"), error) if not opened else error, CALL, opened=opened)
     assert fault is not None
     assert type(fault) is kind
-    assert words in fault.message
+    assert words in fault.whole
 
 
 def test_a_server_of_this_machine_may_not_be_running() -> None:
@@ -345,6 +346,7 @@ KINDS = {
     "too_many_prompt_tokens": errors.TooLong,
     "prompt is too long": errors.TooLong,
     "maximum context length": errors.TooLong,
+    "tool_use_failed": errors.BadCall,
     "effort level": Refused,
     "web_search_options": Refused,
     "RateLimitReached": errors.RateLimited,

@@ -69,9 +69,9 @@ from chat.providers.lengths import lengths
          "the completion.", 4096, 4000),
         ("request (20001 tokens) exceeds the available context size (8192 tokens), try increasing it",
          8192, 20_001),
-        ("Requested tokens (2285) exceed context window of 2048", 2048, None),
+        ("Requested tokens (2285) exceed context window of 2048", 2048, 2285),
         ("Trying to keep the first 111490 tokens when context the overflows. However, the model is "
-         "loaded with context length of only 32768 tokens, which is not enough.", 32_768, None),
+         "loaded with context length of only 32768 tokens, which is not enough.", 32_768, 111_490),
         ("the input length exceeds the context length", None, None),
         ("prompt too long; exceeded max context length by 400 tokens", None, None),
         # what counts something else

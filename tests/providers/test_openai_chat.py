@@ -354,7 +354,7 @@ async def test_a_whole_completion(stream: bool, type: str) -> None:
         ),
         ('[{"error": {"message": "Quota", "code": 429}}]', "application/json", errors.RateLimited, "Quota"),
         ('{"error": "model overloaded"}', "text/event-stream", errors.Overloaded, "too busy"),
-        ('{"detail": "Not Found"}', "application/json", errors.Malformed, "Not Found"),
+        ('{"detail": "Not Found"}', "application/json", errors.NotFound, "Not Found"),
         ('{"choices": null}', "application/json", errors.Malformed, "no answer"),
         ('{"choices": [{"message"', "application/json", errors.Malformed, "part of it"),
         ("<!doctype html><p>Sign in", "text/html", errors.Malformed, "web page"),
@@ -370,8 +370,8 @@ async def test_a_200_that_is_no_answer(said: str, mime: str, kind: type[Fault], 
     assert events == []
     assert type(fault) is kind
     assert fault is not None
-    assert words in fault.message
-    assert "<" not in fault.message
+    assert words in fault.whole
+    assert "<" not in fault.whole
 
 
 async def test_one_giant_event() -> None:
@@ -612,7 +612,7 @@ async def test_no_models_at_all() -> None:
     assert await models({"data": None}) == []
 
 
-@pytest.mark.parametrize("page", [b"<html>Hello</html>", {"detail": "?"}, b"[", b"data: x"])
+@pytest.mark.parametrize("page", [b"<html>Hello</html>", {"pages": 7}, b"[", b"data: x"])
 async def test_what_is_no_list_of_models(page: Any) -> None:
     with pytest.raises(errors.Malformed, match="Any"):
         await models(page)

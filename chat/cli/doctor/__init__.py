@@ -59,7 +59,7 @@ def _settings() -> tuple[Settings | None, Config | None]:
 
 async def _checks(settings: Settings | None, fault: Config | None, url: str) -> AsyncGenerator[Outcome, None]:
     if fault is not None:
-        yield failed("settings", fault.message)
+        yield failed("settings", fault.whole)
     elif not url:
         yield ok("settings", "Every setting can be read")
     if url:

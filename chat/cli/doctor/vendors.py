@@ -38,7 +38,7 @@ async def opened(
                 yield outcome
             yield await timing.here(app)
     except Config as fault:
-        yield failed("start", fault.message, "Runnel does not start like this.")
+        yield failed("start", fault.whole, "Runnel does not start like this.")
 
 
 def listed(app: App, menu: Menu) -> Iterator[Outcome]:
@@ -78,7 +78,7 @@ def first_model(menu: Menu, app: App) -> Outcome:
     try:
         found = [menu.find(name)[1] for name in dict.fromkeys((menu.default, *app.settings.models))]
     except Fault as fault:
-        return failed("model", fault.message, "Look at CHAT_MODEL and CHAT_MODELS.")
+        return failed("model", fault.whole, "Look at CHAT_MODEL and CHAT_MODELS.")
     unlisted = [
         model.name
         for model in found
