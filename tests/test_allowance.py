@@ -118,7 +118,7 @@ async def test_signs_of_life_are_thinned_out(passing: ReplyEvent) -> None:
 
 
 async def test_a_visitor_is_told_of_no_setting() -> None:
-    asked = engine(Scripted([without_end(TextDelta("x" * 100))]), max_answer_bytes=MOST)
+    asked = engine(Scripted([without_end(TextDelta("x" * 100))]), max_answer_bytes=MOST, public=True)
     events = [event async for event in asked.answer(turn())]
     assert "CHAT_" not in ended(events).failure.message
 

@@ -113,14 +113,14 @@ async def test_a_proxy_that_refuses_is_named(url: str, scheme: str, serve: Serve
             await listed(url, ALL_PROXY=f"{scheme}://me:secret@127.0.0.1:{port}")
             pytest.fail("it led there")
         except errors.Unreachable as error:
-            said = error.message
+            said = error.whole
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # httpcore2 (2.16) forgets the socket of a SOCKS handshake that failed
         gc.collect()
     if serve is not hangs_up:
-        assert f"the proxy in ALL_PROXY (127.0.0.1:{port})" in said
+        assert f"The proxy is in ALL_PROXY (127.0.0.1:{port})" in said
         assert "NO_PROXY" in said
     assert words in said
     assert "secret" not in said

@@ -354,7 +354,7 @@ async def test_a_whole_completion(stream: bool, type: str) -> None:
         ),
         ('[{"error": {"message": "Quota", "code": 429}}]', "application/json", errors.RateLimited, "Quota"),
         ('{"error": "model overloaded"}', "text/event-stream", errors.Overloaded, "too busy"),
-        ('{"detail": "Not Found"}', "application/json", errors.NotFound, "Not Found"),
+        ('{"detail": "Not Found"}', "application/json", errors.Malformed, "Not Found"),
         ('{"choices": null}', "application/json", errors.Malformed, "no answer"),
         ('{"choices": [{"message"', "application/json", errors.Malformed, "part of it"),
         ("<!doctype html><p>Sign in", "text/html", errors.Malformed, "web page"),
