@@ -43,7 +43,7 @@ class Cumulative:
         if self._sure:
             return self._more(piece)
         if closing and self._said_before(piece):
-            return ""
+            return self._tell(piece[self._length :])
         if self._passed:
             return self._tell(piece)
         if not self._grown:
@@ -89,9 +89,9 @@ class Cumulative:
         return piece
 
     def _said_before(self, piece: str) -> bool:
-        if len(piece) != self._length or self._count < 3 or not _certain(piece):
+        if len(piece) < self._length or self._count < 3 or self._length < _LONG:
             return False
-        return self.text == piece
+        return piece.startswith(said := self.text) and _certain(said)
 
 
 def _certain(repeated: str) -> bool:

@@ -76,6 +76,10 @@ def end(stop: Stop = "end", usage: Usage | None = None) -> ReplyFinished:
 SMALL = Usage(7, 5)
 WEATHER, TIME = '{"city":"Ulm"}', "{}"
 UNSAID = Notice("end_without_reason", "Any did not say why the answer ended. It may not be complete.")
+NOT_MARKED = Notice(
+    "thinking_not_marked",
+    "Above the line stands the model’s thinking: its server did not mark where it begins.",
+)
 Told = tuple[list[ReplyEvent], type[Fault] | None]
 
 # The wire's file name, without `chat_`: the events without the opening and keep-alives, and the failure.
@@ -220,6 +224,51 @@ TOLD: dict[str, Told] = {
     "old_completions": ([T("Yes"), T("."), end()], None),
     "broken_json": ([T("Half")], errors.Malformed),
     "broken_utf8": ([T("Half")], errors.Malformed),
+    "error_under_a_field_of_its_own": ([T("Half")], errors.Overloaded),
+    "error_as_bare_json": ([T("Half")], errors.Overloaded),
+    "error_in_a_list": ([T("Half")], errors.RateLimited),
+    "error_as_text": ([T("Half")], errors.Server),
+    "error_event_without_data": ([T("Half")], errors.Server),
+    "error_in_a_choice": ([T("Half")], errors.Server),
+    "error_as_a_detail": ([T("Half")], errors.Server),
+    "finish_reason_null_as_text": ([T("Ha"), T("lf"), end("length")], None),
+    "finish_reason_of_gemini": ([T("Half"), end("filter")], None),
+    "finish_reason_unknown": (
+        [
+            T("Half"),
+            Notice("ended", "Any ended the answer with the reason “brand_new”. It may not be complete."),
+            end("other"),
+        ],
+        None,
+    ),
+    "finish_reason_too_soon": ([T("Ha"), T("lf"), end("length")], None),
+    "finish_reason_native": ([T("Half"), end("length")], None),
+    "filter_in_the_results": ([T("Half"), end("filter")], None),
+    "call_that_was_not_read": ([T("One moment.")], errors.Server),
+    "last_event_without_its_blank_line": ([T("Yes."), end()], None),
+    "last_event_not_whole": ([T("Yes.")], errors.CutOff),
+    "events_without_blank_lines": ([T("Yes"), T("."), end()], None),
+    "character_in_two_deltas": ([T("Ride "), T("🚲 home"), end()], None),
+    "text_so_far_in_each_delta": ([T("Valve"), T(" 12 takes pump"), T(" B."), end()], None),
+    "text_once_more_at_the_end": ([T("Valve"), T(" 12"), T(" takes"), T(" B."), end()], None),
+    "message_beside_the_delta": ([T("Pump"), T(" B"), T(" fits."), end()], None),
+    "arguments_once_more": ([*C("call_a", "time", '{"zone":', '"UTC"}'), end("tool_use")], None),
+    "arguments_behind_an_empty_object": ([*C("call_a", "time", '{"zone":"UTC"}'), end("tool_use")], None),
+    "call_signed": (
+        [
+            H("Hm."),
+            *C("call_a", "time", "{}"),
+            BACK(
+                {"call_a": {"extra_content": {"google": {"thought_signature": "c2ln"}}}},
+                reasoning_content="Hm.",
+                state={"turn": 1},
+            ),
+            end("tool_use"),
+        ],
+        None,
+    ),
+    "call_whose_index_comes_late": ([*C("call_a", "time", "{}"), end("tool_use")], None),
+    "call_whose_name_comes_late": ([*C("call_a", "time", '{"zone":', '"UTC"}'), end("tool_use")], None),
     "half_a_surrogate": ([T("🚲 "), T("\ufffd"), end()], None),
 }
 
@@ -230,6 +279,14 @@ async def test_wire_to_events(name: str) -> None:
     assert (events, fault and type(fault)) == TOLD[name]
 
 
+async def test_thinking_that_only_ends_is_told_by_what_has_arrived_with_it() -> None:
+    body = wire("chat_thinking_closed_only")
+    assert await STAGE.play(body, ASK) == ([H("It is small.\n"), T("Pump B."), end()], None)
+    first, rest = body.split(b"\n\n", 1)
+    events, _ = await STAGE.play([first + b"\n\n", rest], ASK)
+    assert events == [T("It is small.\n"), T("\n\n---\n\nPump B."), NOT_MARKED, end()]
+
+
 @given(st.sampled_from(sorted(TOLD)), st.lists(st.integers(0, 10_000), max_size=30))
 def test_the_same_however_the_bytes_are_cut(name: str, places: list[int]) -> None:
     events, fault = asyncio.run(STAGE.play(cut(wire(f"chat_{name}"), places), ASK))
@@ -237,7 +294,10 @@ def test_the_same_however_the_bytes_are_cut(name: str, places: list[int]) -> Non
 
 
 def test_every_wire_is_played() -> None:
-    assert {path.stem.removeprefix("chat_") for path in WIRE.glob("chat_*.sse")} == set(TOLD)
+    assert {path.stem.removeprefix("chat_") for path in WIRE.glob("chat_*.sse")} == {
+        *TOLD,
+        "thinking_closed_only",
+    }
 
 
 # -- the opening, the end, the wire -------------------------------------------------------------
