@@ -38,15 +38,94 @@ async def status(
     return sent[0]["status"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "127.0.0.1:7860",
+            "localhost:7860",
+            "[::1]:7860",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "127.0.0.1:",
+        ),
+        *("[0:0:0:0:0:0:0:1]", "[::0001]:7860", "127.0.0.1."),
+    ],
+)
 async def test_this_machines_own_names(host: str) -> None:
     assert await status(host=host) == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[", "localhost.evil:7860"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "",
+            "localhost.evil:7860",
+            "localhost..",
+            ".",
+        ),
+        *("0.0.0.0", "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "[::]", "127.0.0.2"),
+    ],
+)
 async def test_another_name_for_this_machine(host: str) -> None:
     assert await status("/", "GET", host=host) == 403
     assert await status("/", "GET", host=host, local=False) == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("a@127.0.0.1", "evil.example@localhost", "a:b@127.0.0.1:7860", "@localhost", "localhost@"),
+        *(
+            "127.0.0.1/x",
+            "localhost/",
+            "localhost?x",
+            "localhost#x",
+            "localhost\\x",
+            "//localhost",
+            "x/@localhost",
+        ),
+        *(
+            "localhost x",
+            " localhost",
+            "localhost ",
+            "local\thost",
+            "localhost\0",
+            "localhost\n",
+            "[",
+            "]",
+            "[]",
+        ),
+        *("[::1", "::1", "::1]", "[::1%lo]", "[::1%25lo]", "[::1]x", "[::1]@x", "[127.0.0.1]", "[localhost]"),
+        *("localhost:7860:1", "localhost:x", "localhost:-1", "localhost:123456", ":7860", "local%68ost"),
+        *("löcalhost", "１２７.0.0.1", "localhost,evil.example", "a" * 256, "localhost;", "'localhost'"),
+    ],
+)
+async def test_a_host_that_is_none(host: str) -> None:
+    for local in (True, False):
+        for hosts in ((), ("*",), ("localhost",)):
+            for path, method in (("/", "GET"), ("/chat/stream", "POST")):
+                assert await status(path, method, local, hosts, host=host) == 400
+        assert not await opens(host=host)
+
+
+async def test_two_hosts_are_none() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("reached")
+
+    for second in (b"localhost", b"evil.example", b""):
+        answer, send = keeping()
+        await Gate(app, local=True)({**POST, "headers": [*POST["headers"], (b"host", second)]}, None, send)
+        assert answer[0]["status"] == 400
+
+
+@pytest.mark.parametrize("path", ["http://localhost/", "*", "", "localhost:443", "x", "\\x"])
+async def test_an_address_begins_with_a_slash(path: str) -> None:
+    assert await status(path, "OPTIONS") == 400
 
 
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -251,9 +330,11 @@ HOSTS = ("chat.example", "*.chat.example")
         ("evilchat.example", 403),
         ("chat.example.evil.example", 403),
         (".chat.example", 403),
-        ("chat.example@evil.example", 403),
-        ("evil.example/chat.example", 403),
-        ("[", 403),
+        ("chat.example@evil.example", 400),
+        ("evil.example@chat.example", 400),
+        ("evil.example/chat.example", 400),
+        ("chat.example/", 400),
+        ("[", 400),
         ("", 403),
     ],
 )

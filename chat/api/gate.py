@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.api import chunks
+from chat.api.hosts import host_of, matches
 from chat.api.proxies import BELIEVED, FORWARDED
 from chat.refusals import kind_of, refuse
 
@@ -40,6 +41,7 @@ _ELSEWHERE = (
     "CHAT_PROXIES and the page in CHAT_HOSTS."
 )
 _UNNAMED = "Runnel does not answer to this name. Its operator lists the names in CHAT_HOSTS."
+_NO_ADDRESS = "This request names no host, or no address on it, that can be read."
 _TOO_LARGE = "That is more than fits into one question."
 _LONG_HEAD = "The address and the headers of this request are too long."
 _TOO_SLOW = f"The body did not come within {PATIENCE:g} seconds."
@@ -68,7 +70,7 @@ class Gate:
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         if scope["type"] == "websocket":
-            if scope["path"] != SOCKET or not self._named(scope, headers) or foreign(headers):
+            if scope["path"] != SOCKET or not self._named(scope) or foreign(headers):
                 await send({"type": "websocket.close", "code": 1008})
             else:
                 await self._app(scope, receive, send)
@@ -97,19 +99,22 @@ class Gate:
         if body.refusal is not None and not started:
             await _answer(send, scope, *body.refusal, close=True)
 
-    def _named(self, scope: Any, headers: Mapping[bytes, str]) -> bool:
+    def _named(self, scope: Any) -> bool:
         """Whether it was asked for by a name that is answered."""
         if self._local and scope.get(FORWARDED) and not scope.get(BELIEVED):
             return False  # a proxy or a tunnel let somebody else in, and wrote our own name as the host
+        if (name := host_of(scope)) is None:
+            return False
         if not self._hosts:
             return True
-        name = _host(headers.get(b"host", ""))
         if name in OWN_NAMES:
             return name in self._hosts or _loopback(scope)
-        return any(_matches(name, host) for host in self._hosts)
+        return any(matches(name, host) for host in self._hosts)
 
     def _refusal(self, scope: Any, headers: Mapping[bytes, str]) -> Refusal | None:
-        if not self._named(scope, headers):
+        if host_of(scope) is None or not scope["path"].startswith("/"):
+            return 400, _NO_ADDRESS
+        if not self._named(scope):
             return 403, self._elsewhere
         head = len(scope["path"]) + len(scope.get("query_string", b""))
         if head + sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
@@ -190,22 +195,6 @@ def is_form(content_type: str) -> bool:
 
 def _kind(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def _host(header: str) -> str:
-    try:
-        return (urlsplit(f"//{header}").hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
-
-
-def _matches(name: str, host: str) -> bool:
-    """`*.example.com` is every name below example.com, and not that one."""
-    return (
-        name == host
-        or host == "*"
-        or (host.startswith("*.") and name.endswith(host[1:]) and name != host[1:])
-    )
 
 
 def _loopback(scope: Any) -> bool:
