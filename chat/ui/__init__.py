@@ -9,6 +9,7 @@ keys, person                   one's own keys for vendors, and who is signed in
 activity, brief, chats         the live view beside the chat, and the list of chats
 scripted                       an element that a script fills
 state                          what open pages ask now and then
+addresses, inputs, cache       what of Gradio is open, what may be sent to it, where its files lie
 sessions, unread               Gradio's sessions, each its owner's, and what nobody fetches of them
 look, gradio_fixes             theme and styles; every reliance on Gradio's insides
 """

@@ -69,9 +69,12 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
 25. What was sent to a listener, and what it said. Expected: nothing of it stays. Actual: each session has a
    configuration of its own with all values in it, for links into its state, of the last 10,000 sessions:
    0.9 MB of a question as long, and a quarter of the server's time (`State` has none, `States` few). 6.31.
+26. Gradio's own files. Expected: they are the program's. Actual: they lie in `$TMPDIR/gradio`, whoever made
+   that, and what is in it can be fetched (`use_folder`; `cache` has one that is ours alone). 6.31.
 """
 
 import asyncio
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -88,7 +91,7 @@ from gradio.queueing import Queue
 from gradio.route_utils import BUILD_PATH_LIB, STATIC_PATH_LIB
 from gradio.routes import templates
 from gradio.state_holder import SessionState, StateHolder
-from gradio.utils import LRUCache
+from gradio.utils import LRUCache, get_upload_folder
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.routing import Mount
 
@@ -286,6 +289,15 @@ def listeners(page: gr.Blocks) -> dict[int, Listener]:
         # Of ChatInterface's own examples, which the page does not show: their index is taken as it comes.
         if each.fn is not None and each.api_name != "load_example"
     }
+
+
+def use_folder(folder: Path) -> None:
+    """For Gradio's own files. Call before the page is made."""
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    assert get_upload_folder() == str(folder)
+    for name, module in list(sys.modules.items()):  # some read it as they are imported
+        if name.partition(".")[0] == "gradio" and "DEFAULT_TEMP_DIR" in vars(module):
+            vars(module)["DEFAULT_TEMP_DIR"] = str(folder)
 
 
 def packaged() -> dict[str, str]:

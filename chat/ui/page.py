@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from chat.build import App
 from chat.ui import activity, chats, gradio_fixes, keys, look, person, state, welcome
 from chat.ui.addresses import OPEN, Addresses, of_files
+from chat.ui.cache import private_folder
 from chat.ui.controls import Controls
 from chat.ui.fates import plain
 from chat.ui.handlers import Handlers
@@ -97,6 +98,7 @@ def sidebar(app: App) -> Side:
 
 def mount(parent: FastAPI, app: App) -> FastAPI:
     """Puts the page of `app` on `parent`, with the light question that open pages ask (`/state`)."""
+    gradio_fixes.use_folder(private_folder(app.settings.database))
     page = build_page(app)
     state.route(parent, app)
     gr.mount_gradio_app(
