@@ -107,17 +107,17 @@ class Drawing {
     const last = text.lastIndexOf("\n") + 1, line = text.slice(last);
     const gap = text.lastIndexOf("\n\n") + 1, before = text.slice(Math.max(gap, last - 4000), Math.max(0, last - 1));
     if (Drawing.#inCode(text)) return /^[ \t>]*[`~]*$/.test(line) ? last : text.length;
-    if (line.length < 400 && Drawing.#BEGINNING.test(line)) {
-      const fold = before.lastIndexOf("\n") + 1;
-      return Drawing.#FOLD.test(before.slice(fold)) ? Math.max(0, last - 1 - (before.length - fold)) : last;
-    }
     const rows = before.split("\n"), above = rows.at(-1) ?? "";
     if (/^[ \t>]*\|/.test(line) && !/^[ \t>]*\|/.test(above)) return last;
     if (/^[ \t>]*\|/.test(above) && !/^[ \t>]*\|/.test(rows.at(-2) ?? "") && /^[ \t>|:-]*$/.test(line)) {
       return Math.max(0, last - 1 - above.length);
     }
-    const start = Math.max(gap, text.length - 4000);
-    return start + Drawing.#open(text.slice(start));
+    let limit = text.length;
+    if (line.length < 400 && Drawing.#BEGINNING.test(line)) {
+      limit = Drawing.#FOLD.test(above) ? Math.max(0, last - 1 - above.length) : last;
+    }
+    const start = Math.min(limit, Math.max(gap, limit - 4000));
+    return start + Drawing.#open(text.slice(start, limit));
   }
 
   static #inCode(text) {
@@ -138,7 +138,7 @@ class Drawing {
       const mark = found[0], end = marks.lastIndex;
       if (mark[0] === "`") {
         const close = text.indexOf(mark, end);
-        if (close < 0) return /\n/.test(text.slice(end)) || text.length - end > 200 ? text.length : end === text.length ? found.index : text.length;
+        if (close < 0) return text.includes("\n", end) || text.length - end > 200 ? text.length : found.index;
         marks.lastIndex = close + mark.length;
       } else if (mark[0] === "$") {
         const limit = mark === "$" ? 200 : 4000, line = text.indexOf("\n", end);

@@ -46,6 +46,13 @@ const Markdown = (() => {
     return gone > columns ? " ".repeat(gone - columns) + line.slice(at) : line.slice(at);
   }
 
+  /** A heading without the signs at its end. */
+  function unclosed(text) {
+    let end = text.length;
+    while (text[end - 1] === "#") end -= 1;
+    return !end || /\s/.test(text[end - 1]) ? text.slice(0, end).trimEnd() : text;
+  }
+
   const empty = (line) => line === undefined || !line.trim();
   const fence = (line) => (line.includes("```") || line.includes("~~~") ? FENCE.exec(line) : null);
   const ends = (line, mark) => {
@@ -98,6 +105,7 @@ const Markdown = (() => {
       const cell = make(kind, inline(text, { ...about, cell: true }));
       if (sides[index]) cell.align = sides[index];
       if (ONE.test(cell.textContent)) cell.className = "one";
+      else if (cell.textContent.length > 40) cell.className = "many";
       return cell;
     });
     if (missing > 1) made.at(-1).colSpan = missing; // one for all: no row has more cells than bars
@@ -161,7 +169,7 @@ const Markdown = (() => {
         const said = match[2], left = indent(line);
         add(next, "fence", () => [code(lines.slice(start + 1, whole ? next - 1 : next).map((each) => cut(each, left)), said)], whole);
       } else if ((match = HEADING.exec(line))) {
-        const level = match[1].length, said = match[2].trim().replace(/(?:^|\s+)#+$/, "");
+        const level = match[1].length, said = unclosed(match[2].trim());
         add(index + 1, "heading", () => [heading(level, said, about)]);
       } else if (RULE.test(line)) {
         add(index + 1, "rule", () => [make("hr")]);
@@ -172,7 +180,7 @@ const Markdown = (() => {
         add(next, "list", () => [listed(list, about, depth)]);
       } else if ((match = FOLD.exec(line)) && depth < DEEPEST && (end = fold(lines, index, match[1]))) {
         add(end.next, "fold", () => [folded(end, about, depth)], end.whole);
-      } else if ((match = NOTE.exec(line)) && about.notes) {
+      } else if ((match = NOTE.exec(line)) && !about.nested) {
         const said = [match[2]];
         for (end = index + 1; end < lines.length; end += 1) {
           const next = lines[end];
@@ -181,11 +189,11 @@ const Markdown = (() => {
         }
         const label = Words.name(match[1]);
         if (!about.notes.has(label)) about.notes.set(label, said);
-        add(end, "note", () => (about.referred?.has(label) ? [] : [paragraph(lines.slice(start, end), about)]));
-      } else if ((match = LINK.exec(line)) && about.links && !depth) {
+        add(end, "note", () => (about.referred.has(label) ? [] : [paragraph(lines.slice(start, end), bare(about))]));
+      } else if ((match = LINK.exec(line)) && !about.nested) {
         const label = Words.name(match[1]);
         if (!about.links.has(label)) about.links.set(label, match[2]);
-        add(index + 1, "link", () => (about.referred?.has(label) ? [] : [paragraph([line], about)]));
+        add(index + 1, "link", () => (about.referred.has(label) ? [] : [paragraph([line], bare(about))]));
       } else if ((end = table(lines, index))) {
         const sides = cells(lines[index + 1]).map((cell) =>
           cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "");
@@ -203,6 +211,8 @@ const Markdown = (() => {
     }
     return found;
   }
+
+  const bare = (about) => ({ ...about, links: new Map(), notes: new Map() });
 
   const displayed = (said) => {
     const [, source, tail] = /^([^]*?)([.,;]?)$/.exec(said);
@@ -306,7 +316,7 @@ const Markdown = (() => {
     const all = inner.map((lines) => {
       const box = /^\[([ xX])\][ \t]+(?=\S)/.exec(lines[0]);
       const said = box ? [lines[0].slice(box[0].length), ...lines.slice(1)] : lines;
-      return { box, said, blocks: scan(said, { ...about, notes: null }, depth + 1) };
+      return { box, said, blocks: scan(said, { ...about, nested: true }, depth + 1) };
     });
     const loose = gaps || all.some(({ blocks }) => blocks.some((block, at) => at && block.from > blocks[at - 1].to));
     let count = first.number - 1;
@@ -357,7 +367,7 @@ const Markdown = (() => {
     return node;
   }
 
-  const nodes = (lines, about, depth) => scan(lines, { ...about, notes: null }, depth).flatMap((block) => block.make());
+  const nodes = (lines, about, depth) => scan(lines, { ...about, nested: true }, depth).flatMap((block) => block.make());
 
   // -- an answer ----------------------------------------------------------------------------------
 

@@ -121,6 +121,27 @@
     });
   }
 
+  // -- on paper -------------------------------------------------------------------------------------
+
+  const folded = new Set();
+  addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll("#chat .answer details:not([open])")) {
+      folded.add(fold);
+      fold.open = true;
+    }
+    // print.css writes the address behind a link, unless it is what the link says.
+    for (const link of document.querySelectorAll("#chat .answer a")) {
+      const bare = (text) => text.replace(/^https?:\/\/|\/$/g, "");
+      link.classList.toggle("bare", bare(link.textContent) === bare(link.href));
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of folded) fold.open = false;
+    folded.clear();
+  });
+
+  // -------------------------------------------------------------------------------------------------
+
   new MutationObserver((changes) => {
     const rows = new Set();
     for (const { target } of changes) {

@@ -4,7 +4,7 @@
   const SAID = '<div class="said">', OWN = '<div class="prose">', ASKED = '<div class="asked">';
   const reader = document.createElement("textarea"); // in which nothing is more than text
   const plain = (text) => {
-    reader.innerHTML = `\n${text}`; // the first line break of a field is not of its text
+    reader.innerHTML = text;
     return reader.textContent;
   };
 
