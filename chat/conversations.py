@@ -35,8 +35,8 @@ class Exchange:
     """1 up, -1 down."""
     versions: list[str] = field(default_factory=list)
     """Runs that answered this question, oldest first, this one among them. Shared by them all."""
-    replaces: "Exchange | None" = None
-    """What stood here before it was asked again; kept until this one has a word."""
+    replaces: list["Exchange"] = field(default_factory=list)
+    """The whole answer that stood here before it was asked again; kept until this one has a word."""
     full: bool = True
     """Whether the transcript holds all that happened, or (of old exchanges) question and text alone."""
 

@@ -118,12 +118,12 @@ class Runs:
         `RateLimited` when too many wait already, or were asked from there lately, `NoRoom` when nothing more
         can be kept, and `Shutdown`.
 
-        `again`: the last question once more (`question` is not looked at), whose answer returns if the new
-        one has not a word. `continues`: the rest of the last answer; the question is ours. `key`: the
-        asker's name for this sending; the same key once more begins nothing, and the run that it began is
-        returned while it can still be read (`BadRequest` afterwards). `history`: what the model is told was
-        said before, in the place of what the conversation holds; nothing of it is kept. `address`: where the
-        asker comes from; "" for this very process.
+        `again`: the last question once more (`question` is not looked at), whose answer, with all that went
+        on from it, returns if the new one has not a word. `continues`: the rest of the last answer; the
+        question is ours. `key`: the asker's name for this sending; the same key once more begins nothing,
+        and the run that it began is returned while it can still be read (`BadRequest` afterwards).
+        `history`: what the model is told was said before, in the place of what the conversation holds;
+        nothing of it is kept. `address`: where the asker comes from; "" for this very process.
         """
         # What another process wrote in it meanwhile comes before this question.
         await self._store.peek(conversation.owner, conversation.id)
@@ -145,12 +145,18 @@ class Runs:
                 raise BadRequest("There is no answer yet to go on from.")
             if continues and not last.transcript.text.strip():
                 raise BadRequest("The last answer has not a word to go on from: try again instead.")
-            question = CONTINUE if continues else last.question
+            question = CONTINUE
         if not question.strip():
             raise BadRequest("There is nothing to answer yet: write a question first.")
-        replaced = last if again else None
+        replaced: list[Exchange] = []
+        if again and last is not None:
+            # The question's whole answer: what went on from a part of it goes with it. But a continuation
+            # that has not a word is all that failed.
+            nothing = last.continues and not last.transcript.text.strip()
+            replaced = [last] if nothing else conversation.answer(-1)
+            question = replaced[0].question
         if history is None:
-            history = conversation.messages(-1 if replaced else None)
+            history = conversation.messages(-len(replaced) if replaced else None)
         owner = conversation.owner
         own = self._own_key(owner, options.model)
         self._limits.check(owner, network, own=own)
@@ -158,9 +164,9 @@ class Runs:
         self._limits.count(owner, network, own=own)
         self._where[run.id] = conversation
         exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)
-        if replaced is not None:
-            exchange.asked, exchange.continues = replaced.asked, replaced.continues
-            exchange.versions, exchange.replaces = replaced.versions, replaced
+        if replaced:
+            exchange.asked, exchange.continues = replaced[0].asked, replaced[0].continues
+            exchange.versions, exchange.replaces = replaced[0].versions, replaced
             exchange.versions.append(run.id)
         self._store.add(conversation, exchange, run)  # before the run's task takes its first step
         run.when_ended(lambda: self._store.ended(conversation, exchange))

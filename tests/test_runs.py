@@ -13,7 +13,7 @@ from chat.conversations import Conversation
 from chat.errors import BadRequest, RateLimited, Shutdown
 from chat.events import Entry, Event, TextDelta, TurnFailed, TurnFinished, TurnStarted
 from chat.limits import Limits
-from chat.messages import Options, Turn, User
+from chat.messages import CONTINUE, Options, Turn, User
 from chat.owners import LOCAL
 from chat.runs import LONGEST, LONGEST_NAME, Run, Runs
 from chat.settings import Settings
@@ -331,6 +331,53 @@ async def test_asked_again_the_old_answer_stays_until_there_is_a_new_word() -> N
         answers += [exchange.transcript.text for exchange in conversation.exchanges]
     assert answers == ["old", "old", "new"]
     assert [turn.history for turn in asked] == [()] * 3
+
+
+async def test_asked_again_a_continued_answer_is_answered_anew_as_a_whole() -> None:
+    tellers: list[Teller] = []
+    asked: list[Turn] = []
+
+    def tell(turn: Turn) -> AsyncGenerator[Event, None]:
+        tellers.append(Teller())
+        asked.append(turn)
+        return tellers[-1].answer(turn)
+
+    runs, conversation = Runs(tell), Conversation("me")
+    answers: list[list[str]] = []
+    for how, *said in (
+        ({}, TextDelta("half"), DONE),
+        ({"continues": True}, TextDelta(" and half"), DONE),
+        ({"again": True}, DONE),  # comes to nothing
+        ({"again": True}, TextDelta("whole"), DONE),
+    ):
+        run = await runs.ask(conversation, "One?", Options(), **how)
+        await run.wait(0, within=0)
+        tellers[-1].say(*said)
+        await run.finished()
+        await asyncio.sleep(0)
+        answers.append([exchange.transcript.text for exchange in conversation.exchanges])
+    assert answers == [["half"], ["half", " and half"], ["half", " and half"], ["whole"]]
+    assert [turn.question for turn in asked] == ["One?", CONTINUE, "One?", "One?"]
+    assert [len(turn.history) for turn in asked] == [0, 2, 0, 0]
+    assert len(conversation.exchanges[0].versions) == 2
+
+
+async def test_a_continuation_without_a_word_is_tried_again_by_itself() -> None:
+    asked: list[Turn] = []
+    said = iter(([TextDelta("half"), DONE], [DONE], [TextDelta(" and half"), DONE]))
+
+    def tell(turn: Turn) -> AsyncGenerator[Event, None]:
+        asked.append(turn)
+        teller = Teller()
+        teller.say(*next(said))
+        return teller.answer(turn)
+
+    runs, conversation = Runs(tell), Conversation("me")
+    for how in ({}, {"continues": True}, {"again": True}):
+        await (await runs.ask(conversation, "One?", Options(), **how)).finished()
+        await asyncio.sleep(0)
+    assert [turn.question for turn in asked] == ["One?", CONTINUE, CONTINUE]
+    assert [exchange.transcript.text for exchange in conversation.exchanges] == ["half", " and half"]
 
 
 async def test_a_history_that_came_along_is_told_instead() -> None:

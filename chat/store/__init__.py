@@ -115,7 +115,7 @@ class Store(Chats):
 
     def add(self, conversation: Conversation, exchange: Exchange, run: Recorded) -> None:
         """Puts `exchange` at the end, in the place of what it `replaces`, and records `run` from now on."""
-        place = len(conversation.exchanges) - (exchange.replaces is not None)
+        place = len(conversation.exchanges) - len(exchange.replaces)
         parent = conversation.exchanges[place - 1].run if place else None
         conversation.exchanges[place:] = [exchange]
         self._memory.keep(conversation)
@@ -130,13 +130,13 @@ class Store(Chats):
 
     def ended(self, conversation: Conversation, exchange: Exchange) -> None:
         """Its run is over. Asked again and come to nothing, it gives its place back."""
-        before, exchange.replaces = exchange.replaces, None
-        nothing = before is not None and not exchange.transcript.text.strip()
-        if nothing and before is not None:
+        before, exchange.replaces = exchange.replaces, []
+        nothing = bool(before) and not exchange.transcript.text.strip()
+        if nothing:
             if exchange.run in exchange.versions:
                 exchange.versions.remove(exchange.run)
             if (place := conversation.find(exchange.run)) is not None:
-                conversation.exchanges[place] = before
+                conversation.exchanges[place : place + 1] = before
         if (record := self._pending.records.get(exchange.run)) is not None:
             record.over, record.void = True, nothing
             if self._disk is None:

@@ -62,14 +62,14 @@ class Record:
             "k_id": exchange.run,
             "k_owner": conversation.owner,
             "k_key": plain(exchange.key) or None,
-            "replaces": exchange.replaces.run if exchange.replaces else None,
+            "replaces": exchange.replaces[-1].run if exchange.replaces else None,
             "continues": int(exchange.continues),
             "started": exchange.at,
             "options": dumped(asdict(exchange.options)),
             "thumb": exchange.thumb,
             "stop_asked": 0,
         }
-        new = exchange.replaces is None and exchange.versions[:1] == [exchange.run]
+        new = not exchange.replaces and exchange.versions[:1] == [exchange.run]
         return [question] if new else [], answer, run
 
     def again(self) -> None:

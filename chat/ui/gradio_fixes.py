@@ -114,17 +114,23 @@ OLDEST_STATE_S = 600.0
 
 def first_script(script: str) -> None:
     """Puts `script` before all others of each page that Gradio serves from now on."""
-    name, opening, whole = (
-        "frontend/index.html",
-        "<head>",
-        f"<script>{{% raw %}}{script}{{% endraw %}}</script>",
-    )
+    _template("<head>", f"<head><script>{{% raw %}}{script}{{% endraw %}}</script>")
+
+
+def resized_by_keyboard() -> None:
+    """A phone's keyboard takes its room from the page, so that the box for the question stays in sight."""
+    _template("shrink-to-fit=no", "shrink-to-fit=no, interactive-widget=resizes-content")
+
+
+def _template(old: str, new: str) -> None:
+    """Puts `new` in the place of the one `old` of each page that Gradio serves from now on."""
+    name = "frontend/index.html"
     environment = templates.env
     assert environment.loader is not None
     source = environment.loader.get_source(environment, name)[0]
-    assert source.count(opening) == 1
-    if whole not in source:
-        changed = DictLoader({name: source.replace(opening, opening + whole)})
+    if new not in source:
+        assert source.count(old) == 1
+        changed = DictLoader({name: source.replace(old, new)})
         environment.loader = ChoiceLoader([changed, environment.loader])
 
 

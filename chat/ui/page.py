@@ -132,6 +132,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
     gradio.add_middleware(Addresses, known={**OPEN, **of_files(gradio_fixes.packaged())})
     gradio_fixes.plain_refusals(gradio)
     gradio_fixes.States(page, gradio)
+    gradio_fixes.resized_by_keyboard()
     for script in FIRST:
         gradio_fixes.first_script((_STATIC / script).read_text(encoding="utf-8"))
     gradio_fixes.heartbeat_off(page)

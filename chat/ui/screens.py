@@ -104,7 +104,7 @@ class Screens:
         before, bubble = bubbles.before_last(chat, tab.shown), bubbles.Bubble(chat.answer(-1), chat)
         drawn = chat.exchanges[len(chat.exchanges) - chat.window(tab.shown) : -1]
         above = sum(exchange.transcript.length for exchange in drawn)
-        before_it, seen = last.replaces, None
+        before_it, seen = last.replaces[-1] if last.replaces else None, None
         left_off = _left_off(chat.answer(-1))
         view: Any = activity.EMPTY
         with run.reading(), _woken(tab, turn, run):

@@ -29,10 +29,13 @@ class Screen:
         return self
 
     def ask(self, question: str) -> Self:
-        """Types and presses Enter, as soon as Send is there."""
+        """Types and presses Enter (on a screen that is touched, Send), as soon as Send is there."""
         expect(self.send).to_be_visible()
         self.box.fill(question)
-        self.box.press("Enter")
+        if self.evaluate("() => matchMedia('(hover: none) and (pointer: coarse)').matches"):
+            self.send.click()
+        else:
+            self.box.press("Enter")
         expect(self.box).to_have_value("")
         return self
 

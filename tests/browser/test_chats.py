@@ -449,3 +449,20 @@ def test_on_a_phone_a_chosen_chat_closes_the_sidebar(open_page: Opener, demo: st
     rows.locator(".link").tap()
     expect(toggle).to_have_attribute("aria-expanded", "false")
     expect(screen.questions).to_have_count(1)
+
+
+def test_the_menu_of_a_chat_stays_open_while_an_answer_is_written(open_page: Opener, served: str) -> None:
+    screen = open_page(served).ask("the first").over(1).new_chat()
+    screen.choose_model("up:prose-900-90").ask("the second").writing()
+    screen.page.get_by_role("tab", name="Chats").click()
+    row = screen.page.locator("#chats .row", has_text="the first")
+    row.hover()
+    row.locator(".open-menu").click()
+    chat = "document.querySelector('#chat .bubble-wrap')"
+    top = screen.evaluate(f"() => {chat}.scrollTop")
+    screen.page.wait_for_function(f"top => {chat}.scrollTop > top + 200", arg=top)
+    item = screen.page.get_by_role("menuitem", name="Delete")
+    expect(item).to_be_visible()
+    item.click()
+    expect(screen.page.locator("#chats .gone")).to_contain_text("the first")
+    screen.stop.click()

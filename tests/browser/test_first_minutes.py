@@ -158,3 +158,22 @@ def test_what_is_copied_is_what_was_said(open_page: Opener, demo: str) -> None:
     assert "</b" in answer  # the demo repeats what it was asked
     assert "<div" not in answer
     assert "first word" not in answer
+
+
+def test_a_menu_opens_again_after_esc(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo)
+    screen.page.wait_for_load_state("networkidle")
+    menu, options = screen.page.locator("#model input"), screen.page.get_by_role("listbox")
+    before = menu.input_value()
+    for again in (menu.click, lambda: menu.press("ArrowDown")):
+        menu.click()
+        expect(options).to_be_visible()
+        menu.fill("nothing like it")
+        menu.press("Escape")
+        expect(options).to_have_count(0)
+        again()
+        expect(options).to_be_visible()
+        menu.press("Escape")
+        expect(options).to_have_count(0)
+    screen.box.click()
+    expect(menu).to_have_value(before)

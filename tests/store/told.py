@@ -54,7 +54,7 @@ def ask(store: Store, conversation: Conversation, question: str, *said: Event | 
     exchange = Exchange(question, run.id, run.transcript, **given)
     if again:
         replaced = conversation.exchanges[-1]
-        exchange.asked, exchange.versions, exchange.replaces = replaced.asked, replaced.versions, replaced
+        exchange.asked, exchange.versions, exchange.replaces = replaced.asked, replaced.versions, [replaced]
         exchange.versions.append(run.id)
     store.add(conversation, exchange, run)
     run.say(STARTED)

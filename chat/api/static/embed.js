@@ -139,6 +139,7 @@
     });
   }
 
+  const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const fit = () => {
     box.style.height = "auto";
     box.style.height = `${box.scrollHeight + 2}px`;
@@ -147,6 +148,7 @@
   box.addEventListener("keydown", (event) => {
     // Enter that ends a composition (Japanese, Chinese …) belongs to it; 229 is how Safari says so.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (touch.matches && !event.ctrlKey && !event.metaKey) return; // a new line: Send is a button
     event.preventDefault();
     $("ask").requestSubmit();
   });

@@ -157,7 +157,6 @@ newest.type = "button";
 newest.addEventListener("click", () => runnel.act({ act: "look" }));
 const phase = make("div", "phase");
 const words = make("span", "words");
-words.setAttribute("aria-live", "polite");
 const clock = make("span", "clock");
 const why = make("p", "detail");
 phase.append(make("span", "mark"), words, clock, why);
@@ -178,6 +177,16 @@ root.append(empty, earlier, phase, list, failure, notices, sources, found, reque
 
 let cards = new Map();
 let last = null;
+
+// What screen readers hear, whichever tab of the sidebar is open: how an answer stands, never each word.
+const heard = document.querySelector("#heard") ?? document.body.appendChild(make("div"));
+heard.id = "heard";
+heard.setAttribute("role", "status");
+const tell = (value) => {
+  if (value.state === "running" || (last?.run === value.run && last.state === "running")) {
+    say(heard, [value.words, value.failure].filter(Boolean).join(". "));
+  }
+};
 
 const refill = (node, value, count, fill) => {
   const text = JSON.stringify(value);
@@ -214,12 +223,13 @@ const update = (value) => {
     }
     return;
   }
+  tell(value);
   const fresh = !last || value.run !== last.run;
   if (fresh) begin();
   const running = value.state === "running";
-  const heard = performance.now() - value.elapsed * 1000;
+  const began = performance.now() - value.elapsed * 1000;
   // The earliest guess is the best one: messages come late, never early.
-  origin = fresh ? heard : Math.min(origin, heard);
+  origin = fresh ? began : Math.min(origin, began);
   last = value;
 
   say(words, value.words);

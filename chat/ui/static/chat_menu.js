@@ -37,11 +37,18 @@ const makeMenu = (act) => {
     row.button.setAttribute("aria-expanded", "true");
     for (const [link, suffix] of exports) link.href = address(`chats/${row.chat.id}/export.${suffix}`);
     node.showPopover();
+    settle();
+    items[0].focus({ preventScroll: true });
+  };
+
+  // Beside its button, wherever the list has put that by now.
+  const settle = () => {
+    if (!row) return;
+    if (!row.button.isConnected) return close();
     const at = row.button.getBoundingClientRect();
     const below = at.bottom + node.offsetHeight + 4 <= innerHeight;
     node.style.top = `${below ? at.bottom : Math.max(0, at.top - node.offsetHeight)}px`;
     node.style.left = `${Math.max(4, at.right - node.offsetWidth)}px`;
-    items[0].focus({ preventScroll: true });
   };
 
   rename.onclick = () => {
@@ -72,7 +79,8 @@ const makeMenu = (act) => {
   addEventListener("pointerdown", (event) => {
     if (row && !node.contains(event.target) && !row.button.contains(event.target)) close();
   }, true);
-  addEventListener("scroll", () => close(), { capture: true, passive: true });
-  addEventListener("resize", () => close());
-  return { node, open, close };
+  // What scrolls elsewhere, as the chat does at each frame of an answer, is nothing to it.
+  addEventListener("scroll", ({ target }) => row && target.contains(row.button) && close(), { capture: true, passive: true });
+  addEventListener("resize", settle);
+  return { node, open, close, settle };
 };

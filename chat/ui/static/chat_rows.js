@@ -45,7 +45,9 @@ const makeRow = (act) => {
     say(title, name(chat));
     link.title = name(chat);
     button.setAttribute("aria-label", `More for ${name(chat)}`);
-    highlight(found, chat.found, search);
+    const marked = `${search}\n${chat.found}`;
+    if (found.marked !== marked) highlight(found, chat.found, search); // else what is selected in it would be lost
+    found.marked = marked;
     show(found, chat.found !== "");
     show(dot, chat.running);
     row.mark(current);

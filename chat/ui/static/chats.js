@@ -132,6 +132,7 @@ const draw = (rest) => {
   acts.drawing = true;
   arrange(groups, all, (chat) => rows.get(chat.id).node);
   acts.drawing = false;
+  menu.settle();
   show(more, rest);
   say(empty, asked ? `Nothing found for “${asked}”.` : "No chats yet.");
   show(empty, !listed.length && (asked !== "" || !all.length));

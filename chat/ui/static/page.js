@@ -26,10 +26,37 @@
       if (event.key === "Enter" && (event.isComposing || event.keyCode === 229)) event.stopPropagation();
     }, true);
   }
+  // Where there is no key beside it to hold down, Return makes a new line, and Send sends. Ctrl and Cmd send.
+  const touch = matchMedia("(hover: none) and (pointer: coarse)");
+  for (const kind of ["keydown", "keypress"]) {
+    addEventListener(kind, (event) => {
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !touch.matches) return;
+      if (event.target.matches?.("#question textarea")) event.stopImmediatePropagation();
+    }, true);
+  }
   // Gradio's dropdown opens at every key, and so at the Tab that leaves it, for ever (6.31).
   addEventListener("keydown", (event) => {
     if (event.key === "Tab" && event.target.matches?.('[role="combobox"]')) event.stopPropagation();
   }, true);
+  // Esc takes back what was typed into it.
+  let chosen = "";
+  addEventListener("focusin", ({ target }) => {
+    if (target.matches?.('[role="combobox"]')) chosen = target.value;
+  });
+  addEventListener("keydown", ({ key, isComposing, target }) => {
+    if (key !== "Escape" || isComposing || !target.matches?.('[role="combobox"]') || target.value === chosen) return;
+    target.value = chosen;
+    target.dispatchEvent(new Event("input", { bubbles: true })); // Gradio reads it from there
+  }, true);
+  // After Esc, or a choice, its list opened only to who came anew (6.31).
+  const reopen = (event) => {
+    const field = event.target.closest?.('[role="combobox"]');
+    if (!field || field !== document.activeElement || field.getAttribute("aria-expanded") === "true") return;
+    field.blur();
+    field.focus();
+  };
+  addEventListener("pointerdown", reopen, true);
+  addEventListener("keydown", (event) => ["ArrowDown", "ArrowUp"].includes(event.key) && reopen(event), true);
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
     if (find('[aria-expanded="true"][role="combobox"]')) return; // closes its list
