@@ -5,7 +5,8 @@ vendor's wire format or an SDK lives in this folder. `catalogue` and `attempts` 
 
 `stream(request)` is an async generator. It
   * yields reply events and ends with `ReplyFinished`, or raises one of `errors` from its cause;
-  * accumulates no answer, prints, sleeps, logs and retries nothing, knows no deadline;
+  * accumulates no answer but to know what is said twice, prints, sleeps, logs and retries nothing, knows
+    no deadline;
   * insists that the end was said: a stream that merely ends is `CutOff`, never success;
   * stops reading at the terminal event, and frees the wire at once when closed or cancelled;
   * sends what the request sets and nothing else, and its vendor's key to that vendor alone.

@@ -91,6 +91,8 @@ def _messages(request: Request) -> list[dict[str, Any]]:
                 role, blocks = "user", [{"type": "text", "text": text}] if text.strip() else []
             case Assistant(parts):
                 role, blocks = "assistant", [block for part in parts if (block := _block(part))]
+                if not any(isinstance(part, ToolCall) for part in parts):
+                    blocks = [b for b in blocks if b["type"] != "thinking" or b.get("signature")]
                 extra = {_id(id): each for id, each in extras(parts, request.model.vendor).items()}
                 for block in blocks:
                     if block["type"] == "tool_use":
@@ -133,7 +135,7 @@ def _id(id: str) -> str:
 def _ours(data: Mapping[str, Any]) -> bool:
     """Whether a raw block is this protocol's, and complete enough to be taken back."""
     kind = data.get("type", "")
-    if kind == "thinking":  # DeepSeek's has no signature, and has to come back all the same
+    if kind == "thinking":  # DeepSeek's has no signature, and has to come back with calls all the same
         return bool(data.get("signature") or data.get("thinking"))
     if kind == "compaction":  # Responses has one too
         return bool(data.get("content"))

@@ -36,7 +36,9 @@ from chat.providers.vendors import Vendor
 
 _THINKING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 """Under what names a thought comes. Under two of them it is one thought."""
-_REASONS: Final = ("finish_reason", "finishReason", "native_finish_reason", "done_reason")
+_REASONS: Final = ("finish_reason", "finishReason", "done_reason", "native_finish_reason", "stop_reason")
+_IF_KNOWN: Final = ("native_finish_reason", "stop_reason")
+"""Of a gateway, what it was told itself; of vLLM, the very word that ended it."""
 
 _BESIDE: Final = frozenset(("usage", "x_groq", "citations", "search_results"))
 """What a chunk tells beside its choices, and after their words."""
@@ -96,7 +98,11 @@ class Chunks:
         if "citations" in chunk or "search_results" in chunk:  # Perplexity, in every chunk anew
             self._cite(chunk.get("search_results"), events)
             self._cite(chunk.get("citations"), events)
-        if True in (chunk.get("input_sensitive"), chunk.get("output_sensitive")):  # MiniMax
+        blocked = mapping(chunk.get("promptFeedback") or chunk.get("prompt_feedback")).get("blockReason")
+        if blocked or True in (
+            chunk.get("input_sensitive"),
+            chunk.get("output_sensitive"),
+        ):  # Gemini, MiniMax
             self._filtered = True
         usage = chunk.get("usage")
         if not usage and isinstance(groq := chunk.get("x_groq"), dict):
@@ -185,6 +191,8 @@ class Chunks:
 
     def _choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any], events: list[ReplyEvent]) -> None:
         delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(delta, list) and len(delta) == 1:
+            delta = delta[0]
         if isinstance(delta, str):
             delta = {"content": delta}
         inner = mapping(delta) or mapping(message)
@@ -218,7 +226,7 @@ class Chunks:
         """Why it ended, as far as `place` says. What a gateway was told counts where it is known here."""
         for name in _REASONS:
             if (reason := place.get(name)) and (end := ending(reason, self._call)):
-                if name == "native_finish_reason" and end.stop == "other" and place.get("finish_reason"):
+                if name in _IF_KNOWN and end.stop == "other" and not end.fault:
                     continue
                 yield end
 

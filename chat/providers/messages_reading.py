@@ -85,6 +85,10 @@ class Reading:
             return self._started(mapping(payload.get("message")))
         if kind == "message_stop":
             return self._finish()
+        if kind is None and isinstance(payload.get("message"), dict):
+            return self._started(payload["message"])
+        if kind is None and isinstance(payload.get("content_block"), dict):
+            return self._open(number(payload.get("index")), payload["content_block"])
         if kind in ("error", "response.error") or (kind is None and faults.said(payload, self._call)):
             raise faults.said({**payload, "type": "error"}, self._call) or Malformed(
                 f"{self._call.title} sent an empty error."

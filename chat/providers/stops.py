@@ -85,8 +85,8 @@ class Ending:
 
     def notices(self, call: Call) -> Iterable[Notice]:
         if self.stop == "other":
-            named = f"with the reason “{self.words}”" if self.words else "before it was complete"
-            yield Notice("ended", f"{call.title} ended the answer {named}. It may not be complete.")
+            why = f"with the reason “{self.words}”" if self.words else "early, and did not say why"
+            yield Notice("ended", f"{call.title} ended the answer {why}. It may not be complete.")
 
 
 def ending(reason: Any, call: Call) -> Ending | None:

@@ -170,6 +170,8 @@ class Wire:
         proxy writes its own as bare JSON where the rest would have been."""
         if not self._astray and (words := _error_words(line)) is not None:
             self._ready.append(("error", _error(words)))
+        elif line.lstrip()[:9].lower().startswith(("<html", "<!doctype")):
+            self._ready.append(self._unreadable(b"<"))
         elif self._astray or line.lstrip()[:1] == "{":
             self._astray.append(line)
             if line.rstrip()[-1:] == "}":

@@ -231,6 +231,8 @@ TOLD: dict[str, Told] = {
     "error_event_without_data": ([T("Half")], errors.Server),
     "error_in_a_choice": ([T("Half")], errors.Server),
     "error_as_a_detail": ([T("Half")], errors.Server),
+    "web_page_midway": ([T("Half")], errors.Malformed),
+    "question_blocked": ([end("filter")], None),
     "finish_reason_null_as_text": ([T("Ha"), T("lf"), end("length")], None),
     "finish_reason_of_gemini": ([T("Half"), end("filter")], None),
     "finish_reason_unknown": (

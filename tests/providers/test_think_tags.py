@@ -72,7 +72,7 @@ def test_any_cut(data: st.DataObject) -> None:
     text = "".join(data.draw(st.lists(parts, max_size=12)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert split(*pieces) == split(text)
+    assert split(*pieces, at_once=True) == split(text)
 
 
 OPENLESS = {
