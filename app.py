@@ -13,10 +13,16 @@ import logging
 import sys
 from collections.abc import Callable
 from socket import socket
+from typing import TYPE_CHECKING
 
 from chat import ending
 from chat.errors import Config
 from chat.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from chat.build import App
 
 
 async def serve(settings: Settings, bound: socket | None = None) -> None:
@@ -27,43 +33,49 @@ async def serve(settings: Settings, bound: socket | None = None) -> None:
     for notice in filter(None, (whose_keys(settings), who_is_believed(settings))):
         logging.getLogger(__name__).info(notice)
     with contextlib.nullcontext(bound) if bound else listen(settings) as listening:
-        # Gradio takes two seconds to import: not before it is clear that it will be needed.
-        from fastapi import FastAPI
-        from starlette.middleware.cors import CORSMiddleware
-
-        from chat import ui
-        from chat.api import chats, keys, operator
-        from chat.api.cookie import Cookie
-        from chat.api.gate import Gate
-        from chat.api.mount import mount
-        from chat.api.proxies import Proxies
-        from chat.api.safety import SafetyHeaders
-
         async with open_app(settings) as app:
-            parent = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None)
-            # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
-            parent.add_middleware(CORSMiddleware, allow_origins=[])
-            chats.route(parent, app)
-            keys.route(parent, app)
-            operator.route(parent, app)
-            mount(parent, app)
-            ui.mount(parent, app)
-            framed = settings.space
-            parent.add_middleware(
-                Cookie, owners=app.owners, adopt=app.store.adopt, framed=framed, door=settings.login
-            )
-            if settings.login:
-                from chat.api.door import Door
-                from chat.logins import Logins
+            await Server(asgi(app), app, listening).serve()
 
-                parent.add_middleware(
-                    Door, settings=settings, owners=app.owners, logins=Logins(settings.users, app.owners)
-                )
-            parent.add_middleware(Gate, local=settings.named_locally, hosts=settings.hosts)
-            parent.add_middleware(SafetyHeaders, framed=framed)
-            secret = settings.proxy_secret.value if settings.proxy_secret else ""
-            parent.add_middleware(Proxies, named=settings.proxies, secret=secret, space=settings.space)
-            await Server(parent, app, listening).serve()
+
+def asgi(app: "App") -> "FastAPI":
+    """All that is served, as it is served: every face of `app`, and the layers around them."""
+    # Gradio takes two seconds to import: not before it is clear that it will be needed.
+    from fastapi import FastAPI
+    from starlette.middleware.cors import CORSMiddleware
+
+    from chat import ui
+    from chat.api import chats, keys, operator
+    from chat.api.cookie import Cookie
+    from chat.api.gate import Gate
+    from chat.api.mount import mount
+    from chat.api.proxies import Proxies
+    from chat.api.safety import SafetyHeaders
+
+    settings = app.settings
+    parent = FastAPI(title=settings.title, docs_url=None, redoc_url=None, openapi_url=None)
+    # An empty allow-list: without it Gradio reflects any Origin, with credentials (6.31).
+    parent.add_middleware(CORSMiddleware, allow_origins=[])
+    chats.route(parent, app)
+    keys.route(parent, app)
+    operator.route(parent, app)
+    mount(parent, app)
+    ui.mount(parent, app)
+    framed = settings.space
+    parent.add_middleware(
+        Cookie, owners=app.owners, adopt=app.store.adopt, framed=framed, door=settings.login
+    )
+    if settings.login:
+        from chat.api.door import Door
+        from chat.logins import Logins
+
+        parent.add_middleware(
+            Door, settings=settings, owners=app.owners, logins=Logins(settings.users, app.owners)
+        )
+    parent.add_middleware(Gate, local=settings.named_locally, hosts=settings.hosts)
+    parent.add_middleware(SafetyHeaders, framed=framed)
+    secret = settings.proxy_secret.value if settings.proxy_secret else ""
+    parent.add_middleware(Proxies, named=settings.proxies, secret=secret, space=settings.space)
+    return parent
 
 
 def run(sockets: list[socket] | None = None) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from chat.api.callers import Refusal
 from chat.build import App
 
 _STATIC = Path(__file__).parent / "static"
@@ -77,7 +78,9 @@ class Embed:
 
     async def file(self, request: Request, name: str) -> Response:
         asset = self._assets.get(name)
-        return Response(status_code=404) if asset is None else asset.answer(request)
+        if asset is None:
+            return Refusal(404, "There is nothing at this address.", "not_found").response
+        return asset.answer(request)
 
     async def client(self, request: Request) -> Response:
         return self._assets[CLIENT].answer(request)
