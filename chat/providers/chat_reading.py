@@ -43,6 +43,13 @@ _IF_KNOWN: Final = ("native_finish_reason", "stop_reason")
 _BESIDE: Final = frozenset(("usage", "x_groq", "citations", "search_results"))
 """What a chunk tells beside its choices, and after their words."""
 
+_OF_CHUNK: Final = frozenset(
+    ("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "provider")
+)
+_OF_CHOICE: Final = frozenset(("index", "delta", "finish_reason", "logprobs"))
+_OF_DELTA: Final = frozenset(("role", "content"))
+"""Fields of a chunk that is a piece of text and nothing else."""
+
 _AFTER_TEXT: Final = frozenset(("refusal", "tool_calls", "function_call", "annotations", "executed_tools"))
 
 USAGE_WAIT: Final = 1.0
@@ -87,6 +94,11 @@ class Chunks:
 
     def read(self, chunk: Mapping[str, Any], whole: bool = False) -> list[ReplyEvent]:
         """The events of one chunk, or of a `whole` completion."""
+        if (words := self._plain(chunk)) is not None:  # the hot path: nearly all chunks are this one
+            events = list[ReplyEvent]()
+            self._deltas = True
+            self._say(words, events)
+            return events
         events: list[ReplyEvent] = []
         choices = objects(chunk.get("choices"))
         self.fault = self._error(chunk, bool(choices) or whole)
@@ -111,6 +123,21 @@ class Chunks:
             self.usage = counted
             events.append(counted)
         return events
+
+    def _plain(self, chunk: Mapping[str, Any]) -> str | None:
+        """The text of a chunk that holds nothing but a piece of it, and is not the first; else None."""
+        choices = chunk.get("choices")
+        if not self.heard or self.ending or type(choices) is not list or len(choices) != 1:
+            return None
+        choice = choices[0]
+        if type(choice) is not dict or not choice.keys() <= _OF_CHOICE or choice.get("finish_reason"):
+            return None
+        delta, index = choice.get("delta"), choice.get("index")
+        if type(delta) is not dict or not delta.keys() <= _OF_DELTA or index not in (None, self._index):
+            return None
+        words = delta.get("content")
+        plain = type(words) is str and words and chunk.keys() <= _OF_CHUNK and not chunk.get("usage")
+        return words if plain and chunk.get("object") != "error" else None
 
     def release(self) -> list[ReplyEvent]:
         """Text that was held as long as more of it had arrived."""

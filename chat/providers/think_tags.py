@@ -46,7 +46,9 @@ class _Place:
         self._ticks = 0  # backticks at the very end
 
     def pass_over(self, text: str) -> None:
-        if not text:
+        if "\n" not in text and "`" not in text:
+            self._ticks = 0 if text else self._ticks
+            self.blank = self.blank and (not text or text.isspace())
             return
         line = text[text.rfind("\n") + 1 :]
         self.blank = (self.blank or len(line) < len(text)) and not line.strip()
@@ -80,16 +82,21 @@ class ThinkTags:
         self._blanks: list[str] = []  # before the first word
         self._held: list[str] = []  # text that may turn out to be thinking
         self._shown = False
+        self._quick = False  # text without the first sign of a tag is text
         self._close = ""  # of the thinking that is open
         self._thoughts = 0  # blocks of thinking so far
         self._begun = False  # the block has more than line breaks
         self._place = _Place()
 
     def feed(self, text: str) -> tuple[str, str]:
+        if self._quick and not self._tail and not _FIRSTS.search(text):
+            self._place.pass_over(text)
+            return "", text
         thinking, told = list[str](), list[str]()
         rest: str | None = text
         while rest:
             rest = self._read(self._tail + rest, thinking, told)
+        self._quick = self._read == self._answer or (self._shown and self._read == self._openless)
         return "".join(thinking), "".join(told)
 
     def release(self) -> list[str]:
