@@ -30,7 +30,11 @@ _PATTERNS: Final = tuple(
             True,
             _ADDRESS,
         ),
-        (r"(?<![\w.-])(?=[\w.-]*[a-z])[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}:\d{2,5}(?![\w.]*\w)", True, _ADDRESS),
+        (
+            r"(?<![\w.-])(?!\d{4}-\d\d-\d\dT)(?=[\w.-]*[a-z])[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}:\d{2,5}(?![\w.]*\w)",
+            True,
+            _ADDRESS,
+        ),
         (
             r"(?<![\w.@-])(?:[\w-]{1,63}\.){1,8}(?:local|lan|internal|intranet|corp|home|localdomain"
             r"|svc|arpa|com|net|org"

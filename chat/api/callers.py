@@ -22,8 +22,8 @@ from chat.owners import LOCAL
 from chat.settings import Secret
 
 NOBODY = (
-    "Runnel does not know who is asking. Send “Authorization: Bearer …” with the CHAT_TOKEN of its settings, "
-    "or ask from the page itself."
+    "Runnel does not know who is asking. Send “Authorization: Bearer …” with the token that its operator "
+    "set, or ask from the page itself."
 )
 NO_RUN = (
     "There is no such answer, or it was finished a while ago: what was said stands in its conversation. "

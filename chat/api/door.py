@@ -32,8 +32,8 @@ OPEN = (
 """What everybody may ask: how the server is, and the typeface of the login page. Gradio has its files."""
 
 NOBODY = (
-    "Runnel does not know who is asking. Send a name and password of its CHAT_USERS as “Authorization: "
-    "Basic …”, or its CHAT_TOKEN as “Authorization: Bearer …”."
+    "Runnel does not know who is asking. Send your name and password as “Authorization: Basic …”, "
+    "or the token that its operator set as “Authorization: Bearer …”."
 )
 ELSEWHERE = "Runnel does not know who is asking: it is to be reached through the proxy that people log in at."
 

@@ -40,7 +40,7 @@ _ELSEWHERE = (
     "Runnel is open to this machine alone, as 127.0.0.1 or localhost. Behind a proxy, name the proxy in "
     "CHAT_PROXIES and the page in CHAT_HOSTS."
 )
-_UNNAMED = "Runnel does not answer to this name. Its operator lists the names in CHAT_HOSTS."
+_UNNAMED = "Runnel does not answer to this name. Its operator says which names it answers to."
 _NO_ADDRESS = "This request names no host, or no address on it, that can be read."
 _TOO_LARGE = "That is more than fits into one question."
 _LONG_HEAD = "The address and the headers of this request are too long."

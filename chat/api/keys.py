@@ -25,7 +25,7 @@ STRANGER = (
     "This page cannot tell you from others, because your browser sent no cookie. "
     "Allow cookies for this address and load the page again."
 )
-BEARER = "Keys are brought on the page. A program that has CHAT_TOKEN asks with the keys of the settings."
+BEARER = "Keys are brought on the page. A program that has the token asks with the keys of the settings."
 
 
 def route(parent: FastAPI, app: App) -> None:

@@ -7,6 +7,7 @@ folder are read: no links that lead out of it, nothing hidden, binary or huge.
 """
 
 import functools
+import logging
 import os
 import re
 import sqlite3
@@ -21,6 +22,8 @@ from urllib.parse import quote
 from pydantic import Field
 
 from chat.tools import Context, ToolError, tool
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".md", ".markdown", ".txt")
 FILES = 5_000
@@ -42,7 +45,8 @@ def search_docs(
     """Search the documentation. Gives the best passages with their source, for answers that cite it."""
     folder = context.settings.docs
     if folder is not None and not folder.is_dir():
-        raise ToolError("The folder of documents that CHAT_DOCS names does not exist.")
+        log.warning("CHAT_DOCS: there is no folder %s", folder)
+        raise ToolError("The folder of documents is not there. Whoever runs Runnel can put it right.")
     found = _index(folder).search(query)
     for hit in found:
         context.cite(hit["title"], hit["source"])

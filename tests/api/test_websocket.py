@@ -169,7 +169,7 @@ async def test_who_is_nobody_gets_no_line_but_here() -> None:
             async with connected(site.url, {}):
                 pass
         assert caught.value.status == 401
-        assert "CHAT_TOKEN" in json.loads(caught.value.body)["error"]
+        assert "token" in json.loads(caught.value.body)["error"]
         async with connected(site.url, {"authorization": f"Bearer {token}"}) as client:
             await client.send(ASK)
             await until(client, "turn_finished")

@@ -47,7 +47,7 @@ async def test_nothing_found_is_said(folder: Path):
 
 async def test_a_folder_that_is_not_there_is_named_by_its_variable(tmp_path: Path):
     outcome = await load(Settings(docs=tmp_path / "gone")).run("search_docs", '{"query": "brakes"}')
-    assert outcome.error == "The folder of documents that CHAT_DOCS names does not exist."
+    assert outcome.error == "The folder of documents is not there. Whoever runs Runnel can put it right."
 
 
 async def test_this_repositorys_own_documents_by_default():

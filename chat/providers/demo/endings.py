@@ -99,7 +99,7 @@ malformed = errors.Malformed(
 )
 wrong_key = errors.Auth(
     "The demo model does not accept the key, because it was asked not to. With a real vendor you would read "
-    "here which variable to look at, for instance OPENAI_API_KEY in .env.",
+    "here which variable to look at, for instance the key of OpenAI.",
     status=401,
 )
 no_connection = errors.Unreachable(
