@@ -24,7 +24,7 @@ ENGINE = {
 }
 FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
-    *("chat.transcript", "chat.refusals"),
+    *("chat.transcript", "chat.refusals", "chat.public"),
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
     *("chat.menu", "chat.wallet", "chat.logins", "chat.outbound"),
     *("chat.export", "chat.shares", "chat.titles", *VALUES),

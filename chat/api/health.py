@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from chat.api.shapes import EVERYBODY, UNREADY, WELL
 from chat.build import App
+from chat.public import Public
 
 SAVING = 1.0
 """Seconds that the store may take to save what is new."""
@@ -40,5 +41,6 @@ class Health:
         else:
             why = self._app.store.trouble
         if why:
-            return JSONResponse({"status": "unready", "error": why}, 503, _HEADERS)
+            # Everybody may ask: where the database is stands in the log.
+            return JSONResponse({"status": "unready", "error": Public().text(why)}, 503, _HEADERS)
         return JSONResponse({"status": "ok"}, headers=_HEADERS)

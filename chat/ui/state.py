@@ -7,6 +7,8 @@ small and costs no Gradio event; `static/follow.js` asks and clicks the page's h
 from fastapi import FastAPI, Request
 
 from chat.build import App
+from chat.owners import LOCAL
+from chat.public import Public
 
 
 def route(parent: FastAPI, app: App) -> None:
@@ -38,6 +40,6 @@ def route(parent: FastAPI, app: App) -> None:
             "offered": len(app.catalogue.of(owner).names()),
             "chats": app.store.version_of(owner) if owner else 0,
             "saved": not app.store.trouble,
-            "trouble": app.store.trouble,
+            "trouble": app.store.trouble if owner == LOCAL else Public().text(app.store.trouble),
             "arrived": bool(owner and key and await app.store.asked(owner, key)),
         }

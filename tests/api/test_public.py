@@ -35,7 +35,7 @@ WORDS = (
     "set ACME_API_KEY or CHAT_HOSTS in .env"
 )
 SECRETS = re.compile(
-    r"10\.1\.2\.3|7960|gpu-01|8000|fd00|fe80|11434|localhost|/srv|pump\.gguf|a\.txt|b\.gguf|[A-Z]+_[A-Z]+|\.env\b"
+    r"10\.1\.2\.3|7960|gpu-01|8000|fd00|fe80|11434|localhost|/srv|pump\.gguf|a\.txt|b\.gguf|(?:ACME|CHAT)_[A-Z]+|\.env\b"
 )
 
 
@@ -125,7 +125,7 @@ async def test_no_format_tells_it() -> None:
                     events = await site.get(f"/runs/{message['run']}/events")
                     said.append(events.text)
         for chat_kept in await site.app.store.chats("me"):
-            opened = await site.get(f"/chats/{chat_kept.id}/export?format=json")
+            opened = await site.get(f"/chats/{chat_kept.id}/export.json")
             said.append(opened.text)
     everything_said = "\n".join(said)
     assert everything_said.count("knows no such address") >= len(STREAMS)
@@ -164,3 +164,12 @@ def test_a_message_names_no_setting(name: str) -> None:
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             said = ast.unparse(node.args[0]) if called in {*kinds, "ToolError", "Refusal"} else ""
             assert not SETTING.search(said), f"{name}: {said}"
+
+
+async def test_a_disk_in_trouble_does_not_say_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(environ=PUBLIC) as site:
+        trouble = "/srv/runnel/data/chat.db is a folder. CHAT_DATABASE names a file in one. Trying again."
+        monkeypatch.setattr(type(site.app.store), "trouble", property(lambda _: trouble))
+        answer = await site.client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["error"] == "[path] is a folder. [setting] names a file in one. Trying again."
