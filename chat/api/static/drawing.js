@@ -4,7 +4,9 @@
 // back until it can. Used by the page (chat/ui/static/answers.js) and by /embed (bubble.js).
 class Drawing {
   #text = "";
-  #blocks = []; // of each: its source, its nodes
+  #blocks = []; // of each: its source, its nodes, where it starts
+  #defines = false;
+  #over = null;
   #place;
   #shift;
   #said = [];
@@ -16,32 +18,40 @@ class Drawing {
   }
 
   /** `over`: no more comes, so nothing is held back. */
-  draw(text, over) {
-    const shown = over ? text : text.slice(0, Drawing.settled(text));
-    if (shown === this.#text && this.#blocks.length) return;
+  draw(words, over) {
+    const text = words.includes("\r") ? words.replace(/\r\n?/g, "\n") : words;
+    // What comes can change no block but the last; where something is defined, any.
+    let from = this.#blocks.at(-1)?.start ?? 0;
+    if (this.#defines || !text.startsWith(this.#text)) from = 0;
+    const shown = over ? text : text.slice(0, from + Drawing.settled(text.slice(from)));
+    if (shown === this.#text && over === this.#over) return;
+    this.#over = over;
+    let about = Markdown.knowledge(this.#shift, !over), lines = Markdown.lined(shown.slice(from)), blocks = Markdown.scan(lines, about);
+    this.#defines = about.links.size + about.notes.size > 0;
+    if (this.#defines && from) {
+      from = 0;
+      about = Markdown.knowledge(this.#shift, !over);
+      lines = Markdown.lined(shown);
+      blocks = Markdown.scan(lines, about);
+    }
     this.#text = shown;
-    const lines = Markdown.lined(shown), about = Markdown.knowledge(this.#shift);
-    const blocks = Markdown.scan(lines, about);
     Markdown.refer(about, shown);
     // What a block is depends on its own lines, and on what is defined anywhere.
-    const context = about.links.size || about.notes.size ? JSON.stringify([[...about.links], [...about.notes.keys()], [...about.referred]]) : "";
-    const kept = this.#blocks, made = [];
-    let after = null;
+    const context = this.#defines ? JSON.stringify([[...about.links], [...about.notes.keys()], [...about.referred]]) : "";
+    const before = from ? this.#blocks.slice(0, -1) : [], kept = this.#blocks.slice(before.length), made = [];
+    let after = before.findLast(({ nodes }) => nodes.length)?.nodes.at(-1) ?? null, line = 0, start = from;
     blocks.forEach((block, at) => {
+      for (; line < block.from; line += 1) start += lines[line].length + 1;
       const source = `${context}\n${block.whole}\n${lines.slice(block.from, block.to).join("\n")}`, old = kept[at];
       // With notes each is made again: they are counted as they are made.
-      if (old?.source === source && !about.notes.size) {
-        made.push(old);
-        after = old.nodes.at(-1) ?? after;
-        return;
-      }
-      const nodes = this.#placed(old?.nodes ?? [], this.#made(block, lines), after);
-      made.push({ source, nodes });
+      const same = old?.source === source && !about.notes.size;
+      const nodes = same ? old.nodes : this.#placed(old?.nodes ?? [], this.#made(block, lines), after);
+      made.push({ source, nodes, start });
       after = nodes.at(-1) ?? after;
     });
     for (const { nodes } of kept.slice(blocks.length)) for (const node of nodes) node.remove();
     this.#said = this.#placed(this.#said, Markdown.notes(about), after);
-    this.#blocks = made;
+    this.#blocks = [...before, ...made];
   }
 
   /** A fault in drawing leaves the words as they came. */

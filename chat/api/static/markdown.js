@@ -61,7 +61,7 @@ const Markdown = (() => {
   };
 
   /** The line after the fence that opens at `index`; `whole`: it was closed. */
-  function fenced(lines, index, info) {
+  function fenced(lines, index, info, growing) {
     const [, mark, said] = info;
     // A README as code holds code itself: a fence with a name opens, and the next bare one closes that.
     if (/^[ \t]*(?:markdown|md|mdx)\b/i.test(said)) {
@@ -71,6 +71,7 @@ const Markdown = (() => {
         else if (fence(lines[at])?.[1] === mark) deep += 1;
         if (!deep) return { next: at + 1, whole: true };
       }
+      if (growing) return { next: lines.length, whole: false };
     }
     for (let at = index + 1; at < lines.length; at += 1) {
       if (ends(lines[at], mark)) return { next: at + 1, whole: true };
@@ -165,9 +166,11 @@ const Markdown = (() => {
         }
         add(next, "code", () => [code(lines.slice(start, next).map((each) => cut(each, 4)), "")]);
       } else if ((match = fence(line))) {
-        const { next, whole } = fenced(lines, index, match);
+        const { next, whole } = fenced(lines, index, match, about.growing);
         const said = match[2], left = indent(line);
-        add(next, "fence", () => [code(lines.slice(start + 1, whole ? next - 1 : next).map((each) => cut(each, left)), said)], whole);
+        add(next, "fence", () => [
+          code(lines.slice(start + 1, whole ? next - 1 : next).map((each) => cut(each, left)), said, whole || !about.growing),
+        ], whole);
       } else if ((match = HEADING.exec(line))) {
         const level = match[1].length, said = unclosed(match[2].trim());
         add(index + 1, "heading", () => [heading(level, said, about)]);
@@ -244,7 +247,7 @@ const Markdown = (() => {
   const paragraph = (lines, about) => direct(make("p", inline(spoken(lines), about)));
   const heading = (level, text, about) => direct(make(`h${Math.min(6, level + (about.shift ?? 0))}`, inline(text, about)));
 
-  function code(lines, info) {
+  function code(lines, info, whole = true) {
     const text = make("code", [lines.length ? `${lines.join("\n")}\n` : ""]);
     const language = /^[ \t{.]*([\w+#.-]{1,40})/.exec(info)?.[1].toLowerCase();
     if (language) text.dataset.language = language;
@@ -254,7 +257,7 @@ const Markdown = (() => {
     button.setAttribute("aria-label", "Copy code");
     const box = make("div", [button, make("pre", [text])]);
     box.className = "code_wrap";
-    if (language) Markdown.paint?.(text, language);
+    if (language) Markdown.paint?.(text, language, whole);
     return box;
   }
 
@@ -373,9 +376,9 @@ const Markdown = (() => {
 
   const lined = (text) => text.replace(/\r\n?/g, "\n").split("\n");
 
-  /** What one answer's blocks know of each other: the links and notes that it defines. `shift`: of headings. */
-  function knowledge(shift) {
-    const about = { links: new Map(), notes: new Map(), referred: new Set(), order: [], shift };
+  /** What one answer's blocks know of each other: the links and notes that it defines. `shift`: of headings; `growing`: more comes. */
+  function knowledge(shift, growing = false) {
+    const about = { growing, links: new Map(), notes: new Map(), referred: new Set(), order: [], shift };
     about.note = (label) => {
       if (!about.order.includes(label)) about.order.push(label);
       const number = about.order.indexOf(label) + 1;

@@ -6,7 +6,7 @@
 
   // -- code -----------------------------------------------------------------------------------------
 
-  const LONGEST = 30_000; // characters of code that are coloured, at each frame while they come
+  const LONGEST = 50_000, GROWING = 10_000; // characters of code that are coloured; at each frame while they come
   const NAMES = {
     "c++": "cpp", cc: "cpp", cxx: "cpp", hpp: "cpp", "h++": "cpp", h: "c", arduino: "cpp", ino: "cpp",
     py: "python", python3: "python", pycon: "python", sh: "bash", shell: "bash", zsh: "bash", console: "bash",
@@ -45,8 +45,8 @@
     if (made.textContent === text) code.replaceChildren(...made.childNodes);
   }
 
-  Markdown.paint = (code, language) => {
-    if (!window.Prism || code.textContent.length > LONGEST) return;
+  Markdown.paint = (code, language, whole) => {
+    if (!window.Prism || code.textContent.length > (whole ? LONGEST : GROWING)) return;
     const name = Object.hasOwn(NAMES, language) ? NAMES[language] : language;
     const known = () => Object.hasOwn(Prism.languages, name) && typeof Prism.languages[name] === "object";
     const paint = () => {
