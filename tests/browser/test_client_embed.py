@@ -45,7 +45,7 @@ class Embed:
 
     @property
     def cursor(self) -> str:
-        return self.text.evaluate("(text) => getComputedStyle(text, '::after').content")
+        return self.text.evaluate("(text) => getComputedStyle(text.lastChild, '::after').content")
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_stop_in_the_place_of_send(open_embed: Open, served: str, upstream: Upst
     expect(embed.text).to_contain_text("tok5 ")
     expect(embed.send).to_be_hidden()
     assert embed.cursor == '"▊"'
-    assert embed.text.evaluate("(text) => getComputedStyle(text).whiteSpace") == "pre-wrap"
+    expect(embed.text.locator("p")).to_be_attached()  # it is drawn as it comes
     embed.page.emulate_media(reduced_motion="reduce")
     assert embed.cursor == "none"
     embed.ask("not now")  # an answer is being written: it stays in the box
@@ -143,6 +143,20 @@ def test_stop_in_the_place_of_send(open_embed: Open, served: str, upstream: Upst
     expect(embed.text).to_contain_text("tok5 ")
     embed.page.keyboard.press("Escape")
     embed.over("stopped")
+
+
+def test_a_copy_is_what_was_written(open_embed: Open, served: str) -> None:
+    allowed = ["clipboard-read", "clipboard-write"]
+    embed = open_embed(f"{served}/embed?model=up:echo-1", permissions=allowed)
+    said = "a `&lt;` &amp; <b>, $x$ and $5\n\n```sh\nif x:\n\ty  \n```\n\n![l](https://x.example/l.png) **c**"
+    embed.ask(f"@{said} ").over()
+    read = "() => navigator.clipboard.readText()"
+    embed.answers.last.get_by_label("Copy answer").click()
+    expect(embed.answers.last.get_by_label("Copied")).to_be_visible()
+    assert embed.page.evaluate(read) == f"{said}1 "  # this model counts its words
+    embed.text.get_by_label("Copy code").click()
+    expect(embed.text.get_by_label("Copied")).to_be_visible()
+    assert embed.page.evaluate(read) == "if x:\n\ty  "
 
 
 def test_a_failure_is_a_line_below_the_text_with_one_button(open_embed: Open, served: str) -> None:

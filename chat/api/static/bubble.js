@@ -10,6 +10,9 @@ const Bubble = (() => {
 
   class Bubble {
     #began = performance.now();
+    #said = "";
+    #drawing = null;
+    #asked = false; // whether a frame will draw what was said
     #first = 0;
     #thinking = null;
     #pondered = 0;
@@ -21,8 +24,8 @@ const Bubble = (() => {
       this.node.dataset.state = "running";
       this.node.setAttribute("aria-busy", "true");
       this.notes = this.node.appendChild(make("div", "notes"));
-      this.text = this.node.appendChild(make("div", "text"));
-      this.words = this.text.appendChild(document.createTextNode(""));
+      this.text = this.node.appendChild(make("div", "text whole"));
+      this.text.dataset.answer = "";
       this.line = this.node.appendChild(make("p", "line", "Waiting for the first word"));
       this.line.setAttribute("role", "status");
       place.append(this.node);
@@ -61,8 +64,14 @@ const Bubble = (() => {
     add(piece) {
       this.#thought();
       this.#first ||= performance.now();
-      this.words.appendData(piece);
+      this.#said += piece;
       this.say("Writing");
+      if (this.#asked) return;
+      this.#asked = true;
+      requestAnimationFrame(() => {
+        this.#asked = false;
+        if (this.node.dataset.state === "running") this.#draw(this.#said, false);
+      });
     }
 
     say(phase) {
@@ -94,12 +103,28 @@ const Bubble = (() => {
     #over(state, text, why, first, taken) {
       this.node.dataset.state = state;
       this.node.removeAttribute("aria-busy");
-      this.text.dataset.answer = "";
-      this.text.replaceChildren();
-      new Drawing(this.text, 1).draw(text, true);
-      this.text.classList.add("whole");
+      this.#draw(text, true);
+      if (text) this.#copy(text);
       const before = first === null ? "" : `${seconds(first)} to first word · `;
       this.say(why ?? `${before}${seconds(taken)} · ${state === "stopped" ? "stopped" : "done"}`);
+    }
+
+    #draw(text, over) {
+      this.#drawing ??= new Drawing(this.text, 1);
+      this.#drawing.draw(text, over);
+    }
+
+    /** Gives what the model wrote. The style sheet writes on the button. */
+    #copy(text) {
+      const button = make("button", "copy");
+      button.type = "button";
+      button.setAttribute("aria-label", "Copy answer");
+      button.addEventListener("click", async () => {
+        await Clipboard.put(text);
+        button.setAttribute("aria-label", "Copied");
+        setTimeout(() => button.setAttribute("aria-label", "Copy answer"), 2000);
+      });
+      this.line.after(button);
     }
 
     /** The one button below a failure. */
