@@ -751,3 +751,14 @@ async def test_what_cannot_chat_is_not_listed() -> None:
     ]
     chat = ["gpt-5.5", "qwen2.5-coder:7b", "imagine-1", "audiophile", "gpt-3.5-turbo-instruct-chat"]
     assert [m.id for m in await models([*others, *({"id": id} for id in chat)])] == chat
+
+
+async def test_a_field_that_its_own_vendor_refuses_is_left_out() -> None:
+    said = {"error": {"message": "property 'reasoning_details' is unsupported", "code": 400}}
+    asked = replace(ASK, messages=ROUNDS)
+    answer = json.dumps(said).encode()
+    _, fault = await STAGE.play(answer, asked, status=400, type="application/json")
+    assert isinstance(fault, errors.Refused)
+    assert fault.parameter == "reasoning_details"
+    messages = body(replace(asked, omit=frozenset([fault.parameter])), VENDOR)["messages"]
+    assert not [message for message in messages if "reasoning_details" in message]
