@@ -69,7 +69,9 @@ async def open_app(
     tools = load(settings)
     engine = Engine(settings, catalogue, tools)
     try:
-        async with open_store(settings.database, expire_s=settings.expire_s) as store:
+        async with open_store(
+            settings.database, expire_s=settings.expire_s, journal=settings.journal
+        ) as store:
             sign_outs = SignOuts(await store.sign_outs(), store.save_sign_out)
             secret = settings.secret.value.encode() if settings.secret else store.secret
             owners = Owners(secret, sign_outs)

@@ -81,7 +81,8 @@ TABLE: dict[str, set[str]] = {
     },
     "chat.titles": {"chat.unicode"},
     "chat.store": {
-        *("chat.conversations", "chat.owners", "chat.shares", "chat.titles", "chat.transcript", *VALUES),
+        *("chat.conversations", "chat.owners", "chat.settings", "chat.shares", "chat.titles"),
+        *("chat.transcript", *VALUES),
     },
     "chat.counts": set(),
     "chat.limits": {"chat.counts", "chat.owners", "chat.settings", *VALUES},

@@ -30,7 +30,7 @@ _GAP = "  "
 
 async def run(settings: Settings, arguments: Chats) -> None:
     """Writes to stdout. Raises `Config` for a database that cannot be read, and `NoChat`."""
-    async with open_store(settings.database) as store:
+    async with open_store(settings.database, journal=settings.journal) as store:
         if arguments.export is None:
             await _list(store, settings, arguments)
         else:

@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from chat.conversations import Conversation, Exchange, Link
+from chat.settings.values import Journal
 from chat.store import changes, ended_sign_ins
 from chat.store.chats import Chats
 from chat.store.database import FAULTS, MEMORY
@@ -160,6 +161,16 @@ class Store(Chats):
         """How many of them have chats, and the bytes of the one who has most."""
         return await self._disk.owners() if self._disk else (0, 0)
 
+    @property
+    def alone(self) -> bool:
+        """Whether its database is one that a single process may use."""
+        return self._disk is not None and self._disk.database.single and not self._disk.database.memory
+
+    @property
+    def notice(self) -> str:
+        """A sentence on its journal, when it is not as it should be."""
+        return self._disk.database.notice if self._disk else ""
+
     async def free(self) -> int | None:
         """Bytes that are free on the disk; None where there is none, or while that cannot be told."""
         if self._disk is None or self._disk.database.memory:
@@ -227,7 +238,9 @@ class Store(Chats):
 
 
 @asynccontextmanager
-async def open_store(database: Path = MEMORY, *, expire_s: float = 0.0) -> AsyncGenerator[Store, None]:
+async def open_store(
+    database: Path = MEMORY, *, expire_s: float = 0.0, journal: Journal = "auto"
+) -> AsyncGenerator[Store, None]:
     """Raises `Config` for a database that is not ours, or newer than this program. `expire_s`: seconds
     without use after which chats of strangers are deleted; 0 for never.
 
@@ -236,7 +249,7 @@ async def open_store(database: Path = MEMORY, *, expire_s: float = 0.0) -> Async
     if database != MEMORY:
         # What SQLite and the leases keep beside a database stands beside the file, not beside a link to it.
         database = Path(await asyncio.to_thread(os.path.realpath, database))
-    disk = Disk(database, expire_s)
+    disk = Disk(database, expire_s, journal)
     try:
         await disk.open()
         store = Store(disk)

@@ -1,12 +1,17 @@
 """The file that conversations are kept in: how it is opened, read and written. SQLite, in WAL mode.
 
-One connection writes, a few read; a reader never waits for the writer. What happens in `writing` is
-one transaction. A commit is safe from the end of this process, however sudden; a power cut may take the
-last ones with it (synchronous=NORMAL), never the file. Called by `writer` and by what reads.
+One connection writes, a few read; a reader never waits for the writer. What happens in `writing` is one
+transaction. A commit is safe from the end of this process, however sudden; a power cut may take the last ones
+with it (synchronous=NORMAL), never the file. Called by `writer` and by what reads.
+
+On a disk on which that mode is not safe (`mounts`), or where it is asked for, one connection does both, keeps
+the file to itself for as long as the program runs, and writes a journal that is deleted again: it is for one
+process, and who reads waits for who writes.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncGenerator
@@ -22,8 +27,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import StaticPool
 
 from chat.errors import Config
+from chat.settings.values import Journal
 from chat.shares import Shares
+from chat.store.mounts import foreign
 from chat.store.schema import look, migrate
+
+log = logging.getLogger(__name__)
 
 MEMORY = Path(":memory:")
 """As a database: everything is gone when the program ends."""
@@ -65,8 +74,16 @@ _CAUSES = {
 }
 
 
+class HeldError(sqlite3.OperationalError):
+    """Another process has a database that only one may have."""
+
+    sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
 def cause(error: BaseException) -> str:
     """What is wrong, in words. Nobody's text is in it."""
+    if isinstance(error, HeldError):
+        return "another Runnel has the database, which only one may open on its disk: end that one first"
     if isinstance(error, OSError):
         return f"the database cannot be opened ({error.strerror})"
     if isinstance(error, Crowded):
@@ -90,30 +107,62 @@ def _code(error: BaseException) -> int:
 class Database:
     """`open` first, as often as it takes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, journal: Journal = "auto") -> None:
+        self.path, self._journal = path, journal
         self.memory = path == MEMORY
+        self.single = self.memory
+        """Whether one connection does all: in memory, and where the disk allows no more."""
         self.ready = False
+        self.notice = ""
+        """A sentence when the journal is another than was asked for, or not as safe as it could be."""
+        self._fault: BaseException | None = None
+        """Why it could not be opened."""
         self._searches = Shares(
             SEARCHES, EACH, SEARCHERS, "Too many searches go on at once. Try again in a moment."
         )
         self._file: os.stat_result | None = None
         """The file that was opened, whatever stands under its name now."""
-        # One connection is the database when that is in memory: then everybody waits for everybody.
+        # Where one connection does all, everybody waits for everybody.
         self._alone = asyncio.Lock()
-        self._writer = self._engine(StaticPool if self.memory else None, "BEGIN IMMEDIATE", 1)
-        self._readers = self._writer if self.memory else self._engine(None, "BEGIN", READERS)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._writer = self._engine(StaticPool if self.single else None, "BEGIN IMMEDIATE", 1)
+        self._readers = self._writer if self.single else self._engine(None, "BEGIN", READERS)
 
     async def open(self) -> None:
         """Raises `Config` for a file that is not ours to use, and `FAULTS` when it cannot be used now."""
+        try:
+            await self._open()
+        except FAULTS as error:
+            self._fault = error
+            if self.single and not self.memory:
+                await self.aclose()
+                if is_busy(error):
+                    self._fault = HeldError()
+                    raise self._fault from error
+            raise
+        self._fault = None
+
+    async def _open(self) -> None:
         if not self.memory:
+            kind = await asyncio.to_thread(foreign, self.path)
+            single = self._journal == "delete" or (self._journal == "auto" and bool(kind))
+            self.notice = ""
+            if kind and self._journal == "wal":
+                self.notice = f"The database is on a disk of the type {kind}, where WAL can damage it."
+            await self._as_single(single)
             await asyncio.to_thread(look, self.path)
             await asyncio.to_thread(_make, self.path)
+            if not single and not await self._in_wal_mode():
+                self.notice = (
+                    "The disk of the database takes no write-ahead log, so one process alone may use it."
+                )
+                log.warning(self.notice)
+                await self._as_single(True)
         try:
             async with self.writing() as connection:
                 await connection.run_sync(migrate, self.path)
-            if not self.memory:
-                await self._in_wal_mode()
         except DBAPIError as error:
             if "fts5" in str(error.orig) or "tokenizer" in str(error.orig):
                 raise Config(
@@ -128,10 +177,12 @@ class Database:
     async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
         """A connection that sees one state of the database. Raises `FAULTS`."""
         if not self.ready:
+            if isinstance(self._fault, HeldError):
+                raise self._fault
             error = sqlite3.OperationalError("not open")
             error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
             raise error
-        alone = self._alone if self.memory else contextlib.nullcontext()
+        alone = self._alone if self.single else contextlib.nullcontext()
         async with alone, self._readers.connect() as connection:
             yield connection
 
@@ -194,7 +245,9 @@ class Database:
 
     def _is_there(self, file: os.stat_result) -> bool:
         try:
-            return os.path.samestat(os.stat(self.path), file)
+            there = os.stat(self.path)
+            # A mounted bucket may give a file another number each time.
+            return self.single or os.path.samestat(there, file)
         except OSError:
             return False
 
@@ -202,11 +255,25 @@ class Database:
         await self._writer.dispose()
         await self._readers.dispose()
 
-    async def _in_wal_mode(self) -> None:
+    async def _as_single(self, single: bool) -> None:
+        if single != self.single:
+            await self.aclose()
+            self.single = single
+            self._connect()
+
+    async def _in_wal_mode(self) -> bool:
+        """Whether it is now. When the disk does not take it, SQLite says no more than which mode it has."""
         async with self._alone, self._writer.connect() as connection:
             raw = (await connection.get_raw_connection()).driver_connection
             assert raw is not None
-            await (await raw.execute("PRAGMA journal_mode = WAL")).close()  # not within a transaction
+            try:
+                # Not within a transaction.
+                [(mode,)] = await raw.execute_fetchall("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if is_busy(error):
+                    raise
+                return False
+        return mode == "wal"
 
     def _engine(self, pool: Any, begin: str, size: int) -> AsyncEngine:
         sized = {"poolclass": pool} if pool else {"pool_size": size, "max_overflow": 0, "pool_timeout": QUEUE}
@@ -221,23 +288,29 @@ class Database:
         return engine
 
     def _connected(self, connection: DBAPIConnection, _: object) -> None:
-        # Of a file that is made now. Any other stays as it is: changing it would rewrite all of it at once.
-        new = self.path != MEMORY and not self.ready and self.path.exists() and not self.path.stat().st_size
-        _set(connection, *(("auto_vacuum = INCREMENTAL",) if new else ()))
-
-
-def _set(connection: DBAPIConnection, *more: str) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        *more,
-        f"busy_timeout = {BUSY}",
-        "synchronous = NORMAL",
-        "secure_delete = ON",  # what is purged is gone from the file
-        "journal_size_limit = 16777216",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+        pragmas = [
+            f"busy_timeout = {BUSY}",
+            "synchronous = NORMAL",
+            "secure_delete = ON",  # what is purged is gone from the file
+            "journal_size_limit = 16777216",
+        ]
+        if not self.memory:
+            # Of a file that is made now. In any other, changing it would rewrite all of it at once.
+            if not self.ready and self.path.exists() and not self.path.stat().st_size:
+                pragmas.insert(0, "auto_vacuum = INCREMENTAL")
+            if self.single:
+                # First: then the memory that a write-ahead log shares is never touched on such a disk.
+                pragmas[:0] = "locking_mode = EXCLUSIVE", "mmap_size = 0"
+                pragmas += "journal_mode = DELETE", "synchronous = FULL"  # NORMAL may cost the file there
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # SQLAlchemy (2) leaves it open
+            raise
 
 
 async def _number(connection: AsyncConnection, pragma: str) -> int:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat.conversations import Conversation, Exchange
 from chat.errors import Unsaved
 from chat.owners import LOCAL, PERSON
+from chat.settings.values import Journal
 from chat.store import changes, expiring, reading
 from chat.store.database import FAULTS, MEMORY, Database, cause
 from chat.store.interrupting import interrupt
@@ -43,12 +44,12 @@ LOOK = 1.0
 
 
 class Disk:
-    def __init__(self, path: Path, expire_s: float = 0.0) -> None:
+    def __init__(self, path: Path, expire_s: float = 0.0, journal: Journal = "auto") -> None:
         """`expire_s`: seconds without use after which chats of strangers are deleted; 0 for never."""
         self.when_stop_asked: Callable[[str], object] = lambda run: None
         # Wherever the program goes: connections are made when they are needed.
         path = path if path == MEMORY else path.absolute()
-        self.database = Database(path)
+        self.database = Database(path, journal)
         self.pending = Pending()
         self.memory = Memory(self.pending.holds)
         self.pending.seen = self.memory.seen.get

@@ -49,8 +49,9 @@ async def purge(connection: AsyncConnection, before: float | None = None) -> Pur
     found = list(await connection.scalars(due))
     gone, freed = list[str](), 0
     for id in found[:AT_ONCE]:
-        had, whole = await _bytes(connection, id), await _purge(connection, id, until)
-        freed += had - await _bytes(connection, id)
+        size = await _bytes(connection, id)
+        whole = await _purge(connection, id, size, until)
+        freed += size if whole else size - await _bytes(connection, id)
         if not whole:
             break
         gone.append(id)
@@ -69,15 +70,12 @@ async def _bytes(connection: AsyncConnection, id: str) -> int:
     return await connection.scalar(select(conversations.c.bytes).where(conversations.c.id == id)) or 0
 
 
-async def _purge(connection: AsyncConnection, id: str, until: float) -> bool:
+async def _purge(connection: AsyncConnection, id: str, size: int, until: float) -> bool:
     """Whether all of it is gone; at `until` it leaves the rest there."""
     await _give_away(connection, id)
-    await connection.execute(
-        update(conversations)
-        .where(conversations.c.id == id, conversations.c.owner != NOBODY)
-        .values(owner=NOBODY)
-    )
-    size = await _bytes(connection, id)
+    if size > AT_ONCE_BYTES:
+        here = update(conversations).where(conversations.c.id == id, conversations.c.owner != NOBODY)
+        await connection.execute(here.values(owner=NOBODY))
     theirs = select(runs.c.id).where(runs.c.conversation == id)
     # One answer after the other, each of which is bounded, where the whole would take long.
     for run in (await connection.scalars(theirs)).all() if size > AT_ONCE_BYTES else ():

@@ -172,7 +172,7 @@ async def test_many_are_purged_a_few_at_a_time(path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(purging, "UNDO", -1.0)
     async with open_store(path):
         assert count(path, "conversations") > purging.AT_ONCE
-        await until(lambda: rows(path) == {})
+        await until(lambda: rows(path) == {}, within=20)
 
 
 async def test_one_that_is_being_answered_is_not_purged(store: Store, path: Path) -> None:

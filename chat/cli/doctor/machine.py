@@ -126,7 +126,14 @@ async def store(settings: Settings, opened: Store) -> Outcome:
     if not await opened.saved(SAVING) or opened.trouble:
         why = opened.trouble or f"Saving in {path} takes longer than {SAVING:g} s."
         return failed("store", why, "Look at the disk, and whom its folder belongs to.")
-    return ok("store", f"Conversations are saved in {path}")
+    if opened.notice:
+        return warning(
+            "store",
+            opened.notice,
+            "Set CHAT_DATABASE_JOURNAL=auto, or CHAT_DATABASE to a file on a disk of this machine.",
+        )
+    alone = ", by one process at a time: see CHAT_DATABASE_JOURNAL" if opened.alone else ""
+    return ok("store", f"Conversations are saved in {path}{alone}")
 
 
 async def room(settings: Settings, opened: Store) -> Outcome:
