@@ -32,6 +32,14 @@ LONGEST, LONGEST_NAME = 100_000, 200
 """Characters of a question, or of a system prompt: some 25,000 tokens. Of a model's name, or of its effort's.
 Whoever asks at this machine's terminal may have them longer."""
 
+MOST = (
+    ("Your question", LONGEST),
+    ("The system prompt", LONGEST),
+    ("The model's name", LONGEST_NAME),
+    ("The name of the effort", LONGEST_NAME),
+)
+"""What a person sends, and the characters of it that fit. The page says so before it sends more."""
+
 LETTING_GO_S = 0.25
 """For providers at the program's end, before the answers end without them: all have their end within half a
 second of the signal."""
@@ -221,11 +229,8 @@ def _size(exchange: Exchange) -> int:
 
 def _fits(question: str, options: Options) -> None:
     """Raises `BadRequest` for what is too long: every visitor's questions cost money."""
-    for what, text, most in (
-        ("Your question", question, LONGEST),
-        ("The system prompt", options.system or "", LONGEST),
-        ("The model's name", options.model or "", LONGEST_NAME),
-        ("The name of the effort", options.effort or "", LONGEST_NAME),
+    for text, (what, most) in zip(
+        (question, options.system or "", options.model or "", options.effort or ""), MOST, strict=True
     ):
         if len(text) > most:
             raise BadRequest(f"{what} has {len(text):,} characters, and {most:,} fit: shorten it.")

@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse
 
 from chat.api.callers import Refusal
 from chat.build import App
+from chat.runs import LONGEST
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
@@ -58,6 +59,7 @@ class Embed:
             "title": escape(settings.title),
             "welcome": escape(settings.welcome or WELCOME),
             "signin": "login" if settings.users else "",
+            "longest": str(LONGEST),
             "examples": "\n".join(examples),
         }
         page = (_STATIC / "embed.html").read_text("utf-8")

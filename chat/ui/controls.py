@@ -43,6 +43,10 @@ class Chosen(NamedTuple):
     pace: Pace
 
 
+PLACES = (None, 3, 0, 5)
+"""Where among the values of `Controls.inputs` each text of `chat.runs.MOST` stands; the question does not."""
+
+
 class Controls:
     """`inputs` are the components whose values `read` takes, in that order."""
 

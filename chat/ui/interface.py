@@ -22,6 +22,9 @@ from chat.ui.controls import SET, UNSET, Controls
 from chat.ui.handlers import Handlers
 
 SEND, STOP = "Send", "Stop"
+REFUSED = (
+    "The server did not take this. Try again in a moment, or load the page again; what you typed stays here."
+)
 SWITCH = """
 #question .stop-button,
 .gradio-container:has(#chat .now) #question .submit-button { display: none !important }
@@ -37,10 +40,13 @@ _TURNED_AWAY = """(text, chat) => {
   const turned = !text && (!chat?.length || said?.includes('failed remark"'));
   return turned ? runnel.sending()?.question ?? "" : {__type__: "update"};
 }"""
-_LOST = """async text => {
-  const sent = runnel.sending();
-  return text || (!sent || await runnel.known(sent.key) ? "" : sent.question);
-}"""
+_LOST = """async (text, chat) => {
+  const sent = runnel.sending(), same = {__type__: "update"};
+  if (!sent || await runnel.known(sent.key)) return [same, same];
+  const shown = chat?.at(-1)?.content.at(-1)?.text ?? "";
+  dispatchEvent(new CustomEvent("runnel-say", {detail: {text: REFUSED, stays: true}}));
+  return [text || sent.question, shown.includes('class="now sending"') ? chat.slice(0, -2) : same];
+}""".replace("REFUSED", json.dumps(REFUSED))
 # static/place.js knows what is shown, and what a click meant.
 _ARRIVING = """() => runnel.arriving()"""
 _ARRIVED = """() => (runnel.arrived(), [])"""
@@ -129,7 +135,8 @@ class Chat(gr.ChatInterface):
         asking = entered.then(self.handlers.ask, [self.sent], **stream)
         entered.then(inputs=[self.sent, self.chatbot], outputs=[self.chatbot], js=_SHOW, **_SCRIPT)
         asking.then(inputs=[self.textbox, self.chatbot], outputs=[self.textbox], js=_TURNED_AWAY, **_SCRIPT)
-        asking.failure(inputs=[self.textbox], outputs=[self.textbox], js=_LOST, **_SCRIPT)
+        lost: list[Any] = [self.textbox, self.chatbot]
+        asking.failure(inputs=lost, outputs=lost, js=_LOST, **_SCRIPT)
 
         drawing = self.load(self.handlers.act, [self.sent], js=_ARRIVING, **stream)
         drawing.then(js=_ARRIVED, **_SCRIPT)

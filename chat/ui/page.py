@@ -10,10 +10,11 @@ import gradio as gr
 from fastapi import FastAPI
 
 from chat.build import App
+from chat.runs import MOST
 from chat.ui import activity, chats, gradio_fixes, keys, look, person, state, welcome
 from chat.ui.addresses import OPEN, Addresses, of_files
 from chat.ui.cache import private_folder
-from chat.ui.controls import Controls
+from chat.ui.controls import PLACES, Controls
 from chat.ui.fates import plain
 from chat.ui.handlers import Handlers
 from chat.ui.interface import SEND, STOP, SWITCH, Chat, Side
@@ -144,4 +145,6 @@ def _head() -> str:
     paths = [*(_SHARED / name for name in DRAWING), *(_STATIC / name for name in SCRIPTS)]
     scripts = (f"<script>{path.read_text(encoding='utf-8')}</script>" for path in paths)
     assets = f"<script>const runnelAssets = {json.dumps(gradio_fixes.assets())};</script>"
-    return f"{look.head}<style>{SWITCH}</style>{assets}{''.join(scripts)}"
+    most = [(what, place, fit) for (what, fit), place in zip(MOST, PLACES, strict=True)]
+    limits = f"<script>const runnelMost = {json.dumps(most)};</script>"
+    return f"{look.head}<style>{SWITCH}</style>{assets}{limits}{''.join(scripts)}"

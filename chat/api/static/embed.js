@@ -34,6 +34,7 @@
 
   // -- the conversation -------------------------------------------------------------------------
 
+  const LONGEST = Number(document.body.dataset.longest); // characters of a question, as in chat/runs.py
   const model = new URLSearchParams(location.search).get("model"); // /embed?model=… asks that one
 
   /** The conversation of this tab, which a reload draws again. */
@@ -84,6 +85,10 @@
   /** Whether it was asked: while an answer is being written nothing is. */
   function ask(question) {
     if (chat.streaming || send.disabled || !question.trim()) return false;
+    const length = question.length > LONGEST ? [...question].length : 0, number = (count) => count.toLocaleString("en-US");
+    const long = length > LONGEST ? `Your question has ${number(length)} characters, and ${number(LONGEST)} fit: shorten it.` : "";
+    $("said").textContent = long;
+    if (long) return false;
     say(question);
     hear(chat, question);
     return true;
@@ -101,6 +106,10 @@
       }
       if (error.status === 401) return shown.lost(error.text);
       shown.end("failed", error.text, error.sentence ?? error.message);
+      if (error.status && !box.value) { // it was not taken
+        box.value = question;
+        fit();
+      }
       shown.offer("Ask again", () => ask(question));
     };
     const ended = (text, { state }) => shown.end(state, text);
@@ -141,10 +150,13 @@
 
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const fit = () => {
+    // Measuring a million characters takes seconds; the most that its style allows is less anyway.
+    if (box.value.length > 20_000) return void (box.style.height = "100vh");
     box.style.height = "auto";
     box.style.height = `${box.scrollHeight + 2}px`;
   };
   box.addEventListener("input", fit);
+  box.addEventListener("input", () => ($("said").textContent = ""));
   box.addEventListener("keydown", (event) => {
     // Enter that ends a composition (Japanese, Chinese …) belongs to it; 229 is how Safari says so.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;

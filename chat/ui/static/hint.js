@@ -1,8 +1,8 @@
-// One quiet line under the box. `runnel-say` {text} shows a sentence for a while; `runnel-stand` {text} one
-// that stays until it is another ("" for none).
+// One quiet line under the box. `runnel-say` {text, stays?} shows a sentence for a while, or until somebody
+// types; `runnel-stand` {text} one that stays until it is another ("" for none).
 (() => {
   const MOMENT = 4000; // milliseconds
-  let standing = "", passing = "", timer = 0;
+  let standing = "", passing = "", staying = false, timer = 0;
 
   const draw = () => {
     const place = document.querySelector("#question");
@@ -17,13 +17,18 @@
     const text = passing || standing;
     if (line.textContent !== text) line.textContent = text;
   };
+  const pass = () => {
+    passing = "";
+    staying = false;
+    draw();
+  };
+  addEventListener("input", () => staying && pass(), true);
+  addEventListener("runnel-opened", () => staying && pass());
   addEventListener("runnel-say", ({ detail }) => {
     clearTimeout(timer);
     passing = detail.text;
-    timer = setTimeout(() => {
-      passing = "";
-      draw();
-    }, MOMENT);
+    staying = detail.stays ?? false;
+    if (!staying) timer = setTimeout(pass, MOMENT);
     draw();
   });
   addEventListener("runnel-stand", ({ detail }) => {

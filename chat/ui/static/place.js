@@ -16,6 +16,21 @@ const runnel = (() => {
   let last = null; // the last sending, for one that comes twice
   let waiting = null; // what is to be shown, and what becomes of the address then
 
+  // Said before it is sent, in the server's words (chat/runs.py): it would not read so much.
+  const tooLong = (question, values) => {
+    for (const [what, place, most] of runnelMost) {
+      const text = place === null ? question : values[place];
+      if (typeof text !== "string" || text.length <= most) continue;
+      let length = 0;
+      for (const _ of text) length++;
+      if (length <= most) continue;
+      const number = (count) => count.toLocaleString("en-US");
+      say("runnel-say", { text: `${what} has ${number(length)} characters, and ${number(most)} fit: shorten it.`, stays: true });
+      return true;
+    }
+    return false;
+  };
+
   const acts = []; // what is yet to be clicked; the first is on its way
   const click = () => {
     next = acts[0];
@@ -46,6 +61,7 @@ const runnel = (() => {
       next = null;
       const sends = ["ask", "edit", "again", "continue"].includes(act);
       if (!sends) return { chat: self.chat, ...more, act, run };
+      if (tooLong(question, values)) return new Promise(() => {}); // ends Gradio's chain here
       if (self.chat && nowhere(self.chat)) self.chat = ""; // it is gone, and was said to be
       const twice = last?.question === question && last.act === act && last.run === run && last.before === latest();
       if (!twice) last = { question, chat: self.chat, act, run, key: key(), before: latest() };

@@ -3,5 +3,6 @@
 // chain here.
 async (text, ...values) => {
   if (!text.trim() || document.querySelector("#chat .now")) return new Promise(() => {});
-  return ["", runnel.pack({ question: text, values })];
+  const sent = await runnel.pack({ question: text, values }); // never, where something is too long
+  return ["", sent];
 }
