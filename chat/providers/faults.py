@@ -114,7 +114,7 @@ def _transport(chain: list[BaseException], call: Call, opened: bool) -> Fault:
         why = "its certificate was not accepted, or it does not speak TLS"
         return errors.Unreachable(f"No safe connection to {at}: {why}.", hint=f"{_trusted(way)} {hint}")
     if has(ConnectionRefusedError):
-        return errors.Unreachable(f"{at} does not answer.{local}", hint=f"Nothing listens there. {hint}")
+        return errors.Unreachable(f"Nothing answers at the address of {at}.{local}", hint=hint)
     if has(httpx2.ConnectError):
         return errors.Unreachable(f"Cannot reach {at}.{local} Check the network, then ask again.", hint=hint)
     return errors.Unreachable(f"The connection to {at} broke before an answer came. Ask again.", hint=hint)
