@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from chat import ending
 from chat.errors import Config
 from chat.settings import Settings
+from chat.standard import open_streams
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -102,6 +103,7 @@ def said(begin: Callable[[Settings], object]) -> None:
 
 
 def main() -> None:
+    open_streams()
     parser = argparse.ArgumentParser(
         description="Starts Runnel. Settings are environment variables or lines of .env: see .env.example."
     )

@@ -2,7 +2,10 @@
 
 import sys
 
-from chat.cli import main
+from chat.standard import open_streams
 
 if __name__ == "__main__":
+    open_streams()
+    from chat.cli import main
+
     sys.exit(main())

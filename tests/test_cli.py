@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.cli import main
+from chat.cli import main, streams
 from chat.cli.plain import Plain, plain
 from chat.cli.screen import Screen
 from chat.events import Queued, TextDelta, TurnFinished
@@ -53,6 +53,13 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 @pytest.fixture
 def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_an_argument_in_another_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsencode", lambda text: text.encode("ascii", "surrogateescape"))
+    assert streams.whole("R\udcc3\udca4der \udcff?") == "Räder \ufffd?"
+    assert streams.whole("Räder?") == "Räder?"
+    assert streams.whole("ä\udcc3") == "ä?"  # of both kinds
 
 
 def test_the_models_there_are(capfd: pytest.CaptureFixture[str], piped: Callable[[str], None]) -> None:

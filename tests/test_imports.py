@@ -118,7 +118,8 @@ TABLE: dict[str, set[str]] = {
     "chat.ui": {"chat.limits", *FACE},
     "chat.api": {"chat.limits", "chat.sign_outs", *FACE},
     "chat.cli": {"chat.passwords", *FACE},
-    "chat.__main__": {"chat.cli"},
+    "chat.standard": set(),
+    "chat.__main__": {"chat.cli", "chat.standard"},
     "chat": set(),
     "chat.connections": {"chat.limits"},
     "chat.ending": set(),
@@ -126,6 +127,7 @@ TABLE: dict[str, set[str]] = {
         *("chat.api", "chat.build", "chat.connections", "chat.ending", "chat.settings", "chat.errors"),
     },
     "app": {
+        "chat.standard",
         *("chat.ui", "chat.api", "chat.build", "chat.server", "chat.logins", "chat.settings", "chat.errors"),
         "chat.ending",
     },

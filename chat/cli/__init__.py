@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     with streams.utf8():
         try:
-            return _run(parse(sys.argv[1:] if argv is None else argv))
+            return _run(parse([streams.whole(each) for each in (sys.argv[1:] if argv is None else argv)]))
         except SystemExit as leaving:  # argparse has said why
             return leaving.code if isinstance(leaving.code, int) else USAGE
         except NoChat as unknown:

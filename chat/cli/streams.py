@@ -29,6 +29,16 @@ def utf8() -> Iterator[None]:
                 stream.reconfigure(encoding=encoding, errors=errors)
 
 
+def whole(argument: str) -> str:
+    """An argument in UTF-8, where the locale made Python read it as something else (`LC_ALL=C`, PEP 383)."""
+    if not any("\udc80" <= character <= "\udcff" for character in argument):
+        return argument
+    try:
+        return os.fsencode(argument).decode(errors="replace")
+    except UnicodeEncodeError:
+        return argument.encode(errors="replace").decode()
+
+
 def piped() -> str:
     """What is piped in, or "". A terminal is not waited for."""
     if sys.stdin is None or sys.stdin.isatty():

@@ -15,6 +15,7 @@ look, gradio_fixes             theme and styles; every reliance on Gradio's insi
 """
 
 import os
+import tempfile
 
 from chat.settings.network import hidden
 
@@ -24,9 +25,13 @@ for name in [name for name in os.environ if name.startswith("GRADIO_")]:
     del os.environ[name]
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # no call to the outside at all
 
-with (
-    hidden()
-):  # Gradio makes HTTP clients as it is imported, and fails where a proxy or a file is wrong (6.31)
+try:
+    tempfile.gettempdir()
+except OSError:  # none can be written; Gradio asks where it is as it is imported, and the page needs none
+    tempfile.tempdir = os.sep
+
+# Gradio makes HTTP clients as it is imported, and fails where a proxy or a file is wrong (6.31).
+with hidden():
     from chat.ui.page import build_page, mount
 
 __all__ = ["build_page", "mount"]

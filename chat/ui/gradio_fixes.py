@@ -71,13 +71,17 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
    0.9 MB of a question as long, and a quarter of the server's time (`State` has none, `States` few). 6.31.
 26. Gradio's own files. Expected: they are the program's. Actual: they lie in `$TMPDIR/gradio`, whoever made
    that, and what is in it can be fetched (`use_folder`; `cache` has one that is ours alone). 6.31.
+27. A folder for a feature that no page has. Expected: it is made when it is needed. Actual: mounting makes
+   `gradio/vibe_edit_history` in the temporary folder, and ends the start where that cannot be written
+   (`no_folder`). 6.31.
 """
 
 import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +91,7 @@ import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from gradio import routes
 from gradio.queueing import Queue
 from gradio.route_utils import BUILD_PATH_LIB, STATIC_PATH_LIB
 from gradio.routes import templates
@@ -304,6 +309,22 @@ def use_folder(folder: Path) -> None:
     for name, module in list(sys.modules.items()):  # some read it as they are imported
         if name.partition(".")[0] == "gradio" and "DEFAULT_TEMP_DIR" in vars(module):
             vars(module)["DEFAULT_TEMP_DIR"] = str(folder)
+
+
+@contextmanager
+def no_folder() -> Iterator[None]:
+    """A context for mounting, in which Gradio's own routes make no folder."""
+
+    class Unmade(type(Path())):
+        def mkdir(self, *arguments: Any, **more: Any) -> None:
+            pass
+
+    module: Any = routes
+    before, module.Path = module.Path, Unmade
+    try:
+        yield
+    finally:
+        module.Path = before
 
 
 def packaged() -> dict[str, str]:

@@ -30,7 +30,7 @@ LARGEST_INTEGER = 2**53
 _FIELDS = {"data", "fn_index", "session_hash", "event_data", "trigger_id"}
 _KEYS = {
     *(field.name for field in fields(Sent)),
-    *("model", "keys"),  # static/keys.js: what becomes of the chosen model
+    *("model", "keys", "empty"),  # static/keys.js and `interface`: what becomes of the chosen model
     *("index", "value", "text"),  # of an example that was clicked
 }
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)

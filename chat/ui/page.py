@@ -102,23 +102,24 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
     gradio_fixes.use_folder(private_folder(app.settings.database))
     page = build_page(app)
     state.route(parent, app)
-    gr.mount_gradio_app(
-        parent,
-        page,
-        path="/",
-        footer_links=[],
-        run_history=False,
-        show_error=False,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
-        server_name=app.settings.host,
-        server_port=app.settings.port,
-        theme=look.theme,
-        css=look.css,
-        head=_head(),
-    )
+    with gradio_fixes.no_folder():
+        gr.mount_gradio_app(
+            parent,
+            page,
+            path="/",
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            pwa=False,
+            mcp_server=False,
+            server_name=app.settings.host,
+            server_port=app.settings.port,
+            theme=look.theme,
+            css=look.css,
+            head=_head(),
+        )
     boxes = gradio_fixes.Boxes(page._queue)
     unread = Unread(boxes)
     boxes.came = unread.relieve

@@ -95,6 +95,7 @@ async def test_the_page_gives_the_cookie_and_state_knows_its_owner(site: Site) -
         **{"chat": chat.id, "run": run.id, "running": False, "length": run.transcript.length},
         **{"models": site.app.catalogue.version_of(owner), "chats": site.app.store.version_of(owner)},
         **{"title": "hello", "saved": True, "trouble": "", "arrived": False},
+        "offered": len(site.app.catalogue.of(owner).names()),
     }
     named = (await site.client.get("/state", params={"chat": chat.id, "key": "k"})).json()
     assert named == {**state, "arrived": True}
