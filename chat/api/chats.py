@@ -8,7 +8,6 @@ nothing either.
 
 import asyncio
 import contextlib
-import json
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +19,7 @@ from fastapi.responses import JSONResponse
 
 from chat.api.callers import known
 from chat.api.gate import is_json
+from chat.api.json_bodies import parsed
 from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault, RateLimited
@@ -185,8 +185,8 @@ async def _body(request: Request) -> dict[str, Any]:
     if not is_json(request.headers.get("content-type", "")):
         raise _Wrong("The body is to be sent as application/json.")
     try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError):
+        body = parsed(await request.body())
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise _Wrong("The body is to be a JSON object.")

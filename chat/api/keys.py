@@ -7,7 +7,6 @@ For the page's own script (`chat.ui`), from this site and with the owner's cooki
 key. A key goes in and never comes out again, not its end, not in an error. `chat.wallet` tries and holds it.
 """
 
-import json
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -15,6 +14,7 @@ from fastapi.responses import JSONResponse
 
 from chat.api.callers import Refusal
 from chat.api.gate import FOREIGN, foreign, is_json
+from chat.api.json_bodies import parsed
 from chat.build import App
 from chat.errors import Fault
 from chat.limits import network as network_of
@@ -108,8 +108,8 @@ async def _key(request: Request) -> str:
     if not is_json(request.headers.get("content-type", "")):
         raise Refusal(415, "The body is to be sent as application/json.", "bad_request")
     try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError):
+        body = parsed(await request.body())
+    except ValueError:
         body = None
     key = body.get("key") if isinstance(body, dict) else None
     if not isinstance(key, str):

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from chat.api.callers import Refusal
 from chat.api.gate import is_json
+from chat.api.json_bodies import TOO_MANY, too_many_values
 
 NO_JSON = "The body is to be JSON, and named so: send it with the header “Content-Type: application/json”."
 BROKEN = "The body is not JSON that can be read."
@@ -44,8 +45,12 @@ class Route(APIRoute):
 
 async def _json_only(request: Request) -> None:
     kind = request.headers.get("content-type", "")
-    if request.method == "POST" and not is_json(kind) and await request.body():
+    if request.method != "POST" or not (body := await request.body()):
+        return
+    if not is_json(kind):
         raise Refusal(415, NO_JSON, "bad_request")
+    if too_many_values(body):
+        raise Refusal(400, TOO_MANY, "bad_request")
 
 
 def invalid(errors: Any) -> Refusal:

@@ -7,7 +7,6 @@ refused is told as `{"error", "kind"}` before the line is closed (1008).
 """
 
 import asyncio
-import json
 from contextlib import aclosing, suppress
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from chat.api.bodies import Ask
 from chat.api.callers import Caller, Refusal, asking
 from chat.api.dialects import dumps
 from chat.api.gate import SOCKET
+from chat.api.json_bodies import parsed
 from chat.api.reading import BROKEN, invalid
 from chat.build import App
 from chat.events import Opaque, to_dict
@@ -120,6 +120,6 @@ def _value(message: Any) -> Any:
         raise WebSocketDisconnect(message.get("code", 1005))
     text = message.get("text")
     try:
-        return json.loads(message["bytes"] if text is None else text)
-    except (ValueError, RecursionError) as error:
+        return parsed(message["bytes"] if text is None else text)
+    except ValueError as error:
         raise Refusal(400, BROKEN, "bad_request") from error

@@ -149,7 +149,8 @@ class Wire:
                 self._stray(event.line)
                 continue
             if isinstance(event, Comment) or not (event.data or event.event == "error"):
-                ready.append((KEEP_ALIVE, {}))
+                if not ready or ready[-1] != (KEEP_ALIVE, {}):  # one says as much as a thousand
+                    ready.append((KEEP_ALIVE, {}))
                 continue
             self._seen = True
             try:

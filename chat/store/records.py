@@ -76,14 +76,20 @@ class Record:
         """Nothing of it is there any more."""
         self.born, self.seen, self.bodies, self.final = False, 0, [], None
 
-    def gather(self) -> None:
+    @property
+    def behind(self) -> int:
+        """Events that are not in `bodies` yet."""
+        return len(self.run.entries) - self.seen
+
+    def gather(self, most: int | None = None) -> None:
+        """What is new, or the first `most` events of it and not yet the end."""
         entries = self.run.entries
         if len(entries) > self.seen:
-            new = entries[self.seen :]
-            self.seen = len(entries)
+            new = entries[self.seen : None if most is None else self.seen + most]
+            self.seen += len(new)
             if body := encode(new):
                 self.bodies.append({"run": self.run.id, "seq": new[0].seq, "body": body})
-        if self.over and self.final is None:
+        if self.over and self.final is None and most is None:
             transcript = self.run.transcript
             text = {"text": plain(transcript.text), "parts": parts(transcript)}
             self.final = {"message": text, "run": summary(transcript)}

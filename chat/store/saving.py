@@ -5,6 +5,7 @@ is new since the last time into rows, each event once; `write` puts them into a 
 written is forgotten, what was not is gathered again. Called by the store and by `writer`.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,9 @@ from chat.conversations import Conversation
 from chat.store.records import Record, Row
 
 log = logging.getLogger(__name__)
+
+SLICE = 4_000
+"""Events that are turned into rows in one go: some 15 ms."""
 
 Op = Callable[[Any], Awaitable[Any]]
 """Something to be done with a connection that writes."""
@@ -130,6 +134,17 @@ class Pending:
         return any(not record.over for record in self.records.values())
 
     # -- for the writer ----------------------------------------------------------------------
+
+    async def catch_up(self) -> None:
+        """Turns most of what is new into rows, a little at a time: a run may have grown by a hundred thousand
+        events since the last save."""
+        for id, record in list(self.records.items()):
+            while record.behind > SLICE and self.records.get(id) is record:
+                try:
+                    record.gather(SLICE)
+                except Exception:
+                    break  # `gather` says it
+                await asyncio.sleep(0)
 
     def gather(self, lease: str) -> Batch:
         """All that is new, as rows. One batch at a time: `written` or `kept` before the next one."""

@@ -158,6 +158,7 @@ class Writer:
                 return
 
     async def _save(self) -> None:
+        await self._pending.catch_up()
         waiting, self._waiting = self._waiting, []
         asked, self._asked = self._asked, []
         if await self._database.is_gone():

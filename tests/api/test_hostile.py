@@ -305,7 +305,7 @@ def test_another_one_s_ids_are_ids_of_nothing(site: Site) -> None:
 def test_a_cookie_that_was_not_given_is_nobody_s(site: Site, cookie: str) -> None:
     headers = f"Cookie: {cookie.format('A' * 43)}\r\n"
     assert site.ask("POST /chat/stream", headers, ASK).status == 401
-    assert json.loads(site.ask("GET /chats", headers).body) == {"chats": [], "more": False}
+    assert json.loads(site.ask("GET /chats", headers).body) == {"chats": [], "more": False, "cut": False}
 
 
 # -- the socket ----------------------------------------------------------------------------------

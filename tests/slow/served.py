@@ -34,10 +34,12 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(database: Path, upstream: str, **environ: str) -> AsyncIterator[Served]:
+async def served(
+    database: Path, upstream: str, *, program: str = "app.py", **environ: str
+) -> AsyncIterator[Served]:
     """From its address until the end of the block, unless it was ended before."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / "app.py")),
+        *(sys.executable, str(ROOT / program)),
         cwd=database.parent,
         env={
             "PATH": os.environ["PATH"],
