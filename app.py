@@ -15,7 +15,7 @@ from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
 
-from chat import ending
+from chat import ending, log_budget
 from chat.errors import Config
 from chat.settings import Settings
 from chat.standard import open_streams
@@ -89,6 +89,8 @@ def run(sockets: list[socket] | None = None) -> None:
 
 
 async def _serve(settings: Settings, *bound: socket) -> None:
+    if not settings.log_text:  # whoever wants the texts wants all of them
+        log_budget.install()
     await serve(settings, *bound)
     ending.leave()  # here, and not after `asyncio.run`: that waits for every task and thread
 

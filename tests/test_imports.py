@@ -123,13 +123,14 @@ TABLE: dict[str, set[str]] = {
     "chat": set(),
     "chat.connections": {"chat.limits"},
     "chat.ending": set(),
+    "chat.log_budget": set(),
     "chat.server": {
         *("chat.api", "chat.build", "chat.connections", "chat.ending", "chat.settings", "chat.errors"),
     },
     "app": {
         "chat.standard",
         *("chat.ui", "chat.api", "chat.build", "chat.server", "chat.logins", "chat.settings", "chat.errors"),
-        "chat.ending",
+        *("chat.ending", "chat.log_budget"),
     },
 }
 
