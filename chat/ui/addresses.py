@@ -33,7 +33,7 @@ TYPES = {
 HEADERS = frozenset(
     {
         *(b"host", b"cookie", b"content-type", b"content-length", b"accept", b"accept-encoding"),
-        *(b"if-none-match", b"if-modified-since", b"range", b"if-range", b"user-agent"),
+        *(b"if-none-match", b"if-modified-since", b"user-agent"),
     }
 )
 
