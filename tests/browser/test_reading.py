@@ -86,3 +86,28 @@ def test_who_reaches_a_link_with_the_keyboard_keeps_it_in_sight(open_page: Opene
     )
     expect(link).to_be_focused()
     expect(link).to_be_in_viewport()
+
+
+def test_who_holds_the_mouse_or_selects_in_the_embedded_page_is_left_alone(
+    open_page: Opener, served: str
+) -> None:
+    page = open_page(served).page
+    page.goto(f"{served}/embed?model=up:prose-900-90")
+    expect(page.locator("#send")).to_be_enabled()
+    page.locator("#question").fill("go on")
+    page.locator("#send").click()
+    top = "() => document.querySelector('#log').scrollTop"
+    tall = "() => document.querySelector('#log').scrollHeight"
+    page.wait_for_function(f"() => ({top})() > 300")
+    page.mouse.move(600, 300)
+    page.mouse.down()
+    before, height = page.evaluate(top), page.evaluate(tall)
+    page.wait_for_function(f"height => ({tall})() > height + 200", arg=height)
+    assert page.evaluate(top) == before
+    page.mouse.up()
+    page.wait_for_function(f"before => ({top})() > before + 150", arg=before)  # follows again
+    page.evaluate("() => getSelection().selectAllChildren(document.querySelector('[data-role=user]'))")
+    newest = page.locator("#newest")
+    expect(newest).to_be_visible()
+    newest.click()
+    expect(newest).to_be_hidden()

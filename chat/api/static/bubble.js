@@ -35,7 +35,7 @@ const Bubble = (() => {
       if (event.thinking) {
         if (!this.#thinking) {
           this.#thinking = this.notes.appendChild(make("details", "note"));
-          this.#thinking.append(make("summary", "", "Thinking"), make("p", ""));
+          this.#thinking.append(make("summary", "", "Thoughts"), make("p", ""));
           this.#pondered = performance.now();
         }
         this.#thinking.lastChild.append(event.thinking);

@@ -7,22 +7,46 @@
   // -- following the text, until the reader looks elsewhere ------------------------------------
 
   const NEAR = 48; // pixels
-  let following = true, drawn = 0, top = 0;
+  let following = true, pressed = false, drawn = 0, top = 0;
   const far = () => log.scrollHeight - log.clientHeight - log.scrollTop;
   const follow = () => {
     cancelAnimationFrame(drawn);
     drawn = requestAnimationFrame(() => {
-      if (following) log.scrollTop = log.scrollHeight;
+      if (following && !pressed) log.scrollTop = log.scrollHeight;
       $("newest").hidden = following;
     });
   };
   log.addEventListener("scroll", () => {
     // Text that grew below is no step of the reader's; only a way up is.
-    if (far() < NEAR) following = true;
+    if (far() < NEAR) following ||= !selected();
     else if (log.scrollTop < top) following = false;
     top = log.scrollTop;
     $("newest").hidden = following;
   });
+  // A held mouse points at what it pointed at, and who selects, scrolls a block or reaches a link is left alone.
+  const selected = () => !getSelection().isCollapsed && getSelection().containsNode(log, true);
+  const leave = () => {
+    following = false;
+    follow();
+  };
+  const release = () => {
+    if (!pressed) return;
+    pressed = false;
+    if (selected()) following = false;
+    follow();
+  };
+  const press = (event) => (pressed = event.target !== log || event.offsetX < log.clientWidth); // not the scrollbar
+  log.addEventListener("mousedown", press);
+  for (const end of ["mouseup", "dragend"]) addEventListener(end, release, true);
+  addEventListener("blur", release); // of the window
+  addEventListener("mousemove", (event) => event.buttons || release(), { passive: true });
+  log.addEventListener("touchstart", (event) => {
+    press(event);
+    for (const end of ["touchend", "touchcancel"]) event.target.addEventListener(end, release, { once: true, passive: true });
+  }, { passive: true });
+  document.addEventListener("selectionchange", () => following && selected() && leave());
+  log.addEventListener("focusin", ({ target }) => target !== log && target.matches(":focus-visible") && leave());
+  messages.addEventListener("scroll", leave, { capture: true, passive: true });
   new ResizeObserver(follow).observe(messages);
   new ResizeObserver(follow).observe(log);
   $("newest").addEventListener("click", () => {

@@ -55,6 +55,8 @@ const makers = {
       else if (box.scrollHeight - now - box.clientHeight < 32) stuck = true;
       top = now;
     }, { passive: true });
+    // Nor while a mouse is held on it, or something in it is selected.
+    const busy = () => box.matches(":active") || (!getSelection().isCollapsed && getSelection().containsNode(box, true));
     box.addEventListener("wheel", (event) => {
       if (event.deltaY < 0) stuck = false;
     }, { passive: true });
@@ -64,7 +66,7 @@ const makers = {
     node.open = live;
     return [node, (item) => {
       if (grow(box, item.text) && stuck && node.open) {
-        requestAnimationFrame(() => stuck && (box.scrollTop = box.scrollHeight));
+        requestAnimationFrame(() => stuck && !busy() && (box.scrollTop = box.scrollHeight));
       }
       show(more, item.more > 0);
       if (item.more) say(more, `and ${item.more.toLocaleString("en")} characters more`);
