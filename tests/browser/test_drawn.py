@@ -5,12 +5,11 @@ What becomes of a text in general is in test_client_markdown.
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener, app
+from tests.browser.conftest import Opener
 from tests.browser.screen import Screen
 
 LOADED = (
@@ -256,9 +255,8 @@ def test_what_is_written_from_right_to_left_stands_so(open_page: Opener, served:
     assert screen.box.evaluate("e => getComputedStyle(e).direction") == "rtl"
 
 
-def test_no_words_of_an_answer_are_on_the_page_twice(tmp_path: Path, open_page: Opener) -> None:
-    with app(tmp_path, CHAT_DEMO_PACE="0") as address:
-        screen = open_page(address).choose_model("demo:fast").ask("hello").over(1)
-        words = screen.answer.inner_text().split()
-        assert len(words) > 2
-        assert "".join((screen.answer.text_content() or "").split()) == "".join(words)
+def test_no_words_of_an_answer_are_on_the_page_twice(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo).choose_model("demo:fast").ask("hello").over(1)
+    words = screen.answer.inner_text().split()
+    assert len(words) > 2
+    assert "".join((screen.answer.text_content() or "").split()) == "".join(words)
