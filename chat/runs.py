@@ -94,16 +94,26 @@ class Runs:
         """Whether the program is ending: nothing begins any more."""
         return self._closed
 
-    def start(self, turn: Turn, owner: str = "", network: str = "") -> Run:
+    def start(
+        self,
+        turn: Turn,
+        owner: str = "",
+        network: str = "",
+        *,
+        saved: bool = True,
+        stops_when_left: bool = False,
+    ) -> Run:
         """Begins to answer `turn`, in a task of its own, when it is the owner's turn. `network`: where a
-        stranger comes from.
+        stranger comes from. `saved`: whether the question is saved before a provider is asked.
+        `stops_when_left`: whether its last reader's leaving stops it, whatever the settings say.
 
         Raises `Shutdown` at the program's end, and `RateLimited` when too many wait already.
         """
         if self._closed:
             raise Shutdown("Runnel is shutting down. Ask again in a moment.")
         ticket = self._slots.join(owner, network)
-        run = Run(turn, self._events(turn, ticket), leaving=self._leaving, log_text=self._log_text)
+        leaving = 0.0 if stops_when_left else self._leaving
+        run = Run(turn, self._events(turn, ticket, saved), leaving=leaving, log_text=self._log_text)
         # Here and not in `_events`: a task that is cancelled before its first step runs nothing.
         run.when_ended(ticket.leave)
         self._runs[run.id] = run
@@ -121,6 +131,8 @@ class Runs:
         key: str = "",
         history: tuple[Message, ...] | None = None,
         address: str = "",
+        keep: bool = True,
+        stops_when_left: bool = False,
     ) -> Run:
         """Begins to answer `question` in `conversation`. Raises `BadRequest` for one that cannot be asked,
         `RateLimited` when too many wait already, or were asked from there lately, `NoRoom` when nothing more
@@ -131,7 +143,9 @@ class Runs:
         question is ours. `key`: the asker's name for this sending; the same key once more begins nothing,
         and the run that it began is returned while it can still be read (`BadRequest` afterwards).
         `history`: what the model is told was said before, in the place of what the conversation holds;
-        nothing of it is kept. `address`: where the asker comes from; "" for this very process.
+        nothing of it is kept. `address`: where the asker comes from; "" for this very process. `keep`: whether
+        the store gets question and answer, which otherwise are gone when the run is. `stops_when_left`: as in
+        `start`.
         """
         # What another process wrote in it meanwhile comes before this question.
         await self._store.peek(conversation.owner, conversation.id)
@@ -168,9 +182,12 @@ class Runs:
         owner = conversation.owner
         own = self._own_key(owner, options.model)
         self._limits.check(owner, network, own=own)
-        run = self.start(Turn(question, options, history, owner), owner, network)
+        turn = Turn(question, options, history, owner)
+        run = self.start(turn, owner, network, saved=keep, stops_when_left=stops_when_left)
         self._limits.count(owner, network, own=own)
         self._where[run.id] = conversation
+        if not keep:
+            return run
         exchange = Exchange(question, run.id, run.transcript, options=options, continues=continues, key=key)
         if replaced:
             exchange.asked, exchange.continues = replaced[0].asked, replaced[0].continues
@@ -198,11 +215,12 @@ class Runs:
         self._runs.clear()
         self._where.clear()
 
-    async def _events(self, turn: Turn, ticket: Ticket) -> AsyncGenerator[Event, None]:
-        """Nothing is asked of a provider before the question is saved, or has had its chance."""
+    async def _events(self, turn: Turn, ticket: Ticket, saved: bool) -> AsyncGenerator[Event, None]:
+        """With `saved`, a provider is asked when the question is saved, or has had its chance."""
         async for place in ticket:
             yield Queued(place)
-        await self._store.saved(SAVING)
+        if saved:
+            await self._store.saved(SAVING)
         async with aclosing(self._answer(turn)) as events:
             async for event in events:
                 yield event

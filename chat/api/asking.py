@@ -1,7 +1,7 @@
 """From a request to the run that answers it: a new one, or the one that it read before.
 
-The routes and the WebSocket call `begin` and `resume`. What was asked is kept like any other question, in a
-conversation of its own unless one is named.
+The routes and the WebSocket call `begin` and `resume`. A question is kept like any other, in a conversation
+of its own unless one is named; `/v1` keeps it only when it is asked to.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ class Reading:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Run-Id": self.run.id, "Conversation-Id": self.conversation.id}
+        kept = {"Conversation-Id": self.conversation.id} if self.conversation.exchanges else {}
+        return {"Run-Id": self.run.id, **kept}
 
 
 async def begin(
@@ -37,8 +38,11 @@ async def begin(
     choices: Choices,
     *,
     history: tuple[Message, ...] | None = None,
+    keep: bool = True,
+    stops_when_left: bool = False,
 ) -> Reading:
-    """`history` in the place of that of `choices`. Raises `Refusal`."""
+    """`history` in the place of that of `choices`; `keep` and `stops_when_left` as in `Runs.ask`. Raises
+    `Refusal`."""
     unknown = set(choices.tools if isinstance(choices.tools, list) else ()) - set(app.tools.names)
     if unknown:
         there = ", ".join(app.tools.names)
@@ -60,6 +64,8 @@ async def begin(
             key=choices.key or "",
             history=choices.past if history is None else history,
             address=caller.address,
+            keep=keep,
+            stops_when_left=stops_when_left,
         )
     except Fault as fault:
         raise refused(fault) from fault

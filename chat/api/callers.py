@@ -32,11 +32,14 @@ NO_RUN = (
 
 
 class Refusal(Exception):
-    """An answer other than 200, decided before a run begins. `retry_after` in seconds."""
+    """An answer other than 200, decided before a run begins. `retry_after` in seconds. `code`: OpenAI's word
+    for it, at OpenAI's addresses."""
 
-    def __init__(self, status: int, sentence: str, kind: Kind, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, sentence: str, kind: Kind, retry_after: float | None = None, code: str = ""
+    ) -> None:
         super().__init__(sentence)
-        self.status, self.sentence, self.retry_after = status, sentence, retry_after
+        self.status, self.sentence, self.retry_after, self.code = status, sentence, retry_after, code
         self.kind: Kind = kind
 
     @property

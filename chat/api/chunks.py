@@ -35,15 +35,19 @@ STATUS: dict[Kind, int] = {
 }
 """What each failure is as a status. From 500 on, and at 429, the official clients ask again."""
 
+NO_MODEL = "model_not_found"
+"""OpenAI's code for a model that is not there, by which its clients decide."""
+
+
 _FINISH = {"length": "length", "filter": "content_filter", "refusal": "content_filter", "other": "length"}
 """A reason that nobody knows is told as `length`: clients take all of `stop` for a complete answer."""
 
 
-def error(message: str, kind: Kind, status: int) -> dict[str, Any]:
-    """The shape of an error, in a body and in a stream."""
+def error(message: str, kind: Kind, status: int, code: str = "") -> dict[str, Any]:
+    """The shape of an error, in a body and in a stream. `code`: OpenAI's word, where it has one for this."""
     types = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
     type = types.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {"error": {"message": message, "type": type, "param": None, "code": kind}}
+    return {"error": {"message": message, "type": type, "param": None, "code": code or kind}}
 
 
 def problem(event: Terminal) -> Failure | None:
@@ -54,7 +58,9 @@ def problem(event: Terminal) -> Failure | None:
 
 
 def failed(failure: Failure) -> dict[str, Any]:
-    return error(failure.message, failure.kind, STATUS.get(failure.kind, 500))
+    # Of all that a turn looks for, a model is the one thing that a vendor does not find.
+    code = NO_MODEL if failure.kind == "not_found" else ""
+    return error(failure.message, failure.kind, STATUS.get(failure.kind, 500), code)
 
 
 def chunks(run: Run, include_usage: bool) -> Dialect:

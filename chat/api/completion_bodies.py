@@ -12,7 +12,7 @@ from chat.api.bodies import DEEPEST, LONGEST, Choices
 from chat.messages import Assistant, Message, Text, User
 
 _OTHER_TOOLS = (
-    "Runnel runs its own tools and none of yours: leave `{}` out, or switch ours off with tool_choice none."
+    "Runnel runs its own tools and none of yours: leave `{}` out, or switch all off with tool_choice none."
 )
 _ONE_TEXT = (
     "A message's content is a text, or a list of parts of type text: Runnel takes no pictures or files."
@@ -102,11 +102,15 @@ class Completion(BaseModel):
     modalities: list[Any] | None = None
     audio: Any = None
     web_search_options: Any = None
+    store: bool | None = Field(None, description="Whether question and answer are kept as a chat.")
+    conversation: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="Id of a chat of yours in which question and answer are kept."
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for name in ("tools", "functions"):
-            if getattr(self, name):
+            if getattr(self, name) and self._tools_on:
                 raise ValueError(_OTHER_TOOLS.format(name).rstrip("."))
         for name in ("tool_choice", "function_call"):
             if getattr(self, name) not in (None, "auto", "none"):
@@ -130,6 +134,15 @@ class Completion(BaseModel):
         return self
 
     @property
+    def _tools_on(self) -> bool:
+        return "none" not in (self.tool_choice, self.function_call)
+
+    @property
+    def keep(self) -> bool:
+        """Whether question and answer are kept as a chat."""
+        return bool(self.store or self.conversation)
+
+    @property
     def _said(self) -> list[Spoken]:
         """The messages without system and developer ones, which may stand anywhere."""
         return [said for said in self.messages if said.role not in _SYSTEM]
@@ -147,7 +160,8 @@ class Completion(BaseModel):
                 "temperature": self.temperature,
                 "max_tokens": self.max_completion_tokens or self.max_tokens,
                 "effort": self.reasoning_effort,
-                "tools": "none" not in (self.tool_choice, self.function_call),
+                "tools": self._tools_on,
+                "conversation": self.conversation,
             }
         ).model_copy(update={"system": "\n\n".join(system) if system else None})
 

@@ -3,8 +3,9 @@
     POST /v1/chat/completions       GET /v1/models[/{model}]
 
 Its clients decide by the status whether to ask again, so an answer's status is sent when the first word or
-the failure is there, not before. Errors have OpenAI's shape. The tools that run are ours; a client's own
-are refused in a sentence.
+the failure is there, not before. A client that hangs up stops its answer. Errors have OpenAI's shape. The
+tools that run are ours; a client's own are refused in a sentence. What a program asks here is not kept as a
+chat unless it says so.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from chat.api.completion_bodies import Completion
 from chat.api.reading import Route
 from chat.api.streams import Stream, delivered
 from chat.build import App
+from chat.errors import Fault
 from chat.events import Delta, Terminal, ToolStarted
 from chat.runs import Run
 
@@ -30,7 +32,7 @@ PATIENCE = 2.0
 
 class OpenAIRoute(Route):
     def refuse(self, refusal: Refusal) -> Response:
-        body = chunks.error(refusal.sentence, refusal.kind, refusal.status)
+        body = chunks.error(refusal.sentence, refusal.kind, refusal.status, refusal.code)
         return JSONResponse(body, refusal.status, refusal.headers)
 
 
@@ -58,7 +60,17 @@ class Completions:
         if last := request.headers.get("last-event-id"):
             reading = resume(self._app, caller, last)
         else:
-            reading = await begin(self._app, caller, ask.question, ask.choices, history=ask.past)
+            self._find(caller, ask.model)
+            reading = await begin(
+                self._app,
+                caller,
+                ask.question,
+                ask.choices,
+                history=ask.past,
+                keep=ask.keep,
+                # OpenAI's clients have no other way to stop an answer than to hang up.
+                stops_when_left=True,
+            )
         include_usage = bool(ask.stream_options and ask.stream_options.include_usage)
         return Answer(reading, caller, bool(ask.stream), include_usage, self._heartbeat)
 
@@ -71,7 +83,15 @@ class Completions:
         for each in await self._models(request):
             if each["id"] == model:
                 return each
-        raise Refusal(404, f"There is no model “{model}” in the menu.", "not_found")
+        raise _no_model(f"There is no model “{model}” in the menu.")
+
+    def _find(self, caller: Caller, model: str | None) -> None:
+        """Raises `Refusal` for a model that nobody here can be asked for."""
+        menu = self._app.catalogue.of(caller.owner)
+        try:
+            menu.find(model or menu.default)
+        except Fault as fault:
+            raise _no_model(fault.message) from fault
 
     async def _models(self, request: Request) -> list[dict[str, Any]]:
         caller = asking(self._app, request)
@@ -81,6 +101,10 @@ class Completions:
             {"id": name, "object": "model", "created": 0, "owned_by": name.partition(":")[0]}
             for name in self._app.catalogue.of(caller.owner).names()
         ]
+
+
+def _no_model(sentence: str) -> Refusal:
+    return Refusal(404, sentence, "not_found", code=chunks.NO_MODEL)
 
 
 class Answer(Response):

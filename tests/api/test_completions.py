@@ -128,7 +128,8 @@ async def test_a_failure_before_the_first_word_is_a_status(
         with pytest.raises(error) as caught:
             await ours.chat.completions.create(**body)
     assert str(fault) in str(caught.value)
-    assert caught.value.code == getattr(fault, "kind", None)
+    code = "model_not_found" if isinstance(fault, NotFound) else getattr(fault, "kind", None)
+    assert caught.value.code == code
     if getattr(fault, "retry_after", None):
         assert caught.value.response.headers["retry-after"] == "30"
 
@@ -196,14 +197,101 @@ async def test_the_official_client_is_told_what_it_cannot_have() -> None:
             await ours.chat.completions.create(**STREAM, tools=[tool])
 
 
-async def test_a_client_that_leaves_before_the_first_word_is_a_reader_that_left() -> None:
-    async with served([HANG], environ={"CHAT_WHEN_LEFT": "stop"}) as site:
-        async with client(site, timeout=0.3) as ours:
-            with pytest.raises(openai.APITimeoutError):
-                await ours.chat.completions.create(**STREAM)
-        async with asyncio.timeout(10):
+@pytest.mark.parametrize("when_left", ["finish", "stop", "60"])
+@pytest.mark.parametrize(("body", "begins"), [(STREAM, []), (ASK, []), (ASK, [TextDelta("a")])])
+async def test_a_client_that_hangs_up_stops_its_answer(
+    body: dict[str, Any], begins: list[Any], when_left: str
+) -> None:
+    """OpenAI's clients have no other way to stop one."""
+    async with served([*begins, HANG], environ={"CHAT_WHEN_LEFT": when_left}) as site:
+        async with client(site) as ours:
+            asked = asyncio.create_task(ours.chat.completions.create(**body))
+            await site.vendor.hanging.wait()
+            asked.cancel()
+        async with asyncio.timeout(2):
             while site.vendor.closed == 0:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_closes_its_stream_stops_its_answer() -> None:
+    async with served([TextDelta("a"), HANG]) as site, client(site) as ours:
+        async with await ours.chat.completions.create(**STREAM) as stream:
+            async for chunk in stream:
+                if chunk.choices[0].delta.content:
+                    break
+        async with asyncio.timeout(2):
+            while site.vendor.closed == 0:
+                await asyncio.sleep(0.01)
+
+
+async def test_an_answer_that_another_reader_follows_goes_on() -> None:
+    async with served([TextDelta("a"), HANG]) as site, client(site) as ours:
+        raw = await ours.chat.completions.with_raw_response.create(**STREAM)
+        run = site.app.runs.get(raw.headers["run-id"])
+        assert run is not None
+        with run.reading():
+            await raw.http_response.aclose()
+            async with asyncio.timeout(2):
+                while run.readers > 1:
+                    await asyncio.sleep(0.01)
+            assert site.vendor.closed == 0
+        async with asyncio.timeout(2):
+            await run.finished()
+
+
+@pytest.mark.parametrize("name", ["gpt-9", "nobody:x", "acme", "openai:gpt-9", "demo:"])
+@pytest.mark.parametrize("body", [ASK, STREAM])
+async def test_an_unknown_model_is_not_found(body: dict[str, Any], name: str) -> None:
+    async with served(says("x")) as site, client(site) as ours:
+        with pytest.raises(openai.NotFoundError) as caught:
+            await ours.chat.completions.create(**{**body, "model": name})
+        assert caught.value.code == "model_not_found"
+        assert site.vendor.asked == []
+        with pytest.raises(openai.NotFoundError) as caught:
+            await ours.models.retrieve(name)
+        assert caught.value.code == "model_not_found"
+
+
+async def test_a_base_address_without_v1_says_so() -> None:
+    async with served(says("x")) as site:
+        ours = openai.AsyncOpenAI(
+            api_key="any", base_url=site.url, max_retries=0, http_client=httpx2.AsyncClient()
+        )
+        async with ours:
+            for call in (
+                ours.chat.completions.create(**ASK),
+                ours.responses.create(model="acme:one", input="Hello?"),
+                ours.embeddings.create(model="acme:one", input="Hello?"),
+                ours.models.retrieve("acme:one"),
+            ):
+                with pytest.raises(openai.NotFoundError, match="Add /v1"):
+                    await call
+        for path in ("/v1/v1/chat/completions", "/v1/v1/models"):
+            assert "twice" in (await site.client.get(path)).json()["error"]["message"]
+        assert site.vendor.asked == []
+
+
+# -- what is kept --------------------------------------------------------------------------------
+
+
+async def test_a_programs_question_is_no_chat_unless_it_says_so() -> None:
+    async with served(*[says("x")] * 4) as site:
+        answer = await site.post(PATH, ASK)
+        assert answer.status_code == 200
+        assert "conversation-id" not in answer.headers
+        events = await site.client.get(f"/runs/{answer.headers['run-id']}/events", headers=site.cookie("me"))
+        assert events.status_code == 200, "it can be read as long as any other run"
+        assert list(await site.app.store.chats("me")) == []
+        await site.post(PATH, ASK | {"store": False})
+        assert list(await site.app.store.chats("me")) == []
+        kept = (await site.post(PATH, ASK | {"store": True})).headers["conversation-id"]
+        assert [chat.id for chat in await site.app.store.chats("me")] == [kept]
+        more = await site.post(PATH, ASK | {"conversation": kept})
+        assert more.headers["conversation-id"] == kept
+        conversation = await site.app.store.peek("me", kept)
+        assert conversation is not None
+        assert len(conversation.exchanges) == 2
+        assert (await site.post(PATH, ASK | {"conversation": "nobody's"})).status_code == 404
 
 
 # -- what reaches the model ----------------------------------------------------------------------
@@ -220,7 +308,8 @@ async def test_messages_and_parameters_reach_the_model() -> None:
     ]
     more = {"temperature": 0, "max_completion_tokens": 9, "reasoning_effort": "low", "top_p": 0.5, "seed": 1}
     async with served(says("x")) as site:
-        answer = await site.post(PATH, {"model": "acme:two", "messages": messages, "user": "u"} | more)
+        body = {"model": "acme:two", "messages": messages, "user": "u", "store": True}
+        answer = await site.post(PATH, body | more)
         assert answer.status_code == 200
         request = site.vendor.asked[0]
         [chat] = await site.app.store.chats("me")
@@ -234,6 +323,14 @@ async def test_messages_and_parameters_reach_the_model() -> None:
     assert (request.model.id, request.temperature) == ("two", 0)
     assert (request.max_tokens, request.effort) == (9, "low")
     assert request.tools
+
+
+async def test_tools_of_a_client_may_come_along_when_none_is_to_be_used() -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    async with served(says("x"), says("y")) as site:
+        for more in ({"tools": [tool], "tool_choice": "none"}, {"functions": [{}], "function_call": "none"}):
+            assert (await site.post(PATH, ASK | more)).status_code == 200
+            assert site.vendor.asked[-1].tools == ()
 
 
 async def test_tool_choice_none_switches_ours_off() -> None:
@@ -379,7 +476,7 @@ async def test_an_answer_that_grew_too_long_ends_as_at_any_limit() -> None:
 
 async def test_stopped_it_ends_as_it_would() -> None:
     async with served([TextDelta("a"), HANG]) as site:
-        asked = asyncio.create_task(site.post(PATH, STREAM))
+        asked = asyncio.create_task(site.post(PATH, STREAM | {"store": True}))
         await site.vendor.hanging.wait()
         [chat] = await site.app.store.chats("me")
         conversation = await site.app.store.peek("me", chat.id)
