@@ -63,7 +63,12 @@ def asgi(app: "App") -> "FastAPI":
     ui.mount(parent, app)
     framed = settings.space
     parent.add_middleware(
-        Cookie, owners=app.owners, adopt=app.store.adopt, framed=framed, door=settings.login
+        Cookie,
+        owners=app.owners,
+        adopt=app.store.adopt,
+        framed=framed,
+        door=settings.login,
+        token=settings.token,
     )
     if settings.login:
         from chat.api.door import Door

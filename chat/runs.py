@@ -143,9 +143,9 @@ class Runs:
         question is ours. `key`: the asker's name for this sending; the same key once more begins nothing,
         and the run that it began is returned while it can still be read (`BadRequest` afterwards).
         `history`: what the model is told was said before, in the place of what the conversation holds;
-        nothing of it is kept. `address`: where the asker comes from; "" for this very process. `keep`: whether
-        the store gets question and answer, which otherwise are gone when the run is. `stops_when_left`: as in
-        `start`.
+        nothing of it is kept. `address`: where the asker comes from; "" for this very process. `keep`:
+        whether the store gets question and answer, which otherwise are gone when the run is.
+        `stops_when_left`: as in `start`.
         """
         # What another process wrote in it meanwhile comes before this question.
         await self._store.peek(conversation.owner, conversation.id)
@@ -156,7 +156,8 @@ class Runs:
         if address or conversation.owner != LOCAL:
             _fits("" if again or continues else question, options)
         network = self._limits.network(conversation.owner, address)
-        await self._quotas.check(conversation.owner, network)
+        if keep:
+            await self._quotas.check(conversation.owner, network)
         last = conversation.last
         if key and last is not None and last.key == key and (run := self.get(last.run)) is not None:
             return run  # the same sending twice at once

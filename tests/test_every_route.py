@@ -31,6 +31,8 @@ OPEN = {
     **dict.fromkeys(("/chats", "/state", "/login/me", "/gradio_api/queue/data"), "GET"),
     # The page itself.
     **dict.fromkeys(("/config", "/theme.css", "/favicon.ico", "/manifest.json", "/gradio_api/app_id"), "GET"),
+    # Tells programs of the one endpoint that they may call.
+    "/gradio_api/info": "GET",
     "/openapi.json": "GET",
 }
 ALONE = {

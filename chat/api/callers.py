@@ -5,7 +5,6 @@ owner at this machine, whose chats are the terminal's too. On this machine alone
 settings, anybody else is a stranger of their own, and gets a cookie with the answer. Everywhere else: 401.
 """
 
-import hmac
 import math
 import secrets
 from collections.abc import Mapping
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from fastapi import Request, WebSocket
 from fastapi.responses import JSONResponse
 
+from chat.api.bearer import bears
 from chat.api.cookie import written
 from chat.api.gate import FOREIGN, UNASKED, foreign, unasked
 from chat.build import App
 from chat.errors import Fault, Kind
 from chat.owners import LOCAL
-from chat.settings import Secret
 
 NOBODY = (
     "Runnel does not know who is asking. Send “Authorization: Bearer …” with the token that its operator "
@@ -72,17 +71,6 @@ def known(app: App, connection: Request | WebSocket) -> Caller:
         return Caller(LOCAL, {})
     address = connection.client.host if connection.client is not None else ""
     return Caller(app.owners.of(connection.cookies), {}, address)
-
-
-def bears(expected: Secret | None, authorization: str) -> bool:
-    """Whether that header holds the token that makes a program the owner at this machine."""
-    scheme, _, token = authorization.partition(" ")
-    # Bytes: a header may hold what is not ASCII, which compare_digest refuses as text.
-    return (
-        expected is not None
-        and scheme.lower() == "bearer"
-        and hmac.compare_digest(token.strip().encode(), expected.value.encode())
-    )
 
 
 def asking(app: App, connection: Request | WebSocket) -> Caller:

@@ -1,19 +1,23 @@
-"""Gives each browser its cookie, with the page itself and only there, and redeems the key.
+"""Gives each browser its cookie, with the page itself and with its configuration, and redeems the key.
 
 Pure ASGI middleware, so that the page's first requests cannot race for it. Whoever calls the app
 without the cookie owns nothing. What stands in the cookie, and which key is good, is `chat.owners`'
 business. Whether the key was right or wrong, the browser is sent on to the address without it, so that
-it stays in no history, bookmark or screenshot.
+it stays in no history, bookmark or screenshot. A program asks for the configuration first (gradio_client),
+and has no page; one that brings CHAT_TOKEN is the owner at this machine for all that is further in.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from chat.owners import LOCAL, Owners
+from chat.api.bearer import bears
+from chat.owners import COOKIE, LOCAL, Owners
+from chat.settings import Secret
 from chat.sign_outs import MAX_SIGN_IN_AGE_S
 
 YEAR = 365 * 24 * 3600
+CONFIGURATION = "/config"
 
 Scope = Any
 Receive = Any
@@ -23,7 +27,7 @@ Send = Any
 class Cookie:
     """ASGI middleware. `adopt(stranger, owner)` gives the one's chats to the other. `framed`: the page
     stands in another site's frame (a Space), over https. `door`: who comes is known already
-    (`chat.api.door`), and only the owner at this machine has a cookie from here."""
+    (`chat.api.door`), and only the owner at this machine has a cookie from here. `token`: CHAT_TOKEN."""
 
     def __init__(
         self,
@@ -33,11 +37,14 @@ class Cookie:
         adopt: Callable[[str, str], Awaitable[None]],
         framed: bool = False,
         door: bool = False,
+        token: Secret | None = None,
     ) -> None:
         self._app, self._owners, self._adopt = app, owners, adopt
-        self._framed, self._door = framed, door
+        self._framed, self._door, self._token = framed, door, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and bears(self._token, _header(scope, b"authorization").decode("latin-1")):
+            scope = with_owner(scope, self._owners, LOCAL)
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
@@ -47,7 +54,8 @@ class Cookie:
             return
 
         async def send_with_cookie(message: Any) -> None:
-            if message["type"] == "http.response.start" and _is_page(message):
+            configured = scope["path"] == CONFIGURATION and not owner
+            if message["type"] == "http.response.start" and (configured or _is_page(message)):
                 headers = [*message.get("headers", ()), (b"cache-control", b"private, no-cache")]
                 if owner != LOCAL and not self._door:
                     # Somebody known gets it again: its year begins anew. The operator's is not renewed.
@@ -88,6 +96,18 @@ def with_attributes(name: str, value: str, seconds: int, *, framed: bool, https:
     else:
         parts += ["SameSite=Lax", *(["Secure"] if https else [])]
     return "; ".join(parts)
+
+
+def with_owner(scope: Scope, owners: Owners, owner: str, others: Iterable[str] = ()) -> Scope:
+    """The request with the cookie of `owner`, and with no other one of ours, nor with those of `others`."""
+    ours = (owners.name, COOKIE, *others)
+    kept = [f"{name}={value}" for name, value in cookies(scope).items() if name not in ours]
+    if owner:
+        kept.append(f"{owners.name}={owners.cookie(owner)}")
+    headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+    if kept:
+        headers.append((b"cookie", "; ".join(kept).encode("latin-1")))
+    return {**scope, "headers": headers}
 
 
 def redeems(scope: Scope) -> bool:

@@ -13,14 +13,14 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from chat.api.callers import bears
+from chat.api.bearer import bears
 from chat.api.chunks import error
-from chat.api.cookie import cookies, redeems
+from chat.api.cookie import cookies, redeems, with_owner
 from chat.api.login import PATHS, Login, Visitor, answer
 from chat.api.proxies import BELIEVED
 from chat.errors import Kind, RateLimited
 from chat.logins import Logins, name_of
-from chat.owners import COOKIE, LOCAL, Owners, person
+from chat.owners import LOCAL, Owners, person
 from chat.settings import Settings
 
 OPEN = (
@@ -97,14 +97,7 @@ class Door:
 
     def _as(self, scope: Any, owner: str) -> Any:
         """The request with the cookie of `owner`, and with no other one of ours."""
-        ours = (self._owners.name, COOKIE, self._logins.name, self._logins.known)
-        kept = [f"{name}={value}" for name, value in cookies(scope).items() if name not in ours]
-        if owner:
-            kept.append(f"{self._owners.name}={self._owners.cookie(owner)}")
-        headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
-        if kept:
-            headers.append((b"cookie", "; ".join(kept).encode("latin-1")))
-        return {**scope, "headers": headers}
+        return with_owner(scope, self._owners, owner, (self._logins.name, self._logins.known))
 
     async def _refuse(self, scope: Any, send: Any, late: RateLimited | None) -> None:
         status, kind, sentence = 401, "auth", NOBODY if self._logins.any else ELSEWHERE

@@ -59,8 +59,9 @@ OPEN = {
     "/theme.css": Address(media=TYPES[".css"]),
     "/favicon.ico": Address(media=TYPES[".svg"]),
     "/manifest.json": Address(media="application/manifest+json"),
-    # What stands in the page itself, for programs that read it there.
+    # As gradio_client asks: what stands in the page itself, and what a program may call (`endpoint`).
     "/config": Address(),
+    PREFIX + "info": Address(),
 }
 
 

@@ -21,6 +21,7 @@ from chat.errors import BUG, Fault
 from chat.pacing import Pace
 from chat.ui import activity, bubbles, welcome
 from chat.ui.controls import Controls
+from chat.ui.endpoint import endpoint
 from chat.ui.places import Places
 from chat.ui.screens import NOTHING, Screen, Screens
 from chat.ui.sent import Sent
@@ -46,6 +47,8 @@ class Handlers:
     def __init__(self, app: App) -> None:
         self._app = app
         self.places, self._screens = Places(app), Screens(app)
+        self.endpoint = endpoint(app, self.places.tabs)
+        """For programs, and never called by the page."""
 
     # -- streams -----------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from typing import Any
 import gradio as gr
 
 from chat.ui.controls import SET, UNSET, Controls
+from chat.ui.endpoint import NAME
 from chat.ui.handlers import Handlers
 
 SEND, STOP = "Send", "Stop"
@@ -148,6 +149,8 @@ class Chat(gr.ChatInterface):
             event(listener, [self.sent], **stream)
         self.textbox.stop(self.handlers.stop, [self.sent], None, js=_CHAT, preprocess=False, **_QUIET)
         self._wire_sidebar()
+        # Of `gr.api` no type is exported (6.31).
+        gr.api(self.handlers.endpoint, api_name=NAME, concurrency_limit=None)  # pyright: ignore[reportPrivateImportUsage]
 
     def _wire_sidebar(self) -> None:
         controls, handlers = self.side.controls, self.handlers

@@ -38,7 +38,7 @@ STREAMS = 1000
 """Answers that may be drawn at once. Gradio holds a list of this length, nothing more."""
 
 
-def build_page(app: App) -> gr.Blocks:
+def build_page(app: App) -> Chat:
     """The page of `app`, a gr.ChatInterface. Not mounted yet: `mount` does that."""
     page = Chat(
         Handlers(app),
@@ -121,7 +121,7 @@ def mount(parent: FastAPI, app: App) -> FastAPI:
             head=_head(),
         )
     boxes = gradio_fixes.Boxes(page._queue)
-    unread = Unread(boxes)
+    unread = Unread(boxes, left=page.handlers.places.tabs.leave)
     boxes.came = unread.relieve
     gradio = gradio_fixes.mounted(parent)
     gradio.add_middleware(

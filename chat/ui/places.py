@@ -22,12 +22,12 @@ SENDINGS = 1000
 class Places:
     def __init__(self, app: App) -> None:
         self._store = app.store
-        self._tabs = Tabs()
+        self.tabs = Tabs()
         self._went: OrderedDict[tuple[str, str], asyncio.Task[Conversation | None] | str] = OrderedDict()
 
     def tab(self, owner: str, request: gr.Request) -> Tab:
         """The tab that `request` comes from."""
-        return self._tabs.of(owner, request.session_hash)
+        return self.tabs.of(owner, request.session_hash)
 
     async def shown(self, owner: str, sent: Sent, tab: Tab) -> Conversation | None:
         """The conversation that the page says it shows; None when there is none, or no such one."""

@@ -107,7 +107,7 @@ class Screens:
         before_it, seen = last.replaces[-1] if last.replaces else None, None
         left_off = _left_off(chat.answer(-1))
         view: Any = activity.EMPTY
-        with run.reading(), _woken(tab, turn, run):
+        with run.reading(), drawn_for(tab, turn, run):
             async with aclosing(frames(run, self._app.budget, pace, above, chat.owner)) as moments:
                 async for frame in moments:
                     if tab.turn != turn:
@@ -142,7 +142,7 @@ class Screens:
 
 
 @contextmanager
-def _woken(tab: Tab, turn: int, run: Run) -> Iterator[None]:
+def drawn_for(tab: Tab, turn: int, run: Run) -> Iterator[None]:
     """While `run` is drawn in `tab`: when another one is, this does not wait until it says something."""
     tab.wake = run.nudge
     try:

@@ -6,7 +6,8 @@ chat that its script names. `handlers` and `screens` use it.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 WINDOW = 30
@@ -47,6 +48,7 @@ class Tab:
 class Tabs:
     def __init__(self, most: int = TABS) -> None:
         self._tabs: OrderedDict[tuple[str, str], Tab] = OrderedDict()
+        self._calls: set[tuple[str, Tab]] = set()
         self._most = most
 
     def __len__(self) -> int:
@@ -62,3 +64,19 @@ class Tabs:
         while len(self._tabs) > self._most:
             self._tabs.popitem(last=False)
         return tab
+
+    @contextmanager
+    def call(self, session: str | None) -> Iterator[Tab]:
+        """A tab for one call of a program's. Several may go on in its session at once."""
+        call = session or "", Tab()
+        self._calls.add(call)
+        try:
+            yield call[1]
+        finally:
+            self._calls.discard(call)
+
+    def leave(self, session: str) -> None:
+        """Nobody reads `session` any more: whoever draws for it has nothing more to draw."""
+        drawing = [tab for (_, name), tab in self._tabs.items() if name == session]
+        for tab in drawing + [tab for name, tab in self._calls if name == session]:
+            tab.begin()

@@ -8,7 +8,7 @@ first where somebody has too many of them, and the heaviest when all that is unr
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -42,8 +42,17 @@ class Boxes(Protocol):
 
 
 class Unread:
-    def __init__(self, boxes: Boxes, *, patience: float = PATIENCE, heaviest: int = HEAVIEST) -> None:
+    def __init__(
+        self,
+        boxes: Boxes,
+        *,
+        left: Callable[[str], None] = lambda session: None,
+        patience: float = PATIENCE,
+        heaviest: int = HEAVIEST,
+    ) -> None:
+        """`left` is called with a session that nobody reads any more, and whose events are dropped."""
         self._boxes, self._patience, self._heaviest = boxes, patience, heaviest
+        self._left = left
         self._readers: Counter[str] = Counter()
         self._waiting: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
         """Session → its owner, their network, and its end. The oldest comes first."""
@@ -87,6 +96,8 @@ class Unread:
     def _drop(self, session: str) -> None:
         self._found(session)
         self._boxes.drop(session, read=session in self._readers)
+        if session not in self._readers:
+            self._left(session)
 
     def _found(self, session: str) -> None:
         if (waiting := self._waiting.pop(session, None)) is not None:

@@ -6,16 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import ROOT, Opener, Upstream, Watch
+from tests.browser.conftest import ROOT, Opener, Upstream, Watch, app
 from tests.proxy import Proxy
 
 REFUSED = ("net::ERR_", "Failed to fetch", "network error")
@@ -217,3 +219,30 @@ def test_what_cannot_be_saved_is_said_while_it_is_so(open_page: Opener, served: 
     screen.page.unroute("**/state?*")
     screen.look()
     expect(hint).to_have_text("")
+
+
+def test_a_closed_tab_stops_a_silent_provider_where_the_settings_say_so(
+    forgiving: Watch, open_page: Opener, tmp_path: Path, upstream: Upstream
+) -> None:
+    """Gradio notices a closed tab when it has something to send, and here there is nothing."""
+    silent = "wait-55+text-5"
+
+    def request() -> dict[str, Any]:
+        return next((each for each in upstream.requests() if each["body"]["model"] == silent), {})
+
+    def until(told: Callable[[], object], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not told():
+            assert time.monotonic() < end
+
+    environ = {
+        "CHAT_ENDPOINTS": f"up={upstream.url}/v1",
+        "CHAT_MODEL": f"up:{silent}",
+        "CHAT_WHEN_LEFT": "stop",
+    }
+    with app(tmp_path, **environ) as address:
+        screen = open_page(address).ask("hello")
+        until(request, 10)
+        assert request()["left"] is None
+        screen.page.close()
+        until(lambda: request()["left"] is not None, 2)

@@ -23,6 +23,7 @@ OPEN = {
     ("GET", "/manifest.json"),
     ("GET", "/theme.css"),
     ("GET", "/gradio_api/app_id"),
+    ("GET", "/gradio_api/info"),
     ("GET", "/gradio_api/queue/data"),
     ("POST", "/gradio_api/queue/join"),
     ("POST", "/gradio_api/run/predict"),

@@ -66,14 +66,16 @@ async def test_the_configuration_is_as_it_was_meant(site: Site) -> None:
     assert not config.get("analytics_enabled")
     assert config["title"] == "Runnel"
     for listener in config["dependencies"]:
-        if listener["api_name"] != "load_example":  # Gradio's own: fills in a text that the page has anyway
+        # Gradio's own `load_example` fills in a text that the page has anyway.
+        if listener["api_name"] not in ("load_example", "chat"):
             assert listener["api_visibility"] == "private", listener["api_name"]
 
 
-async def test_the_api_offers_nothing(site: Site) -> None:
+async def test_programs_are_offered_one_endpoint(site: Site) -> None:
     info = build_page(site.app).get_api_info()
-    assert info["named_endpoints"] == {}
-    assert (await site.client.get("/gradio_api/info")).status_code == 404
+    assert (list(info["named_endpoints"]), info["unnamed_endpoints"]) == (["/chat"], {})
+    told = (await site.client.get("/gradio_api/info?all_endpoints=true&serialize=false")).json()
+    assert (list(told["named_endpoints"]), told["unnamed_endpoints"]) == (["/chat"], {})
 
 
 async def test_no_file_but_gradio_s_own_is_served(site: Site) -> None:
