@@ -240,8 +240,20 @@ class Database:
         if not self.ready or self._file is None or await asyncio.to_thread(self._is_there, self._file):
             return False
         self.ready = False
+        if not self.single:
+            with contextlib.suppress(*FAULTS):
+                await self._checkpoint()
         await self.aclose()
         return True
+
+    async def _checkpoint(self) -> None:
+        """Moves the write-ahead log into the file, wherever that is now. SQLite (3.40) closes a file that was
+        moved without doing so: the log would stay under its old name, and be read as that of whatever stands
+        there now."""
+        async with self._alone, self._writer.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            await raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _is_there(self, file: os.stat_result) -> bool:
         try:
