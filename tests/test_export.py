@@ -361,7 +361,7 @@ def test_titles_names_and_sentences_are_text() -> None:
     assert "<img" not in plain
     assert "](javascript" not in plain
     assert "`" not in plain.replace("```", "")
-    assert "(<https://example.org/%3E%0A(a)>)" in text
+    assert "(<https://example.org/%3E%20(a)>)" in text
     assert text.splitlines()[0].startswith("# \\# \\<b\\>T")
 
 

@@ -187,8 +187,8 @@ class Life(RuleBasedStateMachine):
         self._touch_of(answer)
         ends: dict[str, Event | BaseException] = {
             "finish": TurnFinished("end"),
-            "fail": TurnFailed(Server("The vendor had an error. Ask again.").failure),
-            "break": TurnFailed(Server("The line broke. Ask again.").failure),
+            "fail": TurnFailed(Server("The vendor had an error. Ask again.").told(operator=True)),
+            "break": TurnFailed(Server("The line broke. Ask again.").told(operator=True)),
             "bug": ZeroDivisionError("by a bug"),
         }
         self.do(self._tell(answer, ends[how], over=True))

@@ -161,7 +161,9 @@ class Wire:
             except (ValueError, RecursionError) as error:
                 if last:
                     continue
-                fault = self._malformed("sent an event that is not JSON", self._call.quote(event.data))
+                # Words may say why; half a piece of JSON tells nobody anything.
+                words = "" if event.data.lstrip()[:1] in ("{", "[") else self._call.quote(event.data)
+                fault = self._malformed("sent an event that is not JSON", words)
                 fault.__cause__ = error
                 ready.append(fault)
                 return

@@ -400,14 +400,14 @@ async def test_somebody_else_s_run_is_a_run_that_is_not_there() -> None:
 async def test_a_reader_that_does_not_read_costs_nothing_and_loses_nothing() -> None:
     piece = "x" * 10_000
     async with (
-        served([*[TextDelta(piece)] * 400, ReplyFinished("end")]) as site,
+        served([*[TextDelta(piece)] * 190, ReplyFinished("end")]) as site,
         site.client.stream("POST", "/stream-chat", json=ASK) as answer,
     ):
         run = site.app.runs.get(answer.headers["run-id"])
         assert run is not None
-        await run.finished()  # four megabytes, and nobody has read them
+        await run.finished()  # two megabytes, and nobody has read them
         read = b"".join([chunk async for chunk in answer.aiter_bytes()])
-    assert "".join(sse_reader.read(read).data) == piece * 400
+    assert "".join(sse_reader.read(read).data) == piece * 190
 
 
 # -- conversations -------------------------------------------------------------------------------
