@@ -94,7 +94,7 @@ class Bench:
     async def stream(self) -> None:
         """2,000 tokens at 100 per second, read in a browser."""
         n = self.sizes.tokens
-        busy = self.measure(f"{n} tokens at {RATE}/s: browser main thread", "s", 0.25)
+        busy = self.measure(f"{n} tokens at {RATE}/s: browser main thread", "s", 0.22)
         cpu = self.measure(f"{n} tokens at {RATE}/s: server CPU", "s", 0.35)
         received = self.measure(f"{n} tokens at {RATE}/s: bytes to the browser", "kB", 0.2)
         shift = self.measure(f"{n} tokens at {RATE}/s: shift of the layout", "", 0.02, against="alone")
