@@ -345,12 +345,13 @@ async def test_asked_again_a_continued_answer_is_answered_anew_as_a_whole() -> N
     runs, conversation = Runs(tell), Conversation("me")
     answers: list[list[str]] = []
     for how, *said in (
-        ({}, TextDelta("half"), DONE),
-        ({"continues": True}, TextDelta(" and half"), DONE),
-        ({"again": True}, DONE),  # comes to nothing
-        ({"again": True}, TextDelta("whole"), DONE),
+        ("", TextDelta("half"), DONE),
+        ("continues", TextDelta(" and half"), DONE),
+        ("again", DONE),  # comes to nothing
+        ("again", TextDelta("whole"), DONE),
     ):
-        run = await runs.ask(conversation, "One?", Options(), **how)
+        again, continues = how == "again", how == "continues"
+        run = await runs.ask(conversation, "One?", Options(), again=again, continues=continues)
         await run.wait(0, within=0)
         tellers[-1].say(*said)
         await run.finished()
@@ -373,8 +374,10 @@ async def test_a_continuation_without_a_word_is_tried_again_by_itself() -> None:
         return teller.answer(turn)
 
     runs, conversation = Runs(tell), Conversation("me")
-    for how in ({}, {"continues": True}, {"again": True}):
-        await (await runs.ask(conversation, "One?", Options(), **how)).finished()
+    for how in ("", "continues", "again"):
+        again, continues = how == "again", how == "continues"
+        run = await runs.ask(conversation, "One?", Options(), again=again, continues=continues)
+        await run.finished()
         await asyncio.sleep(0)
     assert [turn.question for turn in asked] == ["One?", CONTINUE, CONTINUE]
     assert [exchange.transcript.text for exchange in conversation.exchanges] == ["half", " and half"]

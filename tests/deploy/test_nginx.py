@@ -269,7 +269,7 @@ def test_with_a_secret_nginx_is_believed_and_no_other_program_of_the_machine(tmp
         config = with_the_secret(with_a_login(config, users), tmp_path, TOKEN)
         return config.replace("proxy_set_header X-Forwarded-User", "proxy_set_header X-Who")
 
-    with started(tmp_path, **settings) as process:
+    with started(tmp_path, **settings) as process:  # pyright: ignore[reportArgumentType]
         port = urlsplit(address(process)).port
         assert port
         with (
