@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from chat.events import TextDelta
+from chat.events import TextDelta, TurnFailed
 from tests.api.stories import STORIES
 from tests.api.test_dialects import written
 from tests.browser.conftest import PATIENCE
@@ -137,14 +137,14 @@ def said(story: str) -> str:
 def expected(row: str, story: str) -> tuple[str, list[Any]]:
     """Text and objects that `story` has to come out as, told by its events alone."""
     text = said(story).replace("\ud83d", "\ufffd") if row in ("lines", "text") else said(story)
-    failures = {
-        "failed": "Error: Acme's answer was cut off.\nAsk again.",
-        "failed at once": "Error: Acme needs a key.",
-    }
-    if row == "text" and story in failures:
-        text += "\n\n" + failures[story]
+    last = STORIES[story][-1]
+    failure = ""
+    if isinstance(last, TurnFailed) and last.failure.kind != "stopped":
+        failure = f"Error: {last.failure.message}"
+    if row == "text" and failure:
+        text += "\n\n" + failure
     if row == "lines":
-        text = text.replace("\r\n", "\n") + failures.get(story, "")
+        text = text.replace("\r\n", "\n") + failure
     if row in ("lines", "text"):
         return text, []
     body = written(row, story).decode()
