@@ -41,13 +41,13 @@ def test_13_a_lost_connection_is_said_in_a_toast(open_page: Opener, demo: str, w
     watch.complaints[:] = [each for each in watch.complaints if "Failed to" not in each]
 
 
-def test_16_other_models_wait_until_the_menu_is_closed(open_page: Opener, demo: str) -> None:
+def test_16_fewer_models_wait_until_the_menu_is_closed(open_page: Opener, demo: str) -> None:
     screen = open_page(demo)
     screen.page.wait_for_load_state("networkidle")
 
     def moved(route: Route) -> None:
         answer = route.fetch()
-        route.fulfill(response=answer, json={**answer.json(), "models": -1})
+        route.fulfill(response=answer, json={**answer.json(), "models": -1, "offered": 0})
 
     screen.evaluate(
         "() => (window.clicks = 0, document.getElementById('refresh').onclick = () => void clicks++)"

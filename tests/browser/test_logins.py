@@ -98,13 +98,12 @@ def test_who_is_not_signed_in_any_more_is_told_so(arrive: Arrive, house: str) ->
     page = arrive(house)
     log_in(page, "ada", "correct horse")
     screen = Screen(page).ready().new_chat().ask("Hello").over(1)
-    page.context.clear_cookies()
     screen.box.fill("What was lost?")
+    page.context.clear_cookies()
     screen.box.press("Enter")
-    screen.look()
+    screen.look()  # the page may learn it of this before Enter has sent, or after: it shows the same
     expect(page.locator("#hint")).to_contain_text("You are not signed in any more.")
     expect(screen.box).to_have_value("What was lost?")
-    expect(screen.answers).to_have_count(2)
     expect(screen.answers.locator("visible=true")).to_have_count(1)  # what was there, and no failure below it
     expect(page.locator(".toast-wrap")).to_be_hidden()
     expect(screen.send).to_be_visible()
