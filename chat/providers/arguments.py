@@ -25,9 +25,15 @@ class Arguments:
         self._tries = _TRIES
 
     @property
+    def told(self) -> str:
+        """What was given away so far."""
+        self._told[:] = ["".join(self._told)]
+        return self._told[0]
+
+    @property
     def text(self) -> str:
         """All of it so far, held back or not."""
-        return self._so_far() + "".join(self._held)
+        return self.told + "".join(self._held)
 
     @property
     def whole_object(self) -> bool:
@@ -35,7 +41,7 @@ class Arguments:
         if self._last != "}" or not self._tries:
             return False
         self._tries -= 1
-        return _parsed(self._so_far()) is not None
+        return _parsed(self.told) is not None
 
     def feed(self, piece: str) -> str:
         if not piece:
@@ -56,7 +62,7 @@ class Arguments:
         """What of the complete arguments was not told in pieces."""
         if not self.said:
             return self.feed(text) + self.end()
-        told, held = self._so_far(), "".join(self._held)
+        told, held = self.told, "".join(self._held)
         self._held.clear()
         if text.startswith(told):
             return self._tell(text[len(told) :])
@@ -68,7 +74,7 @@ class Arguments:
         held, self._held = self._held, []
         if not held:
             return ""
-        told, all = self._so_far(), "".join(held)
+        told, all = self.told, "".join(held)
         if _parsed(told + all) is not None:
             return self._tell(all)
         if not told:  # {} and then the arguments
@@ -88,13 +94,9 @@ class Arguments:
             self._last = text.rstrip()[-1:] or self._last
         return text
 
-    def _so_far(self) -> str:
-        self._told[:] = ["".join(self._told)]
-        return self._told[0]
-
     def _repeats(self, piece: str) -> bool:
         """Whether it may begin all anew: as long as what was told and the same, or behind a whole object."""
-        if len(piece) >= self._length and piece.startswith(self._so_far()):
+        if len(piece) >= self._length and piece.startswith(self.told):
             return True
         return piece.lstrip().startswith("{") and self.whole_object
 

@@ -91,7 +91,19 @@ class _Part:
 class _Item:
     """An output item, as far as it is known."""
 
-    __slots__ = ("arguments", "closed", "here", "id", "ids", "index", "kind", "last", "name", "parts")
+    __slots__ = (
+        "arguments",
+        "begun",
+        "closed",
+        "here",
+        "id",
+        "ids",
+        "index",
+        "kind",
+        "last",
+        "name",
+        "parts",
+    )
 
     def __init__(self, kind: str, index: int | None) -> None:
         self.kind = kind
@@ -100,6 +112,8 @@ class _Item:
         self.id = ""
         """Of a call: ours, once it was announced."""
         self.name = ""
+        self.begun: Mapping[str, Any] = {}
+        """What began it without a type and a name. They stand in the complete item, if one comes."""
         self.arguments = Arguments()
         self.parts: dict[tuple[str, int], _Part] = {}
         self.last: dict[str, int] = {}
@@ -161,6 +175,10 @@ class Reading:
         """What was held back, where the reply broke off."""
         events: list[ReplyEvent] = []
         for item in self._items:
+            if item.begun and not item.id and (begins := self._open(item, item.begun)):
+                item.arguments.end()
+                events += begins
+                events += [ToolCallDelta(item.id, words)] if (words := item.arguments.told) else []
             for key, part in item.parts.items():
                 if words := part.end() + part.lost():
                     events += self._shown(item, key, words)
@@ -282,7 +300,11 @@ class Reading:
         item = mapping(payload.get("item"))
         if not item:
             return ()
-        return self._open(self._item(number(payload.get("output_index")), item), item)
+        begun = self._item(number(payload.get("output_index")), item)
+        if item.get("type") or item.get("name"):
+            return self._open(begun, item)
+        begun.begun = item
+        return ()
 
     def _item(self, index: int | None, whole: Mapping[str, Any]) -> _Item:
         """The item that `whole` begins or completes."""
@@ -351,7 +373,7 @@ class Reading:
         closed, item.closed = item.closed, True
         events: list[ReplyEvent] = []
         if item.kind == _CALL:
-            early = item.arguments.text if not item.id else ""  # they came before it began
+            early = item.arguments.told if not item.id else ""  # they came before it began
             events += self._open(item, whole)
             given = as_text(whole.get("arguments"))
             if not item.here:

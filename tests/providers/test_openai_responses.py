@@ -193,6 +193,23 @@ TOLD: dict[str, tuple[list[ReplyEvent], type[Fault] | None]] = {
         ],
         None,
     ),
+    "responses_shell_call": (
+        [
+            ToolCallStarted("call_1", "shell", "provider"),
+            ToolCallDelta("call_1", '{"action": {"commands": ["date"], "timeout_ms": null}}'),
+            Opaque(
+                {
+                    "id": "sh_1",
+                    "type": "shell_call",
+                    "status": "completed",
+                    "call_id": "call_1",
+                    "action": {"commands": ["date"], "timeout_ms": None},
+                }
+            ),
+            *finished("end"),
+        ],
+        None,
+    ),
     "responses_items_without_deltas": (
         [
             ThinkingDelta("**Plan** Look it up."),
