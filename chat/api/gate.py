@@ -13,6 +13,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
+
 from chat.api import chunks
 from chat.api.hosts import host_of, matches
 from chat.api.proxies import BELIEVED, FORWARDED
@@ -93,6 +95,8 @@ class Gate:
 
         try:
             await self._app(scope, body.receive, answer)
+        except ClientDisconnect:
+            pass  # whoever hung up hears nothing, and a refused body is told below
         except Exception:
             if started or body.refusal is None:
                 raise

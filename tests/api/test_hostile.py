@@ -94,6 +94,17 @@ def test_a_body_without_a_length_is_cut_at_a_megabyte(site: Site, path: str) -> 
         assert line.until_closed() == b""
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [*(f"POST {path}" for path in [*BODIES, "/login"]), "PUT /keys/openai", "PATCH /chats/A"],
+)
+def test_whoever_hangs_up_in_the_middle_of_a_body_leaves_no_traceback(site: Site, request_line: str) -> None:
+    """`site` looks into the log at its end."""
+    for headers in (JSON + "Content-Length: 100\r\n", JSON + "Transfer-Encoding: chunked\r\n"):
+        with site.line() as line:
+            line.say(site.head(request_line, headers + BEARER)).say(b'10\r\n{"message": "hel')
+
+
 DEEP = "[" * 10_000 + "]" * 10_000
 
 
