@@ -75,6 +75,12 @@ class Visitor:
             "event_data": None,
             "trigger_id": None,
         }
+        if not found["queue"]:  # it is answered at once
+            answer = await self.send("POST", "/gradio_api/run/predict", json=body)
+            answer.raise_for_status()
+            over = asyncio.get_running_loop().create_future()
+            over.set_result(None)
+            return over
         joined = await self._client.post("/gradio_api/queue/join", json=body)
         self.heard.append(joined.text)
         joined.raise_for_status()
