@@ -24,7 +24,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import ChangeReload
 
-from chat import ending
+from chat import ending, garbage
 from chat.api.proxies import Named
 from chat.build import App
 from chat.connections import Connection, Line
@@ -204,6 +204,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        garbage.settle()
         host, port = self._bound.getsockname()[:2]
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         # On a Space the log is no terminal of the owner's, and 127.0.0.1 nobody's.

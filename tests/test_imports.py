@@ -39,6 +39,7 @@ TABLE: dict[str, set[str]] = {
     "chat.events": VALUES,
     "chat.errors": set(),
     "chat.entries": VALUES,
+    "chat.garbage": set(),
     "chat.refusals": {"chat.errors"},
     "chat.unicode": set(),
     "chat.sse": VALUES,
@@ -50,7 +51,7 @@ TABLE: dict[str, set[str]] = {
     "chat.outbound": {"chat.settings"},
     "chat.deadlines": {"chat.settings", *CONTRACT, *VALUES},
     "chat.tools": {"chat.settings", "chat.outbound", *VALUES},
-    "chat.providers": {"chat.sse", "chat.settings", "chat.outbound", *VALUES},
+    "chat.providers": {"chat.sse", "chat.settings", "chat.outbound", "chat.garbage", *VALUES},
     "chat.context": VALUES,
     "chat.wallet": {"chat.settings", *CONTRACT, *VALUES},
     "chat.menu": {"chat.settings", *CONTRACT, *VALUES},
@@ -125,7 +126,15 @@ TABLE: dict[str, set[str]] = {
     "chat.ending": set(),
     "chat.log_budget": set(),
     "chat.server": {
-        *("chat.api", "chat.build", "chat.connections", "chat.ending", "chat.settings", "chat.errors"),
+        *(
+            "chat.api",
+            "chat.build",
+            "chat.connections",
+            "chat.ending",
+            "chat.garbage",
+            "chat.settings",
+            "chat.errors",
+        ),
     },
     "app": {
         "chat.standard",

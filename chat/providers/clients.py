@@ -7,10 +7,11 @@ request leaves this machine is `chat.outbound`'s business.
 """
 
 import asyncio
+import sys
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
-from chat import outbound
+from chat import garbage, outbound
 from chat.providers import error_bytes
 from chat.providers.vendors import Vendor
 from chat.settings.network import Network
@@ -90,7 +91,10 @@ class Clients:
         build = _openai if sdk == "openai" else _anthropic
         # One at a time: two imports at once could wait for one another's locks.
         async with self._pool.loading:
+            new = sdk not in sys.modules
             client = await asyncio.to_thread(build, vendor, key, http)
+            if new:
+                garbage.settle()
         while len(self._known) >= _CLIENTS:
             del self._known[next(iter(self._known))]
         self._known[which] = client
