@@ -198,14 +198,17 @@ async def test_it_starts_and_answers(machine: Machine, tmp_path: Path, upstream:
             answer = await fetched(port, "/chat/stream", {"message": "hello", "model": model})
             assert '"done": true' in answer, answer
             assert '"error"' not in answer
-    for model in ("demo:fast", "name:text-3"):
+
+    async def in_the_terminal(model: str) -> bytes:
         command = ("-m", "chat", "--model", model, "Räder?")
         async with started(machine, tmp_path, upstream.url, *command) as process:
             async with asyncio.timeout(START_TIMEOUT_S):
                 out, _ = await process.communicate()
             assert process.returncode == 0, out.decode(errors="replace")
             assert out.strip()
-            said += out
+            return out
+
+    said += b"".join(await asyncio.gather(*map(in_the_terminal, ("demo:fast", "name:text-3"))))
     assert b"Traceback" not in said, said.decode(errors="replace")
     assert b"secret" not in said
 
