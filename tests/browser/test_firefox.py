@@ -76,7 +76,8 @@ def test_embed(firefox: Firefox, demo: str) -> None:
     assert firefox.evaluate("document.querySelectorAll('.text :is(table, pre, h3, li)').length") > 8
     firefox.type(f"{QUESTION}\n")
     firefox.wait(f"{text('[data-state=running] .text')}.includes('Plain words')")
-    cursor = "getComputedStyle(document.querySelector('[data-state=running] .text').lastChild, '::after').content"
+    last = "document.querySelector('[data-state=running] .text').lastChild"
+    cursor = f"getComputedStyle({last}, '::after').content"
     assert firefox.evaluate(cursor) == '"▊"'
     firefox.click("#stop")
     firefox.wait("document.querySelector('[data-state=stopped]')")

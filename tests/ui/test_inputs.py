@@ -39,7 +39,7 @@ def test_what_the_page_sends_is_passed_on() -> None:
     assert given(BODY) == {"data": [SENT], "fn_index": ASK, "session_hash": "ht67vkfbou"}
     event = {"index": 0, "value": {"text": "Show me Markdown"}}
     assert given({**BODY, "fn_index": SELECT, "event_data": event})["event_data"] == event
-    wanted = {"keys": False, "model": ""}
+    wanted = {"empty": True, "keys": False, "model": ""}
     assert given({**BODY, "fn_index": QUIET, "data": [wanted, 1, ""]}, queued=False)
     long = {**SENT, "question": '[{,"\\' * 20_000, "values": [*SENT["values"][:8], ["tool"] * 400]}
     assert given({**BODY, "data": [long]})["data"] == [long]
