@@ -23,6 +23,18 @@ def test_return_makes_a_new_line_and_send_sends(open_page: Opener, demo: str) ->
     assert screen.asked.inner_text() == "one\ntwo"
 
 
+def test_a_real_keyboard_at_a_screen_that_nobody_touched_sends(open_page: Opener, demo: str) -> None:
+    screen = open_page(demo, **PHONE)
+    screen.box.fill("one")
+    screen.box.press("Enter")
+    screen.over(1)
+    screen.page.goto(f"{demo}/embed")
+    expect(screen.page.locator("#send")).to_be_enabled()
+    screen.page.locator("#question").fill("two")
+    screen.page.locator("#question").press("Enter")
+    expect(screen.page.locator("[data-role=user]")).to_have_text("two")
+
+
 def test_return_makes_a_new_line_in_the_embedded_page_too(open_page: Opener, demo: str) -> None:
     page = open_page(demo, **PHONE).page
     page.goto(f"{demo}/embed")

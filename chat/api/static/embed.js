@@ -172,7 +172,10 @@
     });
   }
 
+  // A keyboard on the screen comes when the box is touched; on a device that nobody touched, it is a real one.
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
+  let touched = false;
+  addEventListener("pointerdown", (event) => { touched = event.pointerType === "touch"; }, true);
   const fit = () => {
     // Measuring a million characters takes seconds; the most that its style allows is less anyway.
     if (box.value.length > 20_000) return void (box.style.height = "100vh");
@@ -184,7 +187,7 @@
   box.addEventListener("keydown", (event) => {
     // Enter that ends a composition (Japanese, Chinese …) belongs to it; 229 is how Safari says so.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    if (touch.matches && !event.ctrlKey && !event.metaKey) return; // a new line: Send is a button
+    if (touch.matches && touched && !event.ctrlKey && !event.metaKey) return; // a new line: Send is a button
     event.preventDefault();
     $("ask").requestSubmit();
   });

@@ -27,10 +27,13 @@
     }, true);
   }
   // Where there is no key beside it to hold down, Return makes a new line, and Send sends. Ctrl and Cmd send.
+  // A keyboard on the screen comes when the box is touched; on a device that nobody touched, it is a real one.
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
+  let touched = false;
+  addEventListener("pointerdown", (event) => { touched = event.pointerType === "touch"; }, true);
   for (const kind of ["keydown", "keypress"]) {
     addEventListener(kind, (event) => {
-      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !touch.matches) return;
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !touch.matches || !touched) return;
       if (event.target.matches?.("#question textarea")) event.stopImmediatePropagation();
     }, true);
   }
@@ -128,8 +131,8 @@
     if (!matchMedia("(pointer: coarse)").matches) return;
     const away = () => box.blur();
     box.addEventListener("focus", away);
-    // For as long as the page takes: until somebody touches it, or has a keyboard.
-    for (const kind of ["pointerdown", "keydown"]) {
+    // For as long as the page takes: until somebody touches it, has a keyboard, or speaks into the box.
+    for (const kind of ["pointerdown", "keydown", "input"]) {
       addEventListener(kind, () => box.removeEventListener("focus", away), { capture: true, once: true });
     }
     away();
