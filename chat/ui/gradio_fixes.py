@@ -74,11 +74,17 @@ and not on the page; tests/ui/test_gradio_fixes.py has them, or names where they
 27. A folder for a feature that no page has. Expected: it is made when it is needed. Actual: mounting makes
    `gradio/vibe_edit_history` in the temporary folder, and ends the start where that cannot be written
    (`no_folder`). 6.31.
+28. A page that lets go of `/queue/data` to read it anew. Expected: the next reader goes on. Actual: a page
+   closes its reader when all that it knows of has come, also while it asks for more: what of that was written
+   into the old connection is lost, the session is deleted when the server notices, the new reader gets “404:
+   Not Found”, and the page answers no more (`Boxes.__delitem__` and `again`, `sessions`; `unread` says when
+   nobody came back). 6.31.
 """
 
 import asyncio
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,6 +116,9 @@ MOST = 10_000
 
 SMALLEST = 1000
 """Bytes of a message that says nothing."""
+
+MISSED_S = 3.0
+"""Seconds from an event's first message in which a page may have let go of the reader that was told of it."""
 
 MOST_STATES = 500
 """Sessions whose state is kept: some 80 kB each, nothing of it from a visitor."""
@@ -209,12 +218,28 @@ class Boxes(LRUCache[str, Any]):
         assert type(queue.pending_messages_per_session) is LRUCache
         assert not queue.pending_messages_per_session
         super().__init__(MOST)
-        self._queue, self._weight = queue, 0
+        self._queue, self._weight, self._deletes = queue, 0, False
         self.came: Callable[[], None] = lambda: None
         queue.pending_messages_per_session = self
+        queue.clean_events = _leave_events
 
     def __setitem__(self, session: str, _: Any) -> None:
-        super().__setitem__(session, Box(self._weighed))
+        with self._deleting():  # the oldest one, when there are too many
+            super().__setitem__(session, Box(self._weighed))
+
+    def __delitem__(self, session: str) -> None:
+        """A reader of Gradio's that is cut off deletes its session: with it would go what the same page has
+        asked for since, and the next reader would find no session. `drop` deletes it."""
+        if self._deletes:
+            super().__delitem__(session)
+
+    @contextmanager
+    def _deleting(self) -> Iterator[None]:
+        self._deletes = True
+        try:
+            yield
+        finally:
+            self._deletes = False
 
     def __missing__(self, session: str) -> Any:
         """For what an event says that was about to begin when its session was dropped."""
@@ -223,11 +248,14 @@ class Boxes(LRUCache[str, Any]):
     def weight(self, session: str = "") -> int:
         return self[session].weight if session else self._weight
 
-    def waits(self, session: str) -> bool:
-        return session in self and bool(self._queue.pending_event_ids_session.get(session))
-
     def heaviest(self) -> str:
         return max(self, key=self.weight)
+
+    def again(self, session: str) -> None:
+        """Puts back what an earlier reader was told of the event that was asked for last: the page did not
+        know of it yet when it let go of that reader."""
+        if session in self and (event := self[session].put_back()):
+            self._queue.pending_event_ids_session.setdefault(session, set()).add(event)
 
     def drop(self, session: str, *, read: bool) -> None:
         for events in self._queue.active_jobs:
@@ -242,7 +270,8 @@ class Boxes(LRUCache[str, Any]):
         if session in self:
             self[session].empty_out()
         if not read:
-            self.pop(session, None)
+            with self._deleting():
+                self.pop(session, None)
             self._queue.pending_event_ids_session.pop(session, None)
 
     def _weighed(self, more: int) -> None:
@@ -251,25 +280,53 @@ class Boxes(LRUCache[str, Any]):
             self.came()
 
 
+async def _leave_events(*, session_hash: str | None = None, event_id: str | None = None) -> None:
+    """In the place of the queue's `clean_events`, which a reader that is cut off calls: see `__delitem__`."""
+
+
 class Box(asyncio.Queue[Any]):
     """`weighed` is told the bytes that came, or went."""
 
     def __init__(self, weighed: Callable[[int], None]) -> None:
         super().__init__()
         self.weight, self._weighed = 0, weighed
+        self._event, self._since = "", 0.0
+        """The event that was asked for last, and when its first message came."""
+        self._told: list[tuple[int, Any]] = []
+        """What was read of it, for as long as a page may have missed it."""
+        self._known: deque[str] = deque(maxlen=10)
+        """Events of before: they too have messages still to come."""
 
     def _init(self, maxsize: int) -> None:
         self._queue: deque[tuple[int, Any]] = deque()
 
     def _put(self, item: Any) -> None:
         weight = _weight(getattr(item, "output", None)) + SMALLEST
+        event = getattr(item, "event_id", None) or self._event
+        if event != self._event and event not in self._known:
+            self._known.append(event)
+            self._event, self._since = event, time.monotonic()
+            self._told.clear()
         self._queue.append((weight, item))
         self._change(weight)
 
     def _get(self) -> Any:
         weight, item = self._queue.popleft()
         self._change(-weight)
+        if time.monotonic() - self._since > MISSED_S:
+            self._told.clear()
+        elif getattr(item, "event_id", None) == self._event:
+            self._told.append((weight, item))
         return item
+
+    def put_back(self) -> str:
+        """The id of the event of which something was put back; "" for none."""
+        if not self._told or time.monotonic() - self._since > MISSED_S:
+            return ""
+        self._queue.extendleft(reversed(self._told))
+        self._change(sum(weight for weight, _ in self._told))
+        self._told.clear()
+        return self._event
 
     def empty_out(self) -> None:
         self._queue.clear()

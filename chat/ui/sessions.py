@@ -7,9 +7,11 @@ Gradio would write a traceback into the log. What may be sent says `inputs`; wha
 business. `page.mount` places it; `chat.owners` makes the names.
 """
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import HTTPConnection
@@ -32,6 +34,19 @@ GONE = {
 """What Gradio says of a session that is not there."""
 
 
+ENDING_S = 1.0
+"""Seconds for a reader to end that another one has replaced."""
+
+
+class Known(Protocol):
+    """The sessions that are there."""
+
+    def __contains__(self, session: object, /) -> bool: ...
+
+    def again(self, session: str) -> None:
+        """Puts back what an earlier reader was told in vain."""
+
+
 class Sessions:
     """`known`: the sessions that are there. `listeners`: what may be called."""
 
@@ -40,11 +55,12 @@ class Sessions:
         app: Any,
         *,
         owners: Owners,
-        known: Container[str],
+        known: Known,
         unread: Unread,
         listeners: Mapping[int, Listener],
     ) -> None:
         self._app, self._owners, self._known, self._listeners = app, owners, known, listeners
+        self._reading: dict[str, _Reader] = {}
         self._unread = unread
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -69,7 +85,18 @@ class Sessions:
             return
         scope = {**scope, "query_string": urlencode({SESSION: session}).encode()}
         with self._unread.reading(session, whose, where):
-            await self._app(scope, receive, send)
+            # The one before this is the page's no more: it would take what is this one's.
+            mine, before = _Reader(), self._reading.get(session)
+            self._reading[session] = mine
+            if before is not None:
+                await before.end()
+            self._known.again(session)
+            try:
+                await self._app(scope, mine.receiving(receive), send)
+            finally:
+                mine.ended.set()
+                if self._reading.get(session) is mine:
+                    del self._reading[session]
 
     async def _call(self, scope: Any, receive: Any, send: Any, owner: str, whose: str, where: str) -> None:
         if (body := await _body(receive)) is None:
@@ -89,6 +116,32 @@ class Sessions:
         finally:
             if queued:
                 self._unread.joined(session, whose, where)
+
+
+class _Reader:
+    """One connection that reads a session. `end` makes it end as if its page had gone."""
+
+    def __init__(self) -> None:
+        self._replaced, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def end(self) -> None:
+        self._replaced.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                await self.ended.wait()
+
+    def receiving(self, receive: Any) -> Any:
+        async def received() -> Any:
+            message = asyncio.ensure_future(receive())
+            replaced = asyncio.ensure_future(self._replaced.wait())
+            try:
+                await asyncio.wait({message, replaced}, return_when=asyncio.FIRST_COMPLETED)
+                return message.result() if message.done() else {"type": "http.disconnect"}
+            finally:
+                message.cancel()
+                replaced.cancel()
+
+        return received
 
 
 async def _body(receive: Any) -> bytes | None:

@@ -15,6 +15,9 @@ from typing import Protocol
 PATIENCE = 30.0
 """Seconds that messages wait for a reader."""
 
+COMEBACK_S = 1.5
+"""Seconds for the next reader of a session whose reader went."""
+
 EACH, NETWORK, ALL = 20, 200, 1000
 """Sessions without a reader: of an owner, of the owners of one network (a school), of all together. An open
 page is one for a round trip after each click, and while it shows nothing new it is none."""
@@ -28,10 +31,6 @@ class Boxes(Protocol):
 
     def weight(self, session: str = "") -> int:
         """Bytes that wait for `session`, or for all."""
-        ...
-
-    def waits(self, session: str) -> bool:
-        """Whether there is something for it still to come, or to be fetched."""
         ...
 
     def heaviest(self) -> str: ...
@@ -48,28 +47,36 @@ class Unread:
         *,
         left: Callable[[str], None] = lambda session: None,
         patience: float = PATIENCE,
+        comeback: float = COMEBACK_S,
         heaviest: int = HEAVIEST,
     ) -> None:
         """`left` is called with a session that nobody reads any more, and whose events are dropped."""
         self._boxes, self._patience, self._heaviest = boxes, patience, heaviest
-        self._left = left
+        self._left, self._comeback = left, comeback
         self._readers: Counter[str] = Counter()
         self._waiting: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
         """Session → its owner, their network, and its end. The oldest comes first."""
+        self._cut: set[str] = set()
+        """Of these, the ones whose reader went."""
 
     def __contains__(self, session: str) -> bool:
         return session in self._waiting
 
     def joined(self, session: str, owner: str, network: str) -> None:
         """`owner`, at `network`, has called something whose messages will be `session`'s."""
+        if session in self._cut:
+            self._found(session)  # whoever asks for more is there
         if self._readers[session] or session in self._waiting:
             return
+        self._wait(session, owner, network, self._patience)
+
+    def _wait(self, session: str, owner: str, network: str, patience: float) -> None:
         mine = [name for name, (whose, _, _) in self._waiting.items() if whose == owner]
         near = [name for name, (_, where, _) in self._waiting.items() if where == network]
         for found, most in ((mine, EACH), (near, NETWORK), (list(self._waiting), ALL)):
             if len(found) >= most and found[0] in self._waiting:
                 self._drop(found[0])
-        timer = asyncio.get_running_loop().call_later(self._patience, self._drop, session)
+        timer = asyncio.get_running_loop().call_later(patience, self._drop, session)
         self._waiting[session] = owner, network, timer
 
     @contextmanager
@@ -83,10 +90,9 @@ class Unread:
             self._readers[session] -= 1
             if not self._readers[session]:
                 del self._readers[session]
-                if self._boxes.waits(session):  # it was asked for just as the reader was told the end
-                    self.joined(session, owner, network)
-                else:
-                    self._drop(session)
+                # A page lets go of its reader as it opens another one, or when it has all, or is closed.
+                self._wait(session, owner, network, self._comeback)
+                self._cut.add(session)
 
     def relieve(self) -> None:
         """Something has come: not too much of it stays."""
@@ -100,5 +106,6 @@ class Unread:
             self._left(session)
 
     def _found(self, session: str) -> None:
+        self._cut.discard(session)
         if (waiting := self._waiting.pop(session, None)) is not None:
             waiting[2].cancel()

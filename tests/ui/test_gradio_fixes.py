@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from fastapi import FastAPI
+from gradio.server_messages import EstimationMessage
 from gradio.utils import diff
 
 from chat.ui import gradio_fixes
@@ -179,3 +180,25 @@ async def test_12_a_stream_ends_by_sending_its_last_value_again() -> None:
     assert sent[0] == "long"
     assert sent[2]["__type__"] == "update"
     assert "value" not in sent[2]
+
+
+async def test_28_a_reader_that_is_cut_off_takes_no_session_with_it() -> None:
+    with gr.Blocks() as page:
+        queue = page.queue()._queue
+    boxes = gradio_fixes.Boxes(queue)
+    boxes["tab"] = None
+    box = boxes["tab"]
+    del queue.pending_messages_per_session["tab"]  # as Gradio does for a reader that is cancelled
+    await queue.clean_events(session_hash="tab")
+    assert boxes["tab"] is box
+    for number, event in enumerate(("one", "one", "two", "two")):
+        box.put_nowait(EstimationMessage(event_id=event, rank=number, queue_size=1))
+    read = [box.get_nowait() for _ in range(3)]
+    boxes.again("tab")  # of the event that was asked for last, what had been read in vain
+    assert box.get_nowait() is read[2]
+    assert queue.pending_event_ids_session["tab"] == {"two"}
+    boxes.drop("tab", read=False)
+    assert "tab" not in boxes
+    for number in range(gradio_fixes.MOST + 5):
+        boxes[str(number)] = None
+    assert len(boxes) == gradio_fixes.MOST

@@ -32,12 +32,14 @@ def test_whoever_draws_for_a_session_that_is_left_looks_again() -> None:
 async def test_a_session_is_left_when_its_last_reader_goes() -> None:
     left: list[str] = []
     boxes = Nothing()
-    unread = Unread(boxes, left=left.append)
+    unread = Unread(boxes, left=left.append, comeback=0)
     with unread.reading("tab", "me", "here"):
         with unread.reading("tab", "me", "here"):
             pass
         unread.relieve()
         assert left == []
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     assert left == ["tab"]
 
 

@@ -261,6 +261,12 @@ async def test_what_gradio_gets_is_written_anew() -> None:
             assert (await client.get(path)).json() == [None, ""]
 
 
+class Nobody(tuple[()]):
+    """No session is there."""
+
+    def again(self, session: str) -> None: ...
+
+
 def around() -> httpx.AsyncClient:
     """A client of an app that says what it was sent: its body and its query."""
     echo = FastAPI()
@@ -273,7 +279,7 @@ def around() -> httpx.AsyncClient:
 
     owners = Owners(b"secret")
     listeners = {5: Listener(1, selects=False, queued=True)}
-    sessions = Sessions(echo, owners=owners, known=(), unread=Unread(Nothing()), listeners=listeners)
+    sessions = Sessions(echo, owners=owners, known=Nobody(), unread=Unread(Nothing()), listeners=listeners)
     transport = httpx.ASGITransport(sessions)
     cookies = {owners.name: owners.cookie("me")}
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=cookies)
