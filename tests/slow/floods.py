@@ -27,8 +27,10 @@ def over_and_over(piece: bytes) -> Iterator[bytes]:
         yield block
 
 
-def argument(text: str) -> bytes:
-    return chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "x", "arguments": text}}]})
+def arguments(text: str) -> Iterator[bytes]:
+    """Of one call. With its name in each piece, all after the first would be repetitions."""
+    yield chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "x", "arguments": ""}}]})
+    yield from over_and_over(chunk({"tool_calls": [{"index": 0, "function": {"arguments": text}}]}))
 
 
 def calls(count: int) -> Iterator[bytes]:
@@ -54,7 +56,7 @@ FLOODS: dict[str, tuple[int, str, Callable[[], Iterator[bytes]]]] = {
         STREAM,
         lambda: over_and_over(chunk({"content": "a"}) + chunk({"reasoning_content": "b"})),
     ),
-    "arguments": (200, STREAM, lambda: over_and_over(argument("[[" * 99))),
+    "arguments": (200, STREAM, lambda: arguments("[[" * 99)),
     "calls": (200, STREAM, lambda: calls(5000)),
     "sources": (
         200,

@@ -22,13 +22,8 @@ pytestmark = pytest.mark.slow
 
 MOST_MS = 100.0
 """CPU time of the loop's thread in one go."""
-SLOWER_MS = {
-    # 206 ms before full collections were made short; not measured since.
-    "flood of arguments": 300.0,
-}
-"""What is not there yet."""
-MOST_BYTES = 60_000_000
-"""That an attack may leave in memory. What an answer of 2 MB takes in all is below half of it."""
+MOST_BYTES = 80_000_000
+"""That an attack may leave in memory, the import of an SDK (some 40 MB) among it."""
 TOKEN = "a-token-of-these-tests-alone"
 CHATS = 4000
 
@@ -186,6 +181,6 @@ async def test_nobody_waits_for_a_stranger(site: Site) -> None:
             lag, after = await site.worst()
             told = f"{lag:.0f} ms, {(after - before) / 1e6:.1f} MB, {max(site.waits, default=99):.2f} s"
             print(f"{name}: {told}", flush=True)  # for whoever runs it with -s
-            if lag > SLOWER_MS.get(name, MOST_MS) or after - before > MOST_BYTES or not site.waits:
+            if lag > MOST_MS or after - before > MOST_BYTES or not site.waits:
                 found[name] = told
     assert not found
