@@ -54,15 +54,13 @@ def test_the_printed_address_shows_what_the_terminal_asked(
 def test_who_waits_sees_how_many_are_before(open_page: Opener, owned: str) -> None:
     plain = owned.partition("/?")[0]
     first = open_page(plain).ask("text-5000-50").writing()
-    # No person asks for a new chat within a tenth of a second of the page's opening.
-    second = open_page(plain, beside=first).writing().new_chat().ask("text-5")
+    # At the address of no chat a question begins a new one.
+    second = open_page(f"{plain}/?chat=none", beside=first).ask("text-5")
     expect(second.live).to_contain_text("Queued")
-    third = open_page(plain, beside=first)
-    expect(third.live).to_contain_text("Queued")
-    third.new_chat().ask("text-5")
+    third = open_page(f"{plain}/?chat=none", beside=first).ask("text-5")
     expect(third.live).to_contain_text("Queued, 1 before you")
     second.stop.click()
-    second.over(0)
+    expect(second.page.locator("#chat .now")).to_have_count(0)
     expect(third.live).not_to_contain_text("before you")
     expect(third.live).to_contain_text("Queued")
     first.stop.click()
