@@ -85,7 +85,8 @@ async def test_no_event_tells_a_visitor_where_anything_is(fault: Fault) -> None:
     shown = [json.dumps(to_dict(e)) async for e in asked.answer(Turn("?", Options("acme:one"), owner="ann"))]
     assert json.loads(shown[-1])["type"] == "turn_failed"
     for each in shown:
-        assert not SECRETS.search(each), each
+        # The digits of a random wait may be anybody's port.
+        assert not SECRETS.search(re.sub(r'"delay": [0-9.]+', "", each)), each
 
 
 async def test_the_operator_reads_it() -> None:
