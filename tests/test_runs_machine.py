@@ -75,8 +75,8 @@ class Answer:
     text: str = ""
     thinking: str = ""
     state: State = "running"
-    before: "Answer | None" = None
-    """What stood in its place."""
+    before: "list[Place]" = field(default_factory=list)
+    """What stood in its place: a whole answer, with all that went on from it."""
     again: bool = False
     """What stood there can come back: this one is not over."""
     safe: tuple[State, int] | None = None
@@ -292,9 +292,8 @@ class Life(RuleBasedStateMachine):
     def _ended(self, answer: Answer, state: State) -> None:
         answer.state = state
         if answer.again and not answer.text.strip():
-            place = next(p for c in self.chats for p in c.places if p.shown is answer)
-            assert answer.before is not None
-            place.shown = answer.before
+            chat = next(chat for chat in self.chats if chat.last is answer)
+            chat.places[-1:] = answer.before
         answer.again = False
 
     def _marks(self) -> None:
@@ -345,22 +344,22 @@ class Life(RuleBasedStateMachine):
                 assert all(place.shown.safe is None for place in chat.places)
                 self.chats.remove(chat)
                 continue
-            for place, exchange in zip(chat.places[:], found.exchanges, strict=False):
-                self._survived(place, exchange)
+            for number, exchange in enumerate(found.exchanges):
+                assert number < len(chat.places), "something that was never asked"
+                self._survived(chat, number, exchange)
             for place in chat.places[len(found.exchanges) :]:
                 assert place.shown.safe is None, "a saved question is gone"
                 chat.places.remove(place)
-            assert len(found.exchanges) == len(chat.places), "something that was never asked"
         self._marks()
 
-    def _survived(self, place: Place, exchange: Exchange) -> None:
+    def _survived(self, chat: Chat, number: int, exchange: Exchange) -> None:
         """Takes over what the kill left, if it may be so."""
-        answer, text, state = place.shown, exchange.transcript.text, exchange.transcript.state
-        while exchange.run != answer.id:
+        text, state = exchange.transcript.text, exchange.transcript.state
+        while exchange.run != (answer := chat.places[number].shown).id:
             # Asked again: the new answer had no word on the disk yet, and the old one is back.
             assert answer.safe is None or answer.safe[1] == 0, "what was saved is gone"
-            assert answer.before is not None, "an answer from nowhere"
-            answer = answer.before
+            assert answer.before, "an answer from nowhere"
+            chat.places[number : number + 1] = answer.before
         safe_state, safe_length = answer.safe or ("running", 0)
         assert answer.text.startswith(text), "not a prefix of what was said"
         assert len(text) >= safe_length, "what was saved is gone"
@@ -371,7 +370,6 @@ class Life(RuleBasedStateMachine):
         thinking = unbroken(exchange.transcript.thinking)
         assert answer.thinking.startswith(thinking)
         answer.text, answer.thinking, answer.state, answer.again = text, thinking, state, False
-        place.shown = answer
 
     async def _save(self) -> None:
         assert await self.store.saved(PATIENCE)
@@ -411,9 +409,17 @@ class Life(RuleBasedStateMachine):
             return
         run = await send()
         self.runs_seen.append(run)
-        answer = Answer(run.id, before=last if again else None, again=again)
+        answer = Answer(run.id, again=again)
         if again:
-            chat.places[-1].shown = answer
+            # What went on from a part of the answer goes with it; a continuation without a word is all
+            # that is asked again.
+            first = len(chat.places) - 1
+            if last is not None and last.text.strip():
+                while chat.places[first].continues:
+                    first -= 1
+            answer.before = chat.places[first:]
+            head = answer.before[0]
+            chat.places[first:] = [Place(head.question, answer, head.continues)]
         else:
             chat.places.append(Place(CONTINUE if continues else question, answer, continues))
         if self.sendings % 2:
