@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from chat.adapting import LESS, adapted
 from chat.context import Window, fitted
-from chat.deadlines import Content, loaded, watched
+from chat.deadlines import loaded, watched
 from chat.errors import (
     BadRequest,
     CutOff,
@@ -28,7 +28,7 @@ from chat.errors import (
     TooLong,
     Unreachable,
 )
-from chat.events import Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
+from chat.events import Content, Notice, ReplyEvent, ReplyFinished, Retrying, ToolCallStarted, Usage
 from chat.messages import Request
 from chat.models import Model
 from chat.providers import LIMITS, SPOKEN, Provider

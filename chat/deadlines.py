@@ -11,20 +11,9 @@ from contextlib import aclosing, closing
 from types import TracebackType
 
 from chat.errors import Stalled
-from chat.events import (
-    Citation,
-    Opaque,
-    ReplyEvent,
-    ReplyFinished,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-)
+from chat.events import Content, ReplyEvent
 from chat.providers import Loading, Provider
 from chat.settings import Deadlines
-
-Content = TextDelta | ThinkingDelta | ToolCallStarted | ToolCallDelta | Citation | Opaque | ReplyFinished
 
 
 async def watched(

@@ -219,6 +219,8 @@ Event = (
 )
 Delta = TextDelta | ThinkingDelta | ToolCallDelta
 Terminal = TurnFinished | TurnFailed
+Content = Delta | ToolCallStarted | Citation | Opaque | ReplyFinished
+"""Of a reply: what belongs to an answer, or ends it. All else says how it is going."""
 
 
 @dataclass(frozen=True, slots=True)

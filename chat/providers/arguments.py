@@ -2,14 +2,20 @@
 
 Some say everything twice (the pieces, then the whole), some send all so far in each piece, some begin
 with an empty object. JSON tells which it was: nothing can stand behind a whole object. So what may be a
-repetition is held back until more comes, or the end. Called by `tool_slots` and the readings.
+repetition is held back until more comes, or the end; a few pieces tell which it is. Called by `tool_slots`
+and the readings.
 """
 
 import json
+from itertools import pairwise
 from typing import Any
 
 _TRIES = 8
 """Times that the text so far is parsed, so that no server can make us do it at each piece."""
+_PIECES = 8
+"""Pieces that are held back at most: as long as they are, nobody sees that the model is at work."""
+_GROWN = 3
+"""Pieces, each of them the one before and more, after which the next one is taken for such, too."""
 
 
 class Arguments:
@@ -22,6 +28,8 @@ class Arguments:
         self._length = 0
         self._last = ""  # the last character of what was told, but for blanks
         self._held: list[str] = []
+        self._whole = self._grows = False
+        """What was told is a whole object. Each piece holds all that came before."""
         self._tries = _TRIES
 
     @property
@@ -38,25 +46,49 @@ class Arguments:
     @property
     def whole_object(self) -> bool:
         """Whether what was told is a whole object, so that nothing of it is to come."""
-        if self._last != "}" or not self._tries:
-            return False
-        self._tries -= 1
-        return _parsed(self.told) is not None
+        if self._last == "}" and self._tries and not self._whole:
+            self._tries -= 1
+            self._whole = _parsed(self.told) is not None
+        return self._whole
 
     def feed(self, piece: str) -> str:
-        if not piece:
+        if not piece or self._whole:  # behind a whole object stands nothing but the same once more
             return ""
         self.said = True
+        if self._grows:
+            return self._more(piece)
         if self._held:
-            self._held.append(piece)
-            return ""
+            return self._hold(piece)
         if not self._told and piece.strip() == "{}":  # the whole, or a place for it
             self._held.append(piece)
             return ""
         if self._told and self._repeats(piece):
-            self._held.append(piece)
+            if not self._whole:
+                self._held.append(piece)
             return ""
         return self._tell(piece)
+
+    def _hold(self, piece: str) -> str:
+        """One more behind those that may be a repetition."""
+        if not self._told:
+            if piece.lstrip().startswith("{"):  # {} was a place for it
+                self._held.clear()
+                return self.feed(piece)
+        elif _grow(chain := [self.told, *self._held, piece]) and len(set(chain)) > _GROWN:
+            self._grows = True
+            self._held.clear()
+            return self._more(piece)
+        self._held.append(piece)
+        if len(self._held) < _PIECES:
+            return ""
+        held, self._held = "".join(self._held), []
+        return self._tell(held)
+
+    def _more(self, piece: str) -> str:
+        told = self.told
+        if told.startswith(piece):  # the same again, or less
+            return ""
+        return self._tell(piece.removeprefix(told))
 
     def whole(self, text: str) -> str:
         """What of the complete arguments was not told in pieces."""
@@ -96,9 +128,9 @@ class Arguments:
 
     def _repeats(self, piece: str) -> bool:
         """Whether it may begin all anew: as long as what was told and the same, or behind a whole object."""
-        if len(piece) >= self._length and piece.startswith(self.told):
+        if piece.lstrip().startswith("{") and self.whole_object:
             return True
-        return piece.lstrip().startswith("{") and self.whole_object
+        return len(piece) >= self._length and piece.startswith(self.told)
 
 
 def as_text(value: Any) -> str:
@@ -110,6 +142,10 @@ def as_text(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     return value if isinstance(value, str) else ""
+
+
+def _grow(pieces: list[str]) -> bool:
+    return all(piece.startswith(before) for before, piece in pairwise(pieces))
 
 
 def _parsed(text: str) -> Any:

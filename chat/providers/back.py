@@ -20,6 +20,9 @@ FIELDS: Final = "message_fields"
 LARGEST: Final = 256 * 1024
 """Characters of JSON that a message brings back."""
 
+LARGEST_KEPT: Final = 4 * LARGEST
+"""Characters that are collected of it. A message with more brings nothing back."""
+
 KNOWN: Final = frozenset(
     (
         *("role", "content", "content_list", "text", "type", "name", "index", "refusal", "tool_calls"),
@@ -55,6 +58,11 @@ def names(messages: Iterable[object], vendor: str) -> frozenset[str]:
     return frozenset(found) - PROTECTED
 
 
+def size(value: Any) -> int:
+    """About how many characters of JSON `value` is."""
+    return len(value) if isinstance(value, str) else len(json.dumps(value))
+
+
 class _Pieces(list[str]):
     """A text that is not joined yet."""
 
@@ -63,14 +71,22 @@ class Back:
     def __init__(self) -> None:
         self._fields: dict[str, Any] = {}
         self._details: dict[str, dict[str, Any]] = {}
+        self._size = 0
 
     def take(self, delta: Mapping[str, Any]) -> str:
         """Keeps what is unknown of `delta`. The text of its `reasoning_details`, if any."""
         for name, value in delta.items():
-            if name not in KNOWN and value:
+            if name not in KNOWN and value and self._has_room(value):
                 self._keep(name, value)
         details = delta.get("reasoning_details")
         return self._detailed(details) if details else ""
+
+    def _has_room(self, value: Any) -> bool:
+        self._size += size(value)
+        if self._size > LARGEST_KEPT:
+            self._fields.clear()
+            self._details.clear()
+        return self._size <= LARGEST_KEPT
 
     def fields(self, calls: Mapping[str, Any]) -> dict[str, Any]:
         """`fields` and `calls`, as much as may go back; {} when there is nothing."""
@@ -84,11 +100,11 @@ class Back:
                 for detail in self._details.values()
             ]
         kept: dict[str, dict[str, Any]] = {"fields": {}, "calls": {}}
-        size = 0
+        total = 0
         for place, values in (("calls", calls), ("fields", found)):
             for name, value in values.items():
-                size += len(json.dumps(value))
-                if size <= LARGEST:  # half of a signature would be none
+                total += len(json.dumps(value))
+                if total <= LARGEST:  # half of a signature would be none
                     kept[place][name] = value
         return kept if any(kept.values()) else {}
 
@@ -115,7 +131,8 @@ class Back:
             key = f"{detail.get('type')} {detail.get('index')}"
             if detail.get("data") is not None:  # encrypted: always a whole one
                 key = str(len(self._details))
-            kept = self._details.setdefault(key, {})
+            has_room = self._has_room(detail)
+            kept = self._details.setdefault(key, {}) if has_room else {}
             for name, value in detail.items():
                 if name in ("text", "summary") and (value := text(value)):
                     told.append(value)

@@ -26,6 +26,7 @@ from chat.providers.back import FIELDS
 from chat.providers.bodies import parsed
 from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
+from chat.providers.reply import check_parts
 from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.usage import of_messages
 from chat.providers.values import UNNAMED, mapping, name, number, objects, text
@@ -163,6 +164,7 @@ class Reading:
         events = [e for block in list(self._blocks) if block.kind not in _TOOLS for e in self._close(block)]
         block = _Block(index, start)
         self._blocks.append(block)
+        check_parts(len(self._blocks), self._call)
         match block.kind:
             case "text":
                 events += self._say(block, text(start.get("text")))
@@ -225,6 +227,7 @@ class Reading:
                 return block
         block = _Block(index, {"type": kinds[0]})
         self._blocks.append(block)
+        check_parts(len(self._blocks), self._call)
         return block
 
     def _say(self, block: _Block, words: str) -> list[ReplyEvent]:

@@ -161,6 +161,7 @@ class OpenAIChat:
                         events += chunks.release()
                     for event in halves.take(events):
                         yield event
+                    wire.count(events)
                     if chunks.fault:
                         raise chunks.fault
                     if name == WHOLE:

@@ -5,14 +5,17 @@ the terminal event and leaves the wire, which frees the connection, however the 
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from chat.errors import CutOff, Fault, Malformed
+from chat.errors import CutOff, Fault, Malformed, TooLarge
 from chat.events import KeepAlive, ReplyEvent, ResponseOpened
 from chat.providers import faults
 from chat.providers.faults import Call
 from chat.providers.halves import Halves
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
+
+MOST_PARTS: Final = 2_000
+"""Items or blocks of one reply, and texts of one item: each is looked for among the others."""
 
 
 class Reading(Protocol):
@@ -53,8 +56,10 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
                 if name == KEEP_ALIVE:
                     yield KeepAlive()
                     continue
-                for event in halves.take(_read(reading, name, data, call)):
+                events = _read(reading, name, data, call)
+                for event in halves.take(events):
                     yield event
+                wire.count(events)
                 if reading.finished:
                     await wire.drain()
                     return
@@ -69,6 +74,15 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
             for event in halves.take(reading.rest()):
                 yield event
             raise
+
+
+def check_parts(count: int, call: Call) -> None:
+    """Raises `TooLarge` for more than a reply may have."""
+    if count > MOST_PARTS:
+        raise TooLarge(
+            f"The answer of {call.title} has more than {MOST_PARTS:,} parts. The server may be faulty: "
+            "choose another model."
+        )
 
 
 def _read(reading: Reading, name: str, data: dict[str, Any], call: Call) -> Sequence[ReplyEvent]:

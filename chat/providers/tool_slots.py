@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chat.events import ToolCallDelta, ToolCallStarted
 from chat.providers.arguments import Arguments, as_text
+from chat.providers.back import LARGEST_KEPT, size
 from chat.providers.values import UNNAMED, name, number
 
 _OURS = frozenset(("index", "id", "type", "function", "name", "arguments"))
@@ -49,6 +50,7 @@ class ToolSlots:
         self._by_id: dict[tuple[Hashable, str], _Slot] = {}
         self._ids: set[str] = set()
         self._same: dict[str, int] = {}
+        self._extra = 0
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -130,6 +132,10 @@ class ToolSlots:
         for place in (delta, function) if function is not delta else (delta,):
             for field, value in place.items():
                 if field in _OURS or value is None:
+                    continue
+                self._extra += size(value)
+                if self._extra > LARGEST_KEPT:  # as the other fields that go back (`Back`)
+                    slot.extra.clear()
                     continue
                 into = slot.extra if place is delta else slot.extra.setdefault("function", {})
                 before = into.get(field)

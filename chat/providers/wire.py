@@ -9,11 +9,12 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from chat.errors import Empty, Fault, Malformed, TooLarge
+from chat.events import Content, ReplyEvent
 from chat.providers import faults
 from chat.providers.faults import Call
 from chat.sse import Comment, Decoder, ServerSentEvent, Stray
@@ -35,6 +36,10 @@ most half of this."""
 MAX_VALUES: Final = 400_000
 """Values in one JSON text. Python takes them in one go, while nothing else goes on: some 70 ms."""
 
+LARGEST_SILENCE: Final = 8 * 1024 * 1024
+"""Bytes of a stream's events of which nothing could be shown. What is put together of them is kept until its
+end; a picture that nobody asked for has two or three million."""
+
 BREATH: Final = 100
 """Payloads after which others get their turn, though more have come already."""
 
@@ -47,6 +52,8 @@ WHOLE: Final = "{}"
 
 Payload = tuple[str, dict[str, Any]]
 """Its name and its JSON object."""
+
+_ALIVE: Final[tuple[Payload, int]] = ((KEEP_ALIVE, {}), 1)
 
 
 class Wire:
@@ -62,8 +69,9 @@ class Wire:
         self._type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         self._chunks = response.aiter_bytes()
         self._decoder = Decoder()
-        self._ready: deque[Payload | Fault] = deque()
-        self._given = 0
+        self._ready: deque[tuple[Payload | Fault, int]] = deque()
+        """With the bytes that it came in."""
+        self._given = self._size = self._silent = 0
         self._streams = False  # it was seen to be a stream of events
         self._ended = False
         self._seen = False
@@ -81,10 +89,22 @@ class Wire:
         self._given += 1
         if not self._given % BREATH:
             await asyncio.sleep(0)
-        item = ready.popleft()
+        item, self._size = ready.popleft()
         if isinstance(item, Fault):
             raise item
         return item
+
+    def count(self, events: Sequence[ReplyEvent]) -> None:
+        """What the last payload gave. Raises `TooLarge` after too much that gave nothing of an answer."""
+        for event in events:
+            if isinstance(event, Content):
+                return
+        self._silent += self._size
+        if self._silent > LARGEST_SILENCE:
+            raise TooLarge(
+                f"{self._call.title} sent {LARGEST_SILENCE >> 20} MiB that are no part of an answer. The "
+                "server may be faulty: choose another model."
+            )
 
     @property
     def waiting(self) -> bool:
@@ -126,7 +146,7 @@ class Wire:
                     body = body[0]
                 if not isinstance(body, dict):
                     raise self._unreadable(chunk)
-                self._ready.append((WHOLE, body))
+                self._ready.append(((WHOLE, body), 0))
                 return
             if chunk[:1] == b"<":
                 raise self._unreadable(chunk)
@@ -139,7 +159,7 @@ class Wire:
             return
         self._take(self._decoder.feed(chunk))
         if self._decoder.fault:
-            self._ready.append(self._decoder.fault)
+            self._ready.append((self._decoder.fault, 0))
 
     def _take(self, events: Iterable[ServerSentEvent | Comment | Stray], last: bool = False) -> None:
         """`last`: what was not cut off at its end counts, and the rest says nothing."""
@@ -149,14 +169,15 @@ class Wire:
                 self._stray(event.line)
                 continue
             if isinstance(event, Comment) or not (event.data or event.event == "error"):
-                if not ready or ready[-1] != (KEEP_ALIVE, {}):  # one says as much as a thousand
-                    ready.append((KEEP_ALIVE, {}))
+                if not ready or ready[-1] != _ALIVE:  # one says as much as a thousand
+                    ready.append(_ALIVE)
                 continue
             self._seen = True
             try:
-                ready += _payloads(event.event, event.data)
+                size = len(event.data)
+                ready += [(payload, size) for payload in _payloads(event.event, event.data)]
             except TooLarge as fault:
-                ready.append(fault)
+                ready.append((fault, 0))
                 return
             except (ValueError, RecursionError) as error:
                 if last:
@@ -165,21 +186,22 @@ class Wire:
                 words = "" if event.data.lstrip()[:1] in ("{", "[") else self._call.quote(event.data)
                 fault = self._malformed("sent an event that is not JSON", words)
                 fault.__cause__ = error
-                ready.append(fault)
+                ready.append((fault, 0))
                 return
 
     def _stray(self, line: str) -> None:
         """A line that is no part of an event. llama.cpp of 2025 told errors as `error: {…}`, and many a
         proxy writes its own as bare JSON where the rest would have been."""
         if not self._astray and (words := _error_words(line)) is not None:
-            self._ready.append(("error", _error(words)))
+            self._ready.append((("error", _error(words)), 0))
         elif line.lstrip()[:9].lower().startswith(("<html", "<!doctype")):
-            self._ready.append(self._unreadable(b"<"))
+            self._ready.append((self._unreadable(b"<"), 0))
         elif self._astray or line.lstrip()[:1] == "{":
             self._astray.append(line)
             if line.rstrip()[-1:] == "}":
                 with suppress(ValueError, RecursionError, TooLarge):
-                    self._ready += _payloads("", "\n".join(self._astray))
+                    text = "\n".join(self._astray)
+                    self._ready += [(payload, len(text)) for payload in _payloads("", text)]
                     self._astray.clear()
             if len(self._astray) > LARGEST_STRAY:
                 self._astray.clear()
