@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import ROOT, Opener, Upstream, keyed_app
+from tests.browser.conftest import ROOT, Opener, Upstream, Watch, keyed_app
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +70,30 @@ def test_who_waits_sees_how_many_are_before(open_page: Opener, owned: str) -> No
     assert not third.footer.endswith("stopped")
 
 
-def test_without_a_cookie_the_page_says_so_and_gives_the_question_back(open_page: Opener, owned: str) -> None:
+def test_without_a_cookie_the_page_says_so_and_gives_the_question_back(
+    open_page: Opener, watch: Watch, owned: str
+) -> None:
     screen = open_page(owned.partition("/?")[0])
+
+    def without_cookie(route: Route) -> None:
+        """As a browser that takes none: pages give one, and nothing else does."""
+        if route.request.resource_type != "document":
+            route.continue_()
+            return
+        response = route.fetch()
+        screen.page.context.clear_cookies()
+        kept = {name: value for name, value in response.headers.items() if name != "set-cookie"}
+        route.fulfill(response=response, headers=kept)
+
     screen.page.context.clear_cookies()
+    screen.page.route("**/*", without_cookie)
+    screen.page.reload()
+    screen.ready()
+    assert screen.page.context.cookies() == []
     screen.box.fill("hello")
     screen.box.press("Enter")
     expect(screen.page.get_by_text("Allow cookies for this address")).to_be_visible()
     expect(screen.box).to_have_value("hello")
     expect(screen.send).to_be_visible()
+    # The browser's own line about what nobody without a cookie has.
+    watch.complaints[:] = [each for each in watch.complaints if "/keys" not in each]
