@@ -179,6 +179,8 @@ async def fetched(port: int, path: str, body: dict[str, str] | None = None) -> s
 async def test_it_starts_and_answers(machine: Machine, tmp_path: Path, upstream: Upstream) -> None:
     if machine.mounts and not may_mount():
         pytest.skip("nobody but root may mount, and not everywhere")
+    if " /tmp" in machine.shell and Path(sys.prefix).is_relative_to("/tmp"):
+        pytest.skip("the interpreter itself lies in the folder that this machine hides")
     if machine.dotenv:
         (tmp_path / ".env").write_bytes(machine.dotenv)
     said = b""
