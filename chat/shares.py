@@ -18,7 +18,7 @@ class Shares:
 
     def __init__(self, total: int, each: int, most: int, refusal: str) -> None:
         self._places = asyncio.Semaphore(total)
-        self._each, self._most, self._refusal = each, most, refusal
+        self._each, self._most, self.refusal = each, most, refusal
         self._of: Counter[str] = Counter()
         """How many of each owner wait or go on; nobody stands here with none."""
         self._turns: dict[str, asyncio.Lock] = {}
@@ -29,7 +29,7 @@ class Shares:
         if self._of[owner] >= self._each or self._of.total() >= self._most:
             if not self._of[owner]:
                 del self._of[owner]
-            raise RateLimited(self._refusal, retry_after=1)
+            raise RateLimited(self.refusal, retry_after=1)
         self._of[owner] += 1
         turn = self._turns.setdefault(owner, asyncio.Lock())
         try:

@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 
 from chat.api.callers import known
 from chat.api.gate import is_json
+from chat.api.held import EXPORTS, Places
 from chat.api.json_bodies import parsed
 from chat.build import App
 from chat.conversations import Conversation
@@ -32,8 +33,6 @@ PAGE = 50
 LARGEST_PAGE = 500
 FURTHEST = 1_000_000
 LONGEST_SEARCH = 200
-EXPORTS = 2, 4, 40
-"""At once in all; that may wait or go on, of one owner and of all."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADERS = {"Cache-Control": "no-store"}
@@ -61,7 +60,9 @@ def route(parent: FastAPI, app: App) -> None:
 class _Routes:
     def __init__(self, app: App) -> None:
         self._app, self._store = app, app.store
-        self._exports = Shares(*EXPORTS, "Too many chats are being exported at once. Try again in a moment.")
+        self._exports = Places(
+            Shares(*EXPORTS, "Too many chats are being exported at once. Try again in a moment."), _refused
+        )
 
     async def chats(self, request: Request) -> Response:
         """`{"chats": [{id, title, updated, running, found}], "more": bool, "cut": bool}`, latest first.
@@ -143,6 +144,19 @@ class _Routes:
     async def _export(
         self, request: Request, id: str, write: Callable[[Conversation], str], suffix: str, kind: str
     ) -> Response:
+        async def export() -> Response:
+            # In a thread: a long chat takes longer than streams may wait.
+            found = await self._found(request, id)
+            if isinstance(found, Response):
+                return found
+            content = await asyncio.to_thread(_written, write, found.snapshot())
+            headers = {"Content-Disposition": _attachment(filename(found.title, suffix)), **_HEADERS}
+            return Response(content, media_type=kind, headers=headers)
+
+        return self._exports.response(self._owner(request), export, request.is_disconnected)
+
+    async def _found(self, request: Request, id: str) -> Conversation | Response:
+        """The whole conversation, or the answer that there is none."""
         conversation: Conversation | None = None
 
         async def read(owner: str) -> bool:
@@ -151,17 +165,8 @@ class _Routes:
                 await self._store.earlier(conversation, len(conversation.exchanges))
             return conversation is not None
 
-        try:
-            async with self._exports.of(self._owner(request)):
-                answer = await self._for_owner(request, id, read)
-                if conversation is None or answer.status_code != 200:
-                    return answer
-                # In a thread: a long chat takes longer than streams may wait.
-                content = await asyncio.to_thread(_written, write, conversation.snapshot())
-        except RateLimited as refused:
-            return _refused(refused)
-        headers = {"Content-Disposition": _attachment(filename(conversation.title, suffix)), **_HEADERS}
-        return Response(content, media_type=kind, headers=headers)
+        answer = await self._for_owner(request, id, read)
+        return answer if conversation is None or answer.status_code != 200 else conversation
 
     async def _for_owner(
         self, request: Request, id: str, change: Callable[[str], Awaitable[bool]], **told: Any
