@@ -1,10 +1,10 @@
 """How much room on the disk chats may take: of one person, of all together, and what stays free.
 
-`chat.runs` asks `check` before a run begins, so that every door is counted alike, and tells `count` what
-was written. A stranger has what the settings say, somebody who logged in `PERSON_TIMES` as much, the operator
-what the disk has. What each keeps the database counts itself (`chat.store.migrations`), so that nothing is
-looked through here. What strangers of one network write in a day is counted here, in memory: else one of
-them, with a new cookie for each chat, would take the room of all.
+`chat.runs` asks `check` before a run begins, so that every door is counted alike, and has the store tell
+`count` after each save what was written. A stranger has what the settings say, somebody who logged in
+`PERSON_TIMES` as much, the operator what the disk has. What each keeps the database counts itself
+(`chat.store.migrations`), so that nothing is looked through here. What strangers of one network write in a
+day is counted here, in memory: else one of them, with a new cookie for each chat, would take the room of all.
 """
 
 import time

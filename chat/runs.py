@@ -7,6 +7,7 @@ Used by the faces.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 
 from chat.conversations import Conversation, Exchange
 from chat.errors import BadRequest, Failure, Shutdown
@@ -194,9 +195,9 @@ class Runs:
             exchange.asked, exchange.continues = replaced[0].asked, replaced[0].continues
             exchange.versions, exchange.replaces = replaced[0].versions, replaced
             exchange.versions.append(run.id)
-        self._store.add(conversation, exchange, run)  # before the run's task takes its first step
+        # Before the run's task takes its first step.
+        self._store.add(conversation, exchange, run, partial(self._quotas.count, network))
         run.when_ended(lambda: self._store.ended(conversation, exchange))
-        run.when_ended(lambda: self._quotas.count(network, _size(exchange)))
         return run
 
     async def aclose(self, patience: float = LETTING_GO_S) -> None:
@@ -238,12 +239,6 @@ class Runs:
         if old := self._expiring.pop(run.id, None):
             old.cancel()
         self._expiring[run.id] = asyncio.get_running_loop().call_later(self._kept, drop)
-
-
-def _size(exchange: Exchange) -> int:
-    """About how many bytes it takes on the disk, with the index of its words."""
-    texts = len(exchange.question.encode(errors="replace")) + exchange.transcript.length
-    return 2_000 + 8 * texts + len(exchange.options.system or "")
 
 
 def _fits(question: str, options: Options) -> None:

@@ -1,5 +1,6 @@
 """Who keeps too much, or would fill the disk, is told so before anything is asked; the operator never is."""
 
+import asyncio
 import secrets
 import shutil
 from collections.abc import AsyncGenerator
@@ -9,8 +10,19 @@ from types import SimpleNamespace
 import pytest
 
 from chat.conversations import Conversation
-from chat.errors import NoRoom
-from chat.events import Event, TextDelta, TurnFinished, TurnStarted
+from chat.errors import Failure, NoRoom
+from chat.events import (
+    Event,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    ToolFinished,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+)
 from chat.limits import Limits
 from chat.messages import Options, Turn
 from chat.owners import LOCAL, person
@@ -19,7 +31,7 @@ from chat.runs import Runs
 from chat.settings import Settings
 from chat.store import Store, open_store
 
-STRANGER = secrets.token_urlsafe(24)
+STRANGER, OTHER = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
 LONG = "x" * 100_000
 """A question that takes 0.8 MB with its index."""
 
@@ -139,6 +151,102 @@ async def test_a_new_cookie_for_each_chat_gains_nothing(store: Store, clock: Clo
     clock.now += DAY_S
     await ask(secrets.token_urlsafe(24))
     await ask.runs.aclose()
+
+
+class Noting(Quotas):
+    noted = 0
+
+    def count(self, network: str, size: int) -> None:
+        self.noted += size if network == "192.0.2.1" else 0
+        super().count(network, size)
+
+
+END = TurnFinished("end")
+LONG_ARGUMENTS = f'{{"text": "{"a" * 30_000}"}}'
+TOOL = [
+    ToolCallStarted("c1", "write"),
+    ToolCallDelta("c1", LONG_ARGUMENTS),
+    ToolStarted("c1", "write", {"text": "a" * 30_000}),
+    ToolFinished("c1", "write", ["\N{CAT FACE}"] * 20_000, None, 0.1),
+    TextDelta("done"),
+    END,
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "events"),
+    [
+        pytest.param("hi", Options(), [TextDelta("yes"), END], id="short"),
+        pytest.param(LONG, Options(), [TextDelta("yes" * 10_000), END], id="ascii"),
+        pytest.param(
+            "\N{CAT FACE}" * 10_000, Options(), [TextDelta("\N{CAT FACE}" * 10_000), END], id="emoji"
+        ),
+        pytest.param(
+            "hi", Options(system="\N{CAT FACE}" * 100_000), [TextDelta("yes"), END], id="system prompt"
+        ),
+        pytest.param(
+            "hi", Options(), [ThinkingDelta("hm \N{CAT FACE}" * 50_000), TextDelta("yes"), END], id="thinking"
+        ),
+        pytest.param("hi", Options(), TOOL, id="arguments and results"),
+        pytest.param(
+            "hi\0\ud83d", Options(model="m" * 200), [TurnFailed(Failure("server", "No." * 1000))], id="failed"
+        ),
+        pytest.param("hi", Options(system="\ud83d\n" * 9_000), [TextDelta("yes"), END], id="escaped"),
+    ],
+)
+async def test_a_network_is_charged_what_the_database_counts(
+    store: Store, question: str, options: Options, events: list[Event]
+) -> None:
+    async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
+        yield TurnStarted("acme:one", {"system": turn.options.system})
+        for event in events:
+            yield event
+
+    settings = Settings.read({"CHAT_PUBLIC": "1", "CHAT_RATE": "0"})
+    quotas = Noting(settings, store)
+    runs = Runs(answer, store, limits=Limits(settings), quotas=quotas)
+    chat = store.new(STRANGER)
+    for again in (False, False, True):
+        run = await runs.ask(
+            chat, question, options, again=again, address="192.0.2.1", key=secrets.token_hex()
+        )
+        await run.finished()
+        assert await store.saved(5)
+        kept = await store.bytes_of(STRANGER)
+        # An answer that came to nothing is taken out again, and was charged.
+        assert kept <= quotas.noted <= kept * 1.5
+    branch = await store.branch(chat, chat.exchanges[1].run)
+    assert branch is not None
+    await (await runs.ask(branch, question, options, address="192.0.2.1")).finished()
+    await (await runs.ask(store.new(OTHER), LONG, options, address="198.51.100.7")).finished()
+    assert await store.saved(5)
+    kept = await store.bytes_of(STRANGER)
+    assert kept <= quotas.noted <= kept * 1.5
+    await runs.aclose()
+
+
+async def test_a_network_is_charged_while_an_answer_is_written(store: Store) -> None:
+    first, more = asyncio.Event(), asyncio.Event()
+
+    async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
+        yield TurnStarted("acme:one", {})
+        yield ThinkingDelta("x" * 50_000)
+        first.set()
+        await more.wait()
+        yield END
+
+    settings = Settings.read({"CHAT_PUBLIC": "1", "CHAT_RATE": "0"})
+    quotas = Noting(settings, store)
+    runs = Runs(answer, store, limits=Limits(settings), quotas=quotas)
+    run = await runs.ask(store.new(STRANGER), "hi", Options(), address="192.0.2.1")
+    await first.wait()
+    assert await store.saved(5)
+    assert quotas.noted == await store.bytes_of(STRANGER) > 50_000
+    more.set()
+    await run.finished()
+    assert await store.saved(5)
+    assert quotas.noted == await store.bytes_of(STRANGER)
+    await runs.aclose()
 
 
 async def test_long_answers_and_system_prompts_count_too(store: Store, clock: Clock) -> None:

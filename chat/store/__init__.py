@@ -114,14 +114,21 @@ class Store(Chats):
         mine = (exchange for each in every if each.owner == owner for exchange in each.exchanges)
         return known or self._pending.asked(owner, key) or next((e.run for e in mine if e.key == key), None)
 
-    def add(self, conversation: Conversation, exchange: Exchange, run: Recorded) -> None:
-        """Puts `exchange` at the end, in the place of what it `replaces`, and records `run` from now on."""
+    def add(
+        self,
+        conversation: Conversation,
+        exchange: Exchange,
+        run: Recorded,
+        written: Callable[[int], None] | None = None,
+    ) -> None:
+        """Puts `exchange` at the end, in the place of what it `replaces`, and records `run` from now on.
+        `written` is told after each save how many bytes that added to `bytes_of` the owner, or a few more."""
         place = len(conversation.exchanges) - len(exchange.replaces)
         parent = conversation.exchanges[place - 1].run if place else None
         conversation.exchanges[place:] = [exchange]
         self._memory.keep(conversation)
-        self._pending.record(Record(conversation, exchange, run, parent))
         new = not conversation.title
+        self._pending.record(Record(conversation, exchange, run, parent, new, written))
         if new:
             conversation.title = made(exchange.question)
             self._link(conversation)

@@ -319,6 +319,6 @@ class Disk:
                 self.memory.seen[found] = Seen(revision, leaves[id])
         if batch.revisions and self._seen == min(batch.revisions.values()) - 1:
             self._seen = max(batch.revisions.values())
-        for record, _ in batch.records:
+        for record, *_ in batch.records:
             if record.final is not None:
                 reading.shrink(record.conversation.exchanges)

@@ -3,7 +3,7 @@
 `gather` turns each of its events into part of a row once. Made by the store, kept by `saving`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,11 @@ from chat.transcript import Transcript
 
 Row = dict[str, Any]
 """Values by the names of columns."""
+
+# What the database counts for a row (`migrations`).
+_CHAT, _MESSAGE, _RUN, _EVENT = 1000, 200, 500, 50
+_TEXT_TIMES = 8
+_COUNTED = ("k_key", "options", "settings", "failure", "usage", "model")
 
 
 class Recorded(Protocol):
@@ -36,6 +41,10 @@ class Record:
     run: Recorded
     parent: str | None
     """The answer before the question."""
+    new: bool = False
+    """The conversation begins with it."""
+    written: Callable[[int], None] | None = None
+    """Told after each save how many bytes the database counts for it."""
     born: bool = False
     """Its rows are there."""
     seen: int = 0
@@ -72,6 +81,17 @@ class Record:
         new = not exchange.replaces and exchange.versions[:1] == [exchange.run]
         return [question] if new else [], answer, run
 
+    def counted(self, birth: tuple[list[Row], Row, Row] | None) -> int:
+        """The bytes that the database counts for what is written of it now: `birth`, `bodies`, `final`."""
+        size = sum(_EVENT + _length(row["body"]) for row in self.bodies)
+        if birth is not None:
+            questions, answer, run = birth
+            size += (_CHAT if self.new else 0) + _RUN + _of_run(run)
+            size += sum(_MESSAGE + _of_message(row) for row in (*questions, answer))
+        if self.final is not None:
+            size += _of_run(self.final["run"]) + (0 if self.void else _of_message(self.final["message"]))
+        return size
+
     def again(self) -> None:
         """Nothing of it is there any more."""
         self.born, self.seen, self.bodies, self.final = False, 0, [], None
@@ -93,3 +113,15 @@ class Record:
             transcript = self.run.transcript
             text = {"text": plain(transcript.text), "parts": parts(transcript)}
             self.final = {"message": text, "run": summary(transcript)}
+
+
+def _of_message(row: Row) -> int:
+    return _TEXT_TIMES * _length(row["text"]) + _length(row.get("parts"))
+
+
+def _of_run(row: Row) -> int:
+    return sum(_length(row.get(name)) for name in _COUNTED)
+
+
+def _length(text: str | None) -> int:
+    return len(text.encode()) if text else 0

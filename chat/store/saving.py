@@ -42,8 +42,8 @@ class Batch:
     currents: dict[str, str]
     rows: list[Row]
     """Of the conversations, as they are now."""
-    records: list[tuple[Record, int]] = field(default_factory=list)
-    """With the number of bodies that go along."""
+    records: list[tuple[Record, int, int]] = field(default_factory=list)
+    """With the number of bodies that go along, and the bytes that the database counts for it all."""
     questions: list[Row] = field(default_factory=list)
     answers: list[Row] = field(default_factory=list)
     runs: list[Row] = field(default_factory=list)
@@ -161,13 +161,14 @@ class Pending:
                 log.exception("run %s: its events cannot be stored", id)
                 self.drop(id)
                 continue
-            if not record.born:
-                question, answer, run = record.birth(lease)
+            birth = None if record.born else record.birth(lease)
+            if birth is not None:
+                question, answer, run = birth
                 batch.questions += question
                 batch.answers.append(answer)
                 batch.runs.append(run)
             batch.events += record.bodies
-            batch.records.append((record, len(record.bodies)))
+            batch.records.append((record, len(record.bodies), record.counted(birth)))
             if record.final is not None:
                 batch.ends.append({"b_id": id, **record.final["run"]})
                 if record.void:
@@ -180,7 +181,9 @@ class Pending:
     def written(self, batch: Batch) -> None:
         self._flying = None
         ended = {end["b_id"] for end in batch.ends}
-        for record, bodies in batch.records:
+        for record, bodies, size in batch.records:
+            if record.written is not None and size:
+                record.written(size)
             record.born = True
             del record.bodies[:bodies]
             if record.run.id in ended:
