@@ -60,6 +60,10 @@ class Known(Protocol):
 
     def learn(self, model: Model, window: Window) -> None: ...
 
+    def answered(self, model: Model) -> None:
+        """Its vendor has begun an answer, so it takes the key."""
+        ...
+
 
 async def attempts(
     provider: Provider,
@@ -101,7 +105,9 @@ async def attempts(
                         yield Notice("other_protocol", text)
                     if isinstance(event, Content) and not begun and request.history < whole.history:
                         yield _left_out(whole.history - request.history, model, known)
-                    begun = begun or (isinstance(event, Content) and not isinstance(event, ReplyFinished))
+                    if not begun and isinstance(event, Content) and not isinstance(event, ReplyFinished):
+                        begun = True
+                        known.answered(model)
                     yield event
             return
         except Fault as caught:

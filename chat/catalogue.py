@@ -8,8 +8,9 @@ what one owner sees of all this is a `Menu`.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from chat.context import Window
 from chat.errors import Config, Fault, Stalled
@@ -44,6 +45,8 @@ class _Known:
 
     catalogue: "Catalogue"
     own: Mapping[str, Own]
+    worked: Callable[[str], None]
+    """Told the vendor that has answered with the owner's key."""
 
     def refused(self, model: Model) -> frozenset[str]:
         own = self._own(model)
@@ -60,6 +63,10 @@ class _Known:
 
     def learn(self, model: Model, window: Window) -> None:
         self.catalogue.learn(model, window)
+
+    def answered(self, model: Model) -> None:
+        if own := self._own(model):
+            self.worked(own.vendor.name)
 
     def _own(self, model: Model) -> Own | None:
         return next((own for own in self.own.values() if model.vendor in own.providers), None)
@@ -151,7 +158,7 @@ class Catalogue:
 
     def known(self, owner: str) -> "_Known":
         """What is remembered of models. All owners share it, but for what may depend on a key."""
-        return _Known(self, self._wallet.of(owner))
+        return _Known(self, self._wallet.of(owner), partial(self._wallet.worked, owner))
 
     def refused(self, model: Model) -> frozenset[str]:
         """Names of body parameters that `model` was seen to refuse."""

@@ -10,8 +10,9 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chat.errors import Auth, BadRequest, Config, Fault, NotFound, RateLimited
 from chat.models import Model
@@ -25,14 +26,17 @@ SILENCE = 3600.0
 SWEEP = 60.0
 """Seconds between two looks for such owners."""
 KEYS = 1000
-"""Keys that are held at once. With what is made of it one takes about 50 kB, besides the list of models. One
-more is turned away: nobody's key gives way to a stranger's."""
+"""Keys that are held at once. With what is made of it one takes about 50 kB, besides the list of models. For
+one more, one gives way that was never seen to work; without such a one it is turned away."""
+KEYS_NETWORK = KEYS // 10
+"""… for the strangers of one network: they cannot take the places of all."""
 LONGEST = 500
 """Characters of a key. The longest known ones have about 170."""
 PATIENCE = 10.0
 """Seconds that a vendor may take to answer with its list."""
 TRIES = 8
 """Keys that are tried at once, of all people. Each try is a request that leaves this machine."""
+TRIES_NETWORK_AT_ONCE = TRIES // 2
 TRIES_EACH = 20
 """Keys that one person may try in an hour."""
 TRIES_NETWORK = 100
@@ -52,7 +56,7 @@ class Own:
     models: Mapping[str, Model] = field(repr=False)
     """What the vendor lists for this key, by id; empty where it did not answer."""
     works: bool | None
-    """None: nobody knows yet."""
+    """None: nobody knows yet. An answer that came with it shows that it does."""
     sentence: str
     """What its vendor said of it, for a person."""
     refused: dict[str, set[str]] = field(default_factory=dict, repr=False)
@@ -65,6 +69,8 @@ class _Purse:
     """When its owner was last heard of, by the wallet's clock."""
     version: int = 0
     own: dict[str, Own] = field(default_factory=dict)
+    came: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By the vendor's name: the network that the key came from, and a number, higher for later ones."""
 
 
 class Wallet:
@@ -84,7 +90,8 @@ class Wallet:
         self._versions = itertools.count(1)
         self._open: dict[str, dict[str, Model]] = {}
         """The lists that everybody may read, once for all who have a key there."""
-        self._trying = 0
+        self._trying: Counter[str] = Counter()
+        """Keys that are being tried, by network; none stands here with none."""
         self._tries: dict[str, list[float]] = {}
         """When keys were tried in the last hour, by owner and by network."""
         self._sweeping: asyncio.TimerHandle | None = None
@@ -111,7 +118,8 @@ class Wallet:
     # -- bringing and forgetting ---------------------------------------------------------------
 
     async def bring(self, owner: str, vendor: str, key: str, network: str = "") -> Own:
-        """Tries `key` and keeps it, unless its vendor does not accept it. `network`: where it comes from.
+        """Tries `key` and keeps it, unless its vendor does not accept it. `network`: where a stranger's comes
+        from; "" for somebody who is known.
 
         Raises `NotFound` for a vendor that takes none, `BadRequest` or `Config` for what can be no key,
         `Auth` for one that is refused, and `RateLimited`. A vendor that cannot be asked now is no reason:
@@ -123,19 +131,28 @@ class Wallet:
         self._admit(owner, vendor, network)
         found = self.vendors[vendor]
         providers = self._make(found, key)
-        self._trying += 1
+        self._trying[network] += 1
         try:
             models, works, sentence = await _tried(providers[vendor])
         finally:
-            self._trying -= 1
+            self._trying[network] -= 1
+            self._trying += Counter()
+        self._find_room(owner, vendor, network)  # now: a key that is refused costs nobody theirs
         if found.open_list:
             models = self._open[vendor] = models or self._open.get(vendor, {})
         own = Own(found, providers, models, works, sentence)
         purse = self._purses.setdefault(owner, _Purse(0))
         purse.heard, purse.own[vendor] = self._clock(), own
         purse.version = next(self._versions)
+        purse.came[vendor] = network, purse.version
         self._watch()
         return own
+
+    def worked(self, owner: str, vendor: str) -> None:
+        """An answer came with the owner's key for `vendor`."""
+        purse = self._purses.get(owner)
+        if purse is not None and (own := purse.own.get(vendor)) is not None and not own.works:
+            purse.own[vendor] = replace(own, works=True)
 
     def forget(self, owner: str, vendor: str = "") -> None:
         """The key for `vendor`, or all of them. An answer that is being written goes on to its end."""
@@ -163,10 +180,9 @@ class Wallet:
     def _admit(self, owner: str, vendor: str, network: str) -> None:
         """Raises `RateLimited` when no other key can be tried, or kept."""
         self._sweep()
-        if self._trying >= TRIES:
+        if self._trying.total() >= TRIES or (network and self._trying[network] >= TRIES_NETWORK_AT_ONCE):
             raise RateLimited("Many keys are being tried at this moment. Try again shortly.", retry_after=5)
-        if sum(len(purse.own) for purse in self._purses.values()) >= KEYS and vendor not in self.of(owner):
-            raise RateLimited("No more keys can be kept now. Try again later.", retry_after=SWEEP)
+        self._find_room(owner, vendor, network, take=False)
         bounds = {f"of {owner}": TRIES_EACH} | ({f"from {network}": TRIES_NETWORK} if network else {})
         for who, most in bounds.items():
             if len(times := self._tries.get(who, [])) >= most:
@@ -176,10 +192,35 @@ class Wallet:
             self._tries.setdefault(who, []).append(self._clock())
         self._watch()
 
+    def _find_room(self, owner: str, vendor: str, network: str, *, take: bool = True) -> None:
+        """Raises `RateLimited` where there is none for the key. `take`: what has to give way for it does."""
+        came = {(each, name): purse.came[name] for each, purse in self._purses.items() for name in purse.own}
+        held = Counter(where for where, _ in came.values())
+        before = came.get((owner, vendor))
+        moves = before is None or before[0] != network
+        if network and moves and held[network] >= KEYS_NETWORK:
+            raise RateLimited(
+                "As many keys are kept from your network as can be. Try again later.", retry_after=SWEEP
+            )
+        if before is not None or len(came) < KEYS:
+            return
+        # Of the network that holds most, the oldest. Who is known has no network, and keeps theirs.
+        unproved = [
+            (-held[where], number, whose)
+            for whose, (where, number) in came.items()
+            if where and not self._purses[whose[0]].own[whose[1]].works
+        ]
+        if not unproved:
+            raise RateLimited("No more keys can be kept now. Try again later.", retry_after=SWEEP)
+        if take:
+            self.forget(*min(unproved)[2])
+
     def _sweep(self) -> None:
+        until = self._clock() - SILENCE
+        for owner, purse in list(self._purses.items()):
+            if purse.heard <= until or not purse.own:
+                del self._purses[owner]
         now = self._clock()
-        for owner in [owner for owner, purse in self._purses.items() if purse.heard <= now - SILENCE]:
-            del self._purses[owner]
         for who, times in list(self._tries.items()):
             while times and times[0] <= now - HOUR:
                 times.pop(0)

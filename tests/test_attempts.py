@@ -61,6 +61,9 @@ class Memory:
     def window(self, model: Model) -> Window:
         return self.found
 
+    def answered(self, model: Model) -> None:
+        pass
+
     def learn(self, model: Model, window: Window) -> None:
         self.found = window
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
@@ -158,6 +158,127 @@ async def test_few_keys_are_tried_at_once(wallet: Wallet, monkeypatch: pytest.Mo
         await wallet.bring("ann", "acme", KEY)
 
 
+@dataclass
+class Lister:
+    """Makes providers of a vendor that shows its list to everybody, whatever the key."""
+
+    def __call__(self, vendor: Vendor, key: str) -> dict[str, Provider]:
+        return {vendor.name: Scripted([], vendor, [Model(vendor.name, "one")])}
+
+
+OPEN = replace(ACME, open_list=True)
+
+
+@pytest.fixture
+async def crowded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wallet]:
+    """With room for 12 keys, 4 of each network; their vendor's list proves none of them."""
+    monkeypatch.setattr(module, "KEYS", 12)
+    monkeypatch.setattr(module, "KEYS_NETWORK", 4)
+    wallet = Wallet(Settings(), (OPEN, replace(OPEN, name="other")), Lister(), clock)
+    yield wallet
+    wallet.close()
+
+
+async def test_one_network_cannot_take_the_place_of_all(crowded: Wallet, clock: Clock) -> None:
+    held = 0
+    for _ in range(3):
+        while held < 4:
+            await crowded.bring(f"s{held}", "acme", KEY, "192.0.2.1")
+            held += 1
+        with pytest.raises(RateLimited, match="your network"):
+            await crowded.bring("s4", "acme", KEY, "192.0.2.1")
+        for _ in range(3):
+            clock.now += 1201
+            for number in range(held):
+                crowded.heard(f"s{number}")
+    assert all(crowded.of(f"s{number}") for number in range(held))
+    await crowded.bring("honest", "acme", KEY, "198.51.100.7")
+    # In the place of one's own there is always room, and not in the place of another network's.
+    await crowded.bring("s0", "acme", KEY, "192.0.2.1")
+    with pytest.raises(RateLimited, match="your network"):
+        await crowded.bring("honest", "acme", KEY, "192.0.2.1")
+    # Who is known is not counted by network.
+    for number in range(6):
+        await crowded.bring(f"person{number}", "acme", KEY)
+
+
+async def filled(wallet: Wallet) -> None:
+    for number in range(4):
+        await wallet.bring(f"a{number}", "acme", KEY, "192.0.2.1")
+        await wallet.bring(f"person{number}", "acme", KEY)
+    for number in range(3):
+        await wallet.bring(f"b{number}", "acme", KEY, "192.0.2.2")
+    await wallet.bring("c0", "acme", KEY, "192.0.2.3")
+
+
+async def test_full_the_oldest_key_that_never_worked_gives_way(crowded: Wallet) -> None:
+    await filled(crowded)
+    crowded.worked("a0", "acme")
+    version = crowded.version("a1")
+    await crowded.bring("honest", "acme", KEY, "198.51.100.7")
+    assert list(crowded.of("honest")) == ["acme"]
+    assert not crowded.of("a1")
+    assert crowded.version("a1") != version
+    kept = ["a0", "a2", "a3", "b0", "b1", "b2", "c0", *(f"person{number}" for number in range(4))]
+    assert all(crowded.of(owner) for owner in kept)
+    await crowded.bring("honest", "other", KEY, "198.51.100.7")
+    assert not crowded.of("a2")  # of two networks with as many keys, the oldest
+    await crowded.bring("another", "acme", KEY, "198.51.100.7")
+    assert not crowded.of("b0")
+
+
+async def test_full_of_keys_that_work_one_more_is_turned_away(crowded: Wallet) -> None:
+    await filled(crowded)
+    for owner in (*(f"a{n}" for n in range(4)), "b0", "b1", "b2", "c0"):
+        crowded.worked(owner, "acme")
+        assert crowded.of(owner)["acme"].works
+    with pytest.raises(RateLimited, match="No more keys"):
+        await crowded.bring("honest", "acme", KEY, "198.51.100.7")
+    await crowded.bring("a0", "acme", KEY, "192.0.2.1")
+
+
+async def test_a_key_that_is_refused_takes_nobody_s_place(crowded: Wallet, maker: Maker) -> None:
+    await filled(crowded)
+    maker.fault = Auth("No.", status=401)
+    crowded._make = maker
+    with pytest.raises(Auth):
+        await crowded.bring("eve", "acme", KEY, "198.51.100.7")
+    assert all(crowded.of(f"a{number}") for number in range(4))
+
+
+async def test_who_brings_and_forgets_leaves_nothing(wallet: Wallet, clock: Clock) -> None:
+    await wallet.bring("ann", "acme", KEY)
+    wallet.forget("ann")
+    clock.now += module.SILENCE - 1
+    wallet.heard("ann")
+    await wallet.bring("bob", "acme", KEY)
+    assert list(wallet._purses) == ["bob"]
+
+
+async def test_one_network_cannot_try_all_the_keys_at_once(crowded: Wallet) -> None:
+    going = asyncio.Event()
+
+    class Slow(Scripted):
+        async def models(self) -> list[Model]:
+            await going.wait()
+            return []
+
+    crowded._make = lambda vendor, key: {vendor.name: Slow([], vendor)}
+    tries = [
+        asyncio.create_task(crowded.bring(f"a{number}", "acme", KEY, "192.0.2.1"))
+        for number in range(module.TRIES_NETWORK_AT_ONCE)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimited, match="at this moment"):
+        await crowded.bring("eve", "acme", KEY, "192.0.2.1")
+    honest = asyncio.create_task(crowded.bring("honest", "acme", KEY, "198.51.100.7"))
+    await asyncio.sleep(0)
+    going.set()
+    await asyncio.gather(honest, *tries)
+    assert crowded.of("honest")
+    await crowded.bring("bob", "acme", KEY, "198.51.100.7")
+
+
 # -- forgetting --------------------------------------------------------------------------------
 
 
@@ -291,6 +412,14 @@ async def test_a_list_that_everybody_may_read_proves_no_key(public: App) -> None
     own = await public.wallet.bring("ann", "openrouter", KEY)
     assert own.works is None
     assert "your first question will tell" in own.sentence
+
+
+async def test_an_answer_shows_that_a_key_works(public: App, net: Net) -> None:
+    assert (await public.wallet.bring("ann", "openrouter", KEY)).works is None
+    await public.wallet.bring("bob", "openrouter", KEY)
+    assert isinstance(await ended(public, "ann", "openrouter:gpt-9"), TurnFinished)
+    assert public.wallet.of("ann")["openrouter"].works
+    assert public.wallet.of("bob")["openrouter"].works is None
 
 
 async def test_what_a_brought_key_is_refused_is_no_word_on_other_keys(public: App) -> None:

@@ -18,6 +18,7 @@ from chat.api.json_bodies import parsed
 from chat.build import App
 from chat.errors import Fault
 from chat.limits import network as network_of
+from chat.owners import LOCAL
 from chat.wallet import Own
 
 _HEADERS = {"Cache-Control": "no-store"}
@@ -64,7 +65,8 @@ class _Routes:
         try:
             owner = self._owner(request)
             here = request.client.host if request.client is not None else ""
-            network = "" if self._app.settings.login else network_of(here)
+            known = bool(self._app.settings.login) or owner == LOCAL
+            network = "" if known else network_of(here)
             own = await self._app.wallet.bring(owner, vendor, await _key(request), network)
         except Refusal as refusal:
             return refusal.response

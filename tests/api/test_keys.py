@@ -10,9 +10,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from chat import wallet
 from chat.api import keys
 from chat.build import App, open_app
-from chat.owners import COOKIE
+from chat.owners import COOKIE, LOCAL
 from chat.settings import Settings
 
 KEY = "Zq81xYwv0aKdT7LmNn3pRs9U"
@@ -157,3 +158,11 @@ async def test_a_server_of_the_operator_s_takes_keys_only_where_it_has_one() -> 
         shown = {each["name"] for each in (await site("GET", "/keys")).json()["vendors"]}
         assert "shut" in shown
         assert "open" not in shown
+
+
+async def test_the_operator_is_not_counted_by_network(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wallet, "KEYS_NETWORK", 0)
+    refused = await site("PUT", "/keys/openai", {"key": KEY})
+    assert refused.status_code == 429
+    assert "from your network" in refused.json()["error"]
+    assert (await site("PUT", "/keys/openai", {"key": KEY}, owner=LOCAL)).status_code == 200
