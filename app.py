@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 async def serve(settings: Settings, bound: socket | None = None) -> None:
     """Until a signal, on `bound` where there is one. Raises `Config` when it cannot start."""
-    from chat.build import open_app, who_is_believed, whose_keys
+    from chat.build import open_app, who_can_connect, who_is_believed, whose_keys
     from chat.server import Server, listen
 
-    for notice in filter(None, (whose_keys(settings), who_is_believed(settings))):
+    for notice in filter(None, (whose_keys(settings), who_is_believed(settings), who_can_connect(settings))):
         logging.getLogger(__name__).info(notice)
     with contextlib.nullcontext(bound) if bound else listen(settings) as listening:
         async with open_app(settings) as app:

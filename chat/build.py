@@ -128,6 +128,16 @@ def who_is_believed(settings: Settings) -> str:
     )
 
 
+def who_can_connect(settings: Settings) -> str:
+    """A notice for the start: visitors are allowed, and no other machine can connect. "" in any other case."""
+    if not (settings.public or settings.login) or not settings.loopback or settings.proxies:
+        return ""
+    return (
+        "Only this machine can connect now. On a network that you trust set GRADIO_SERVER_NAME=0.0.0.0; "
+        "anywhere else put a proxy in front (docs/hosting.md)."
+    )
+
+
 def _vendors(settings: Settings) -> tuple[Vendor, ...]:
     if taken := {each.name for each in settings.endpoints} & {vendor.name for vendor in VENDORS}:
         # It would get that vendor's key, which goes to that vendor's host and nowhere else.
@@ -195,4 +205,4 @@ def _provider(protocol: Speaks, vendor: Vendor, key: str, clients: Clients, sett
             return Demo(vendor, settings.demo_pace)
 
 
-__all__ = ["App", "open_app", "runs_of", "who_is_believed", "whose_keys"]
+__all__ = ["App", "open_app", "runs_of", "who_can_connect", "who_is_believed", "whose_keys"]

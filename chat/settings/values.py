@@ -95,6 +95,15 @@ def endpoints(text: str) -> tuple[Endpoint, ...]:
     return tuple(found)
 
 
+PRINTED = frozenset(
+    (
+        *("make-one-with-the-line-below", "make-another-one"),
+        *("a long password", "another long one", "another one"),
+    )
+)
+"""What earlier versions of the manual showed in the place of a secret: whoever reads it knows them."""
+
+
 def secret(env: Mapping[str, str]) -> Secret | None:
     value = env.get("CHAT_SECRET", "")
     if value and len(value) < 16:
@@ -119,7 +128,8 @@ def proxy_secret(env: Mapping[str, str]) -> Secret | None:
 def _header_secret(env: Mapping[str, str], name: str, danger: str) -> Secret | None:
     """A secret that travels in a header."""
     value = env.get(name, "")
-    if value and (len(value) < 16 or not value.isascii() or not value.isprintable() or " " in value):
+    plain = value.isascii() and value.isprintable() and " " not in value
+    if value and (len(value) < 16 or not plain or value in PRINTED):
         raise Config(
             f"{name} must have 16 characters or more, plain ones and no blanks: {danger}. "
             "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
@@ -148,9 +158,10 @@ def users(text: str) -> dict[str, Secret]:
         )
     for part in people:
         name, colon, password = (piece.strip() for piece in part.partition(":"))
-        if not (colon and name and name.isprintable()) or len(password) < 8:
+        if not (colon and name and name.isprintable()) or len(password) < 8 or password in PRINTED:
             raise Config(
-                "CHAT_USERS: write name:password, separated by commas, each password of 8 characters or more."
+                "CHAT_USERS: write name:password, separated by commas, each password of 8 characters or more "
+                "and none that stands in a manual."
             )
         if looks_hashed(password) and parse(password) is None:
             raise Config(

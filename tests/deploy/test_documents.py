@@ -4,13 +4,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from dotenv import dotenv_values
 
 from chat.api.gate import LARGEST_BODY
 from chat.cli.doctor import visitors
+from chat.errors import Config
 from chat.settings import Deadlines, Settings
 from tests.test_app import ROOT, address, started
 
@@ -70,7 +71,9 @@ def test_the_rest_of_its_lines_are_those_of_the_readme() -> None:
 
 
 def settings(block: str, tmp_path: Path) -> Settings:
-    (tmp_path / "env").write_text(block.replace("make-one-with-the-line-below", "x" * 24), encoding="utf-8")
+    filled = block.replace("sk-…", "sk-" + "k" * 24).replace("…", "x" * 24)
+    filled += f"CHAT_PROXY_SECRET={'y' * 32}\n"  # as the lines below the block do
+    (tmp_path / "env").write_text(filled, encoding="utf-8")
     values = dotenv_values(tmp_path / "env", interpolate=False)
     return Settings.read({name: value for name, value in values.items() if value})
 
@@ -83,6 +86,31 @@ def test_its_settings_are_well(tmp_path: Path) -> None:
         assert found.token
     assert set(people.users) == {"ann", "ben"}
     assert everybody.questions == "10/minute"
+
+
+def test_what_is_left_to_fill_in_is_no_secret(tmp_path: Path) -> None:
+    """Whoever takes a block as it stands is told so, and not open to everybody who reads the page."""
+    for block in blocks(HOSTING, "ini"):
+        (tmp_path / "env").write_text(block, encoding="utf-8")
+        values = dotenv_values(tmp_path / "env", interpolate=False)
+        with pytest.raises(Config):
+            Settings.read({name: value for name, value in values.items() if value})
+
+
+def test_the_secret_is_told_to_runnel_and_to_nginx(tmp_path: Path) -> None:
+    """One that nginx does not send would make all visitors one person."""
+    assert not any("CHAT_PROXY_SECRET" in block for block in blocks(HOSTING, "ini"))
+    [lines] = [block for block in blocks(HOSTING, "sh") if "CHAT_PROXY_SECRET" in block]
+    lines = lines.replace("sudo systemctl", ": ").replace("sudo ", "")
+    lines = lines.replace("/opt/runnel", str(tmp_path)).replace("/etc/nginx", str(tmp_path))
+    subprocess.run(["sh", "-euc", lines], check=True)
+    secret = dotenv_values(tmp_path / ".env")["CHAT_PROXY_SECRET"]
+    included = tmp_path / "runnel-secret.conf"
+    assert included.read_text(encoding="utf-8") == f'proxy_set_header X-Runnel-Proxy-Secret "{secret}";\n'
+    assert included.stat().st_mode & 0o077 == 0
+    config = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    [pattern] = re.findall(r"^ +include (/etc/nginx/runnel\S+);", config, re.MULTILINE)
+    assert PurePath("/etc/nginx/runnel-secret.conf").match(pattern)
 
 
 def test_its_variables_exist() -> None:

@@ -253,7 +253,7 @@ def with_the_secret(config: str, folder: Path, secret: str) -> str:
     assert shown
     included = folder / "runnel-secret.conf"
     included.write_text(f'{shown[1]} "{secret}";\n')
-    return uncommented(config, "include").replace("/etc/nginx/runnel-secret.conf", str(included))
+    return config.replace("/etc/nginx/runnel-secret*.conf", str(included))
 
 
 def test_with_a_secret_nginx_is_believed_and_no_other_program_of_the_machine(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.build import who_is_believed
+from chat.build import who_can_connect, who_is_believed
 from chat.cli.doctor import visitors
 from chat.settings import Settings
 
@@ -84,3 +84,12 @@ def test_a_log_of_what_visitors_say() -> None:
 def test_a_login_of_the_proxy_s() -> None:
     settings = {**NGINX, "CHAT_LOGIN_HEADER": "X-Forwarded-User"}
     assert said("people", **settings) == "Whoever x-forwarded-user names, when 127.0.0.1 says so"
+
+
+def test_whoever_lets_visitors_in_is_told_that_none_can_connect() -> None:
+    """A login or CHAT_PUBLIC opens no port to other machines by itself."""
+    for settings in ({"CHAT_PUBLIC": "1"}, {"CHAT_USERS": "ann:long enough"}):
+        assert "GRADIO_SERVER_NAME" in who_can_connect(Settings.read(settings))
+        for more in ({"GRADIO_SERVER_NAME": "0.0.0.0"}, {"CHAT_PROXIES": "127.0.0.1"}):
+            assert who_can_connect(Settings.read({**settings, **more})) == ""
+    assert who_can_connect(Settings.read({})) == ""

@@ -153,7 +153,8 @@ def cookie(page: probe.Response, url: str) -> Outcome | None:
     return warning(
         "forwarding",
         "Runnel thinks that it is asked by http: it does not believe the proxy.",
-        "Name the proxy in CHAT_PROXIES, and let it send X-Forwarded-Proto and X-Forwarded-For.",
+        "Name the proxy in CHAT_PROXIES, and let it send X-Forwarded-Proto and X-Forwarded-For. With "
+        "CHAT_PROXY_SECRET it has to send that too: deploy/nginx.conf says how.",
     )
 
 
