@@ -43,6 +43,11 @@ _FINISH = {"length": "length", "filter": "content_filter", "refusal": "content_f
 """A reason that nobody knows is told as `length`: clients take all of `stop` for a complete answer."""
 
 
+_OF_PROGRAMS = (
+    "This program may ask the models of GET /v1/models; with CHAT_TOKEN as its key it is the owner."
+)
+
+
 def error(message: str, kind: Kind, status: int, code: str = "") -> dict[str, Any]:
     """The shape of an error, in a body and in a stream. `code`: OpenAI's word, where it has one for this."""
     types = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -60,7 +65,8 @@ def problem(event: Terminal) -> Failure | None:
 def failed(failure: Failure) -> dict[str, Any]:
     # Of all that a turn looks for, a model is the one thing that a vendor does not find.
     code = NO_MODEL if failure.kind == "not_found" else ""
-    return error(failure.message, failure.kind, STATUS.get(failure.kind, 500), code)
+    message = f"{failure.message} {_OF_PROGRAMS}" if failure.kind == "config" else failure.message
+    return error(message, failure.kind, STATUS.get(failure.kind, 500), code)
 
 
 def chunks(run: Run, include_usage: bool) -> Dialect:

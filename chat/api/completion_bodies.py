@@ -18,6 +18,34 @@ _ONE_TEXT = (
     "A message's content is a text, or a list of parts of type text: Runnel takes no pictures or files."
 )
 _SYSTEM = ("system", "developer")
+_ROLES = (*_SYSTEM, "user", "assistant", "tool", "function")
+
+
+def _content(value: Any) -> Any:
+    """`value`, or a `ValueError` in words. OpenAI's clients send a refusal back as a part of its own."""
+    if isinstance(value, str):
+        return _fitting(value)
+    for at, part in enumerate(value if isinstance(value, list) else ()):
+        if not isinstance(part, dict):
+            raise ValueError(_ONE_TEXT.rstrip("."))
+        if part.get("type") == "refusal" and isinstance(part.get("refusal"), str):
+            value[at] = part = {"type": "text", "text": part["refusal"]}
+        if "type" not in part:
+            raise ValueError('each part of it needs a type, as in {"type": "text", "text": "Hello"}')
+        _fitting(part.get("text"))
+    return value
+
+
+def _fitting(text: Any) -> Any:
+    if isinstance(text, str) and len(text) > LONGEST:
+        raise ValueError(f"it has {len(text):,} characters, and {LONGEST:,} fit: shorten it")
+    return text
+
+
+def _role(value: Any) -> Any:
+    if value not in _ROLES:
+        raise ValueError(f"it is one of {', '.join(_ROLES[:4])}")
+    return value
 
 
 class Part(BaseModel):
@@ -32,8 +60,12 @@ class Spoken(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[str, Field(max_length=LONGEST)] | list[Part] | None = None
+    role: Annotated[
+        Literal["system", "developer", "user", "assistant", "tool", "function"], BeforeValidator(_role)
+    ]
+    content: Annotated[
+        Annotated[str, Field(max_length=LONGEST)] | list[Part] | None, BeforeValidator(_content)
+    ] = None
 
     @property
     def text(self) -> str:

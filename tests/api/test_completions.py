@@ -364,6 +364,17 @@ async def test_our_tools_run_here_and_are_not_told() -> None:
         ({"messages": [{"role": "user", "content": " "}]}, "last message"),
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "c"}]}, "runs tools itself"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "no pictures"),
+        (
+            {"messages": [{"role": "user", "content": "x" * 150_000}]},
+            "has 150,000 characters, and 100,000 fit",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 150_000}]}]},
+            "has 150,000 characters, and 100,000 fit",
+        ),
+        ({"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}, "needs a type"),
+        ({"messages": [{"role": "user", "content": ["Hi"]}]}, "no pictures"),
+        ({"messages": [{"role": "bot", "content": "Hi"}]}, "one of system, developer, user, assistant"),
         ({"temperature": 3}, "temperature"),
         ({"function_call": {"name": "f"}}, "function_call"),
         ({"logit_bias": {"50256": -100}}, "logit_bias"),
@@ -382,6 +393,14 @@ async def test_what_cannot_be_had_is_refused_in_a_sentence(more: dict[str, Any],
         assert names in error["message"]
         assert error["type"] == "invalid_request_error"
         assert site.vendor.asked == []
+
+
+async def test_a_refusal_that_a_client_sends_back_is_a_text() -> None:
+    async with served(says("x")) as site:
+        refused = {"role": "assistant", "content": [{"type": "refusal", "refusal": "I cannot say."}]}
+        messages = [{"role": "user", "content": "Who?"}, refused, {"role": "user", "content": "Why?"}]
+        assert (await site.post(PATH, ASK | {"messages": messages})).status_code == 200
+        assert "I cannot say." in str(site.vendor.asked[0].messages)
 
 
 async def test_what_means_nothing_is_no_mistake() -> None:
