@@ -129,7 +129,7 @@ def who_is_believed(settings: Settings) -> str:
 
 
 def who_can_connect(settings: Settings) -> str:
-    """A notice for the start: visitors are allowed, and no other machine can connect. "" in any other case."""
+    """A notice for the start: visitors are allowed, and no other machine can connect. "" otherwise."""
     if not (settings.public or settings.login) or not settings.loopback or settings.proxies:
         return ""
     return (
