@@ -8,10 +8,11 @@ so that they are read again with a link that is right.
 import time
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import ColumnElement, delete, null, or_, select, update
+from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.store.recording import plain
+from chat.store.records import BYTES_OF_CHAT, INDEXED_TIMES
 from chat.store.tables import conversations, currents, messages, runs
 from chat.store.writing import index_title, revision
 from chat.titles import clean, made
@@ -35,7 +36,14 @@ async def rename(connection: AsyncConnection, owner: str, id: str, name: str) ->
             .limit(1)
         )
         name = made(await connection.scalar(first) or "")
-    await connection.execute(update(_table).where(_table.c.id == id).values(title=name, named=int(named)))
+    size = INDEXED_TIMES * (len(name.encode()) - func.length(cast(_table.c.title, LargeBinary)))
+    values = {
+        "title": name,
+        "named": int(named),
+        # Of earlier versions' chats the first title was not counted.
+        "bytes": func.max(_table.c.bytes + size, BYTES_OF_CHAT),
+    }
+    await connection.execute(update(_table).where(_table.c.id == id).values(**values))
     await index_title(connection, [id])
     await moved(connection, id)
     return name, named

@@ -10,14 +10,19 @@ from typing import Any, Protocol
 from chat.conversations import Conversation, Exchange
 from chat.events import Entry
 from chat.store.recording import dumped, encode, parts, plain, summary
+from chat.titles import LENGTH
 from chat.transcript import Transcript
 
 Row = dict[str, Any]
 """Values by the names of columns."""
 
-# What the database counts for a row (`migrations`).
-_CHAT, _MESSAGE, _RUN, _EVENT = 1000, 200, 500, 50
-_TEXT_TIMES = 8
+BYTES_OF_CHAT, INDEXED_TIMES = 1000, 8
+"""What is counted for a chat, besides its title and what is in it, and how many times for the bytes of a text
+that can be searched for. As `migrations` has it, which does not know titles."""
+
+# What the database counts for other rows.
+_MESSAGE, _RUN, _EVENT = 200, 500, 50
+_LONGEST_TITLE = 4 * LENGTH
 _COUNTED = ("k_key", "options", "settings", "failure", "usage", "model")
 
 
@@ -44,7 +49,8 @@ class Record:
     new: bool = False
     """The conversation begins with it."""
     written: Callable[[int], None] | None = None
-    """Told after each save how many bytes the database counts for it."""
+    """Told after each save how many bytes the database counts for it; of a title, for the longest there may
+    be."""
     born: bool = False
     """Its rows are there."""
     seen: int = 0
@@ -86,7 +92,9 @@ class Record:
         size = sum(_EVENT + _length(row["body"]) for row in self.bodies)
         if birth is not None:
             questions, answer, run = birth
-            size += (_CHAT if self.new else 0) + _RUN + _of_run(run)
+            if self.new:  # it may be renamed, which nobody is told
+                size += BYTES_OF_CHAT + INDEXED_TIMES * _LONGEST_TITLE
+            size += _RUN + _of_run(run)
             size += sum(_MESSAGE + _of_message(row) for row in (*questions, answer))
         if self.final is not None:
             size += _of_run(self.final["run"]) + (0 if self.void else _of_message(self.final["message"]))
@@ -116,7 +124,7 @@ class Record:
 
 
 def _of_message(row: Row) -> int:
-    return _TEXT_TIMES * _length(row["text"]) + _length(row.get("parts"))
+    return INDEXED_TIMES * _length(row["text"]) + _length(row.get("parts"))
 
 
 def _of_run(row: Row) -> int:

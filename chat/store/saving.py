@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat.conversations import Conversation
-from chat.store.records import Record, Row
+from chat.store.records import BYTES_OF_CHAT, INDEXED_TIMES, Record, Row
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +212,7 @@ def _row(conversation: Conversation) -> Row:
         "owner": conversation.owner,
         "title": conversation.title,
         "named": int(conversation.named),
+        "bytes": BYTES_OF_CHAT + INDEXED_TIMES * len(conversation.title.encode()),
         "created": at,
         "updated": at,
         "leaf": None if last is None else last.run,
