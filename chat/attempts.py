@@ -54,6 +54,10 @@ class Known(Protocol):
 
     def refuse(self, model: Model, parameter: str) -> None: ...
 
+    def leave(self, model: Model, parameter: str) -> None:
+        """`model` did not take the value that `parameter` has in this turn; it may take others."""
+        ...
+
     def window(self, model: Model) -> Window:
         """What is known of its context."""
         ...
@@ -119,11 +123,15 @@ async def attempts(
             provider, other = other, None
             continue
         if isinstance(fault, Refused) and not begun and fault.parameter not in request.omit:
-            known.refuse(model, fault.parameter)
+            if fault.lasting:
+                known.refuse(model, fault.parameter)
+            else:
+                known.leave(model, fault.parameter)
             whole = _bounded(replace(whole, omit=whole.omit | {fault.parameter}))
             request = replace(request, omit=whole.omit)
             without = LESS.get(fault.parameter, f"{{}} does not accept {fault.parameter}: sent without it.")
-            yield Notice("parameter_refused", without.format(model.id))
+            text = without.format(model.id) if fault.lasting else f"{fault.message} Sent without it."
+            yield Notice("parameter_refused", text)
             continue
         if isinstance(fault, TooLong) and not begun:
             known.learn(model, known.window(model).refused(request, fault))

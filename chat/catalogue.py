@@ -9,7 +9,7 @@ what one owner sees of all this is a `Menu`.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from chat.context import Window
@@ -47,10 +47,15 @@ class _Known:
     own: Mapping[str, Own]
     worked: Callable[[str], None]
     """Told the vendor that has answered with the owner's key."""
+    left: set[tuple[Model, str]] = field(default_factory=set[tuple[Model, str]])
+    """Models with parameters whose values they did not take in this turn."""
 
     def refused(self, model: Model) -> frozenset[str]:
-        own = self._own(model)
-        return self.catalogue.refused(model) | (own.refused.get(model.id, set()) if own else set())
+        own, left = self._own(model), {name for each, name in self.left if each == model}
+        return self.catalogue.refused(model) | left | (own.refused.get(model.id, set()) if own else set())
+
+    def leave(self, model: Model, parameter: str) -> None:
+        self.left.add((model, parameter))
 
     def refuse(self, model: Model, parameter: str) -> None:
         if own := self._own(model):

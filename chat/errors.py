@@ -113,11 +113,17 @@ class BadRequest(Fault):
 
 
 class Refused(BadRequest):
-    """The vendor named a body parameter that it does not take from this model."""
+    """The vendor named a body parameter that it does not take from this model.
 
-    def __init__(self, message: str, *, parameter: str, status: int | None = None) -> None:
+    `lasting`: it takes none at all there. Else it may be the value alone, which is this asker's: nothing is
+    learned from it for others.
+    """
+
+    def __init__(
+        self, message: str, *, parameter: str, lasting: bool = True, status: int | None = None
+    ) -> None:
         super().__init__(message, status=status)
-        self.parameter = parameter
+        self.parameter, self.lasting = parameter, lasting
 
 
 class RateLimited(Fault):

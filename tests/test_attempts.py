@@ -50,6 +50,7 @@ MODEL = Model("acme", "one")
 class Memory:
     def __init__(self, *known: str) -> None:
         self.known = set(known)
+        self.left = set[str]()
         self.found = Window()
 
     def refused(self, model: Model) -> frozenset[str]:
@@ -57,6 +58,9 @@ class Memory:
 
     def refuse(self, model: Model, parameter: str) -> None:
         self.known.add(parameter)
+
+    def leave(self, model: Model, parameter: str) -> None:
+        self.left.add(parameter)
 
     def window(self, model: Model) -> Window:
         return self.found
@@ -138,6 +142,17 @@ async def test_a_refused_parameter_is_left_out_and_remembered() -> None:
     assert vendor.asked[1].omit == {"temperature"}
     assert memory.known == {"temperature"}
     assert waited == []
+
+
+async def test_a_refused_value_is_left_out_of_this_turn_alone_and_the_vendors_words_are_told() -> None:
+    refused = Refused(
+        "one does not take this value of “effort”. Take low.", parameter="effort", lasting=False
+    )
+    vendor, memory = Scripted([[refused], says("Yes.")]), Memory()
+    events, _ = await reply(vendor, memory)
+    assert events[0] == Notice("parameter_refused", f"{refused.message} Sent without it.")
+    assert vendor.asked[1].omit == {"effort"}
+    assert (memory.known, memory.left) == (set(), {"effort"})
 
 
 async def test_one_after_another_is_healed() -> None:

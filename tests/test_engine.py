@@ -285,6 +285,25 @@ async def test_a_temperature_that_the_model_does_not_take_is_left_out_with_a_not
     assert vendor.asked[0].temperature is None
 
 
+async def test_a_value_that_is_refused_is_left_out_of_the_turn_and_others_send_theirs_all_the_same() -> None:
+    refused = Refused("one does not take this value of “reasoning_effort”.", parameter="reasoning_effort")
+    refused.lasting = False
+    vendor = Scripted([[refused], calls("double"), says("It is 42."), says("Hi.")])
+    asked = engine(vendor, double)
+    events = [event async for event in asked.answer(turn(effort="banana", tools=("double",)))]
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        "one does not take this value of “reasoning_effort”. Sent without it."
+    ]
+    async for _ in asked.answer(turn(effort="high")):
+        pass
+    assert [request.omit for request in vendor.asked] == [
+        set(),
+        {"reasoning_effort"},
+        {"reasoning_effort"},
+        set(),
+    ]
+
+
 async def test_a_temperature_beyond_the_vendors_range_is_lowered_with_a_notice() -> None:
     vendor = Scripted([says("Hi.")], Vendor("acme", "Acme", (), "", max_temperature=1))
     events = await answer(vendor, temperature=1.8)

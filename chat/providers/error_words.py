@@ -206,6 +206,48 @@ _NOT_TAKEN: Final = _any(
 )
 
 
+_NO_PARAMETER: Final = _any(
+    r"(unknown|unsupported|unrecogni[sz]ed|unexpected|extra|superfluous)[ _](\w+ ){0,2}"
+    r"(param|arg|field|key|input|property)\w*+(?![ _]value)",
+    r"\bno such (field|parameter)|cannot find field|has no field|extra (inputs|fields?|keys?)",
+    r"(n't|not) (support|allow|accept|recogni[sz]e|take) (the )?(\w+ )?(param|arg|field)\w*",
+    r"(effort|reasoning|thinking) parameters?\b.{0,20}\bnot (be )?(supported|allowed|accepted)",
+    r"only (the )?(default|\d[\d.]{0,9}( is| was| value))",
+)
+"""It takes no such parameter, or nothing but what holds without it."""
+_OF_VALUE: Final = _any(
+    r"(invalid|illegal|bad|wrong|incorrect|unknown|unexpected|unrecogni[sz]ed|disallowed)[-_ ](\w+[-_ ])?"
+    r"(values?|variant|enum|option|choice|level|literal)",
+    r"\b(supported|allowed|valid|accepted|permitted|available|possible|expected|legal|known)[-_ ]"
+    r"(\w+[-_ ]){0,2}"
+    r"(values?|variants?|levels?|options?|choices?|efforts?)\b",
+    r"(must|should|has to|needs to) be (one|any|either) of|(not|n't) (one|any|among|part) ?(of|in)?\b"
+    r"|not (in|among) (the )?(list|\[|\(|\{)|expected (one of|either)|input should be",
+    r"(?:not|n.t) a valid|is not valid\b|(values?|levels?|option|choice)\b.{0,40}\bnot (supported|allowed"
+    r"|accepted|valid|available)",
+    r"\b(support|allow|accept|take)\w* (the )?(\w+ )?(values?|levels?|option)\b",
+    r"literal_?error|\benum\b|_enum|invalid_(value|choice|option)|permitted: |choose (from|one of)"
+    r"|only .{1,80} (are) (allowed|supported|accepted|valid)|only .{0,40}\bvalues\b",
+    r"multiple of|\d,? (is|was) (not|n't|un|in)",
+    r"取值|参数值|枚举",
+)
+_OF_ONE_EFFORT: Final = _any(
+    r"unsupported[-_ ]value|\bnot support +with ",
+    r"\b(none|minimal|low|medium|high|xhigh|max|auto|default)\b",
+)
+"""An effort that is not taken, among others that are. Of a temperature OpenAI says the same where it takes no
+other than its own."""
+_OF_EFFORT: Final = frozenset(
+    ("reasoning_effort", "reasoning.effort", "reasoning", "output_config", "thinking")
+)
+_CHOSEN: Final = _OF_EFFORT | frozenset(
+    ("temperature", "max_tokens", "max_completion_tokens", "max_output_tokens")
+)
+"""Parameters whose value the asker chooses; what the others hold is ours."""
+_QUOTED: Final = re.compile(r"`[^`]{0,200}`|\"[^\"]{0,200}\"|“[^”]{0,200}”|(?<!\w)'[^']{0,200}'(?!\w)")
+"""What may have been written by the asker, such as the value that was refused."""
+
+
 class Words:
     """What `body` means, question by question. Some answers hold only for some statuses: `faults` knows."""
 
@@ -289,6 +331,20 @@ class Words:
     @property
     def not_taken(self) -> bool:
         return bool(_NOT_TAKEN.search(f"{self._body.names} {self._text}"))
+
+    def no_parameter(self, parameter: str) -> bool:
+        """Whether `parameter` is not taken at all, whatever its value: that holds for everybody who asks. In
+        doubt not. What stands in quotes tells nothing: it may be the value, in the asker's own words."""
+        if parameter not in _CHOSEN:
+            return True
+        said = f"{self._body.names} {_QUOTED.sub(' ', self._text)}"
+        if _NO_PARAMETER.search(said):
+            return True
+        if self.out_of_range or _OF_VALUE.search(said):
+            return False
+        if parameter in _OF_EFFORT and _OF_ONE_EFFORT.search(f"{said} {self._text}"):
+            return False
+        return self.not_taken and bool(_NOT_TAKEN.search(said))
 
     @property
     def out_of_range(self) -> bool:

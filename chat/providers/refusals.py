@@ -139,7 +139,11 @@ def _of_the_request(status: int, body: ErrorBody, words: Words, quote: str, call
     if status in (400, 404, 422) and (
         parameter := body.refused(call.sent, words.not_taken, words.out_of_range)
     ):
-        return errors.Refused(f"{model} does not take “{parameter}”.{quote}", parameter=parameter)
+        lasting = words.no_parameter(parameter)
+        what = "" if lasting else "this value of "
+        return errors.Refused(
+            f"{model} does not take {what}“{parameter}”.{quote}", parameter=parameter, lasting=lasting
+        )
     if status in (400, 403, 422) and words.no_model and not words.busy:
         return _no_model(quote, call)
     if status in (404, 405, 501) or (status in (0, 400) and words.no_address and body.text):

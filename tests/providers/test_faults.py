@@ -128,6 +128,66 @@ def test_a_parameter_that_is_refused(status: int, body: object, parameter: str) 
     assert parameter in fault.message
 
 
+CHOSEN = replace(CALL, sent=CALL.sent | {"reasoning", "output_config", "thinking"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+              param="max_tokens", code="unsupported_parameter"),
+        error("Unsupported value: 'temperature' does not support 0.2 with this model. Only the default "
+              "(1) value is supported.", param="temperature", code="unsupported_value"),
+        error("Unsupported value: 'temperature' does not support 0.2 with this model.",
+              param="temperature", code="unsupported_value"),
+        error("Your organization must be verified to stream this model.", param="stream"),
+        error("`temperature` is deprecated for this model."),
+        error("Invalid temperature: only 1 is allowed for this model"),
+        error("Unrecognized request argument supplied: reasoning_effort"),
+        error("unknown field `reasoning_effort`, expected one of `model`, `messages`"),
+        error("Invalid JSON payload received. Unknown name \"reasoning_effort\": Cannot find field."),
+        error("Unsupported parameter: 'reasoning.effort' is not supported with this model.",
+              param="reasoning.effort", code="unsupported_parameter"),
+        error("This model does not support the effort parameter."),
+        error("reasoning_effort is not supported with this model"),
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "temperature"], "msg": "Extra inputs are not "
+                     "permitted"}]},
+    ],
+)  # fmt: skip
+def test_a_parameter_that_is_not_taken_at_all_is_so_for_everybody(body: object) -> None:
+    fault = answered(400, body, call=CHOSEN)
+    assert isinstance(fault, Refused)
+    assert fault.lasting
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("Invalid value: 'banana'. Supported values are: 'low', 'medium', and 'high'.",
+              param="reasoning.effort", code="invalid_value"),
+        error("Invalid value: 'unsupported'. Supported values are: 'low'.", param="reasoning.effort"),
+        error("Unsupported value: 'reasoning.effort' does not support 'minimal' with this model. Supported "
+              "values are: 'low'.", param="reasoning.effort", code="unsupported_value"),
+        error("Unsupported value: 'reasoning_effort' does not support 'none' with this model.",
+              param="reasoning_effort", code="unsupported_value"),
+        error("'low' is not supported for reasoning_effort"),
+        error("`reasoning_effort` must be one of `none` or `default`"),
+        error("This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium."),
+        error("unknown variant `banana`, expected one of `low`, `high`", param="reasoning_effort"),
+        error("No.", param="reasoning_effort"),
+        error("temperature only supports values between 0 and 1"),
+        error("temperature: 0.333 is not allowed, must be a multiple of 0.1", param="temperature"),
+        {"detail": [{"type": "literal_error", "loc": ["body", "reasoning_effort"], "input": "banana",
+                     "msg": "Input should be 'low', 'medium' or 'high'"}]},
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_taken_says_nothing_of_the_parameter(body: object) -> None:
+    fault = answered(400, body, call=CHOSEN)
+    assert isinstance(fault, Refused)
+    assert not fault.lasting
+    assert "this value of" in fault.message
+
+
 @pytest.mark.parametrize(
     "body",
     [
