@@ -16,6 +16,8 @@ Thinking = Literal["adaptive", "enabled", "always"]
 
 LONGEST_EFFORT, MOST_EFFORTS = 40, 20
 """Characters of one, and how many a model has."""
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default")
+"""Words that vendors have for how much a model is to think. A list may tell others of its models."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Failure, Fault
 from chat.messages import Message
+from chat.models import EFFORTS
 from chat.runs import Run
 
 
@@ -47,6 +48,7 @@ async def begin(
     if unknown:
         there = ", ".join(app.tools.names)
         raise Refusal(422, f"tools: there is no tool “{min(unknown)}”. There are: {there}.", "bad_request")
+    _effort(app, caller, choices)
     conversation = Conversation(caller.owner)
     if choices.conversation is not None:
         try:
@@ -72,6 +74,17 @@ async def begin(
     if choices.timeout is not None:
         _limit(run, choices.timeout)
     return Reading(run, app.runs.conversation(caller.owner, run.id) or conversation)
+
+
+def _effort(app: App, caller: Caller, choices: Choices) -> None:
+    """Raises `Refusal` for a word that is no vendor's: what a vendor says of it is read, and quoted."""
+    if not choices.effort or choices.effort in EFFORTS:
+        return
+    menu = app.catalogue.of(caller.owner)
+    listed = menu.efforts(choices.model or menu.default)
+    if choices.effort not in listed:
+        there = ", ".join(listed or EFFORTS)
+        raise Refusal(422, f"effort: there is no “{choices.effort}”. There are: {there}.", "bad_request")
 
 
 def resume(app: App, caller: Caller, id: str) -> Reading:

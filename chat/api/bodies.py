@@ -79,7 +79,7 @@ class Choices(BaseModel):
             model=self.model,
             temperature=self.temperature,
             max_tokens=self.max_tokens,
-            effort=self.effort,
+            effort=self.effort or None,
             system=self.system,
             tools=tuple(dict.fromkeys(tools)),
         )

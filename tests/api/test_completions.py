@@ -376,6 +376,7 @@ async def test_our_tools_run_here_and_are_not_told() -> None:
         ({"messages": [{"role": "user", "content": ["Hi"]}]}, "no pictures"),
         ({"messages": [{"role": "bot", "content": "Hi"}]}, "one of system, developer, user, assistant"),
         ({"temperature": 3}, "temperature"),
+        ({"reasoning_effort": "banana"}, "effort"),
         ({"function_call": {"name": "f"}}, "function_call"),
         ({"logit_bias": {"50256": -100}}, "logit_bias"),
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),

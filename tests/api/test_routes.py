@@ -10,6 +10,7 @@ import pytest
 from chat.errors import CutOff
 from chat.events import KeepAlive, ReplyFinished, TextDelta, ThinkingDelta
 from chat.messages import Assistant, User
+from chat.models import Model
 from tests.api import sse_reader
 from tests.api.served import Served, served
 from tests.scripted import HANG, says
@@ -466,6 +467,21 @@ async def test_the_choices_reach_the_model() -> None:
         assert [tool.name for tool in request.tools] == ["calculate"]
         await site.post("/chat/stream", ASK | {"tools": False})
         assert site.vendor.asked[1].tools == ()
+
+
+async def test_an_effort_is_a_word_that_vendors_have_or_one_that_the_model_lists() -> None:
+    async with served(says("x"), says("y")) as site:
+        answer = await site.post("/chat/stream", ASK | {"effort": "unsupported"})
+        assert answer.status_code == 422
+        assert "There are: none, minimal, low" in answer.text
+        assert site.vendor.asked == []
+        site.vendor.listed = [Model("acme", "two", efforts=("brief", "low"))]
+        listing = site.app.catalogue.refresh()
+        await (listing or site.app.catalogue._fetch_all(["acme"]))
+        await site.post("/chat/stream", ASK | {"model": "acme:two", "effort": "brief"})
+        assert site.vendor.asked[0].effort == "brief"
+        answer = await site.post("/chat/stream", ASK | {"model": "acme:two", "effort": "long"})
+        assert "There are: brief, low." in answer.text
 
 
 async def test_a_request_may_have_a_time_limit() -> None:
