@@ -33,6 +33,7 @@ from chat.providers.tool_slots import ToolSlots
 from chat.providers.usage import of_chat
 from chat.providers.values import mapping, number, objects, text
 from chat.providers.vendors import Vendor
+from chat.providers.wire import DONE, WHOLE
 
 _THINKING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 """Under what names a thought comes. Under two of them it is one thought."""
@@ -56,7 +57,7 @@ USAGE_WAIT: Final = 1.0
 """Seconds to wait for usage after the finish reason: it has a chunk of its own, and some servers then
 neither say `[DONE]` nor close."""
 EARLY_WAIT: Final = 10.0
-"""The same where the reason is unknown, or was said with the first words: more of them may come."""
+"""The same where the reason is unknown: more words may come."""
 
 
 def wants_thinking(vendor: Vendor) -> bool:
@@ -74,7 +75,8 @@ class Chunks:
         self.ending: Ending | None = None
         """Why it ended, once that was said: what comes later is usage or nothing, or it was said too soon."""
         self.early = False
-        """Whether the end was said with the first words, or words came after it."""
+        """Whether the end was said before any words or with the first ones, or words came after it. Servers
+        that say “stop” in each chunk do so; then only the end of the stream tells."""
         self.usage: Usage | None = None
         self.fault: Fault | None = None
         """The error that the last chunk reported, to be raised when its events have been given."""
@@ -157,8 +159,9 @@ class Chunks:
             events.append(TextDelta(text))
         return events
 
-    def end(self, whole: bool = False) -> list[ReplyEvent]:
-        """The last events. `whole`: it came in one piece, which is an end of its own."""
+    def end(self, said: str = "") -> list[ReplyEvent]:
+        """The last events. `said`: what said that it has ended, as far as anything did: `DONE`, `WHOLE` or
+        its reason."""
         events = self.rest()
         events += self._slots.end()
         if self._slots and (back := self._back.fields(self._slots.extras)):
@@ -171,7 +174,8 @@ class Chunks:
                     "Above the line stands the model’s thinking: its server did not mark where it begins.",
                 )
             )
-        if self.ending is None and not whole and self.heard and stop == "end":
+        sure = said == WHOLE or (self.ending is not None and (said == DONE or not self.early))
+        if not sure and self.heard and stop == "end":
             events.append(unsaid(self._call))
         elif self.ending is not None and stop == "other":
             events += self.ending.notices(self._call)
@@ -181,7 +185,7 @@ class Chunks:
     @property
     def wait(self) -> float:
         """Seconds to wait for what may follow the finish reason."""
-        sure = self.ending is not None and self.ending.stop != "other" and not self.early
+        sure = self.ending is not None and self.ending.stop != "other"
         return USAGE_WAIT if sure else EARLY_WAIT
 
     @property
@@ -235,8 +239,11 @@ class Chunks:
                 self._delta(message, events, closing=bool(found))
         elif not mapping(delta).get("content") and (words := text(choice.get("text"))):
             self._say(words, events, closing=bool(found))
-        if self.heard > before and (found or self.ending) and (not before or self.ending):
-            self.early = True
+        if not self.heard:
+            early = any(end.stop in ("end", "tool_use") for end in found)
+        else:
+            early = self.heard > before and bool((found and not before) or self.ending)
+        self.early = self.early or early
         for error in (choice, mapping(delta)):
             if error.get("error"):
                 self.fault = self.fault or faults.said(error, self._call)

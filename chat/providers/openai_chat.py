@@ -178,20 +178,31 @@ class OpenAIChat:
                     raise CutOff(
                         f"The answer of {call.title} broke off before its end. Ask again to get all of it."
                     )
-                until = _now() + chunks.wait
-                while said not in (DONE, WHOLE) and (item := await _late(wire, until)) and item[0] != DONE:
-                    heard, events = chunks.heard, chunks.read(_named(*item))
+                until = asyncio.get_running_loop().time() + chunks.wait
+                while said == "reason" and (item := await _late(wire, None if chunks.early else until)):
+                    name, chunk = item
+                    if name == DONE:
+                        said = name
+                        break
+                    if name == KEEP_ALIVE:
+                        yield KeepAlive()
+                        continue
+                    events = chunks.read(_named(name, chunk))
                     for event in halves.take(events):
                         yield event
-                    if chunks.heard > heard:  # “stop” was said too soon
-                        until = _now() + chunks.wait
+                    try:
+                        wire.count(events)
+                    except TooLarge:
+                        if chunks.early:
+                            raise
+                        break
                     if chunks.fault:
                         raise chunks.fault
             except Fault:
                 for event in halves.take(chunks.rest()):
                     yield event
                 raise
-            for event in halves.take(chunks.end(whole=said == WHOLE)):
+            for event in halves.take(chunks.end(said)):
                 yield event
             await wire.drain()
 
@@ -217,12 +228,12 @@ class OpenAIChat:
         return {}
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def _late(wire: Wire, until: float) -> Payload | None:
-    """What still comes after the finish reason. The answer is complete: nothing that fails now matters."""
+async def _late(wire: Wire, until: float | None) -> Payload | None:
+    """What still comes after the finish reason. The answer is complete: nothing that fails now matters.
+    `until` is None where the reason was said too soon: then all of it matters as before any reason, and how
+    long it may be silent is measured where every reply's silence is, in `deadlines`."""
+    if until is None:
+        return await anext(wire, None)
     try:
         async with asyncio.timeout_at(until):
             return await anext(wire, None)

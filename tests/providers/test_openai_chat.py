@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import errors
+from chat.deadlines import watched
 from chat.errors import Fault
 from chat.events import (
     Citation,
@@ -33,10 +35,12 @@ from chat.events import (
 from chat.messages import Assistant, Raw, Request, Text, ToolCall, ToolResult, ToolResults, ToolSpec, User
 from chat.models import Model
 from chat.providers import chat_reading
+from chat.providers import wire as wire_module
 from chat.providers.chat_reading import Chunks
 from chat.providers.faults import Call
 from chat.providers.openai_chat import OpenAIChat, body
 from chat.providers.vendors import VENDORS, Vendor
+from chat.settings import Deadlines
 from tests.providers.play import WIRE, Body, Stage, cut, wire
 
 KEY = "sk-chat-0123456789"
@@ -287,6 +291,60 @@ async def test_thinking_that_only_ends_is_told_by_what_has_arrived_with_it() -> 
     first, rest = body.split(b"\n\n", 1)
     events, _ = await STAGE.play([first + b"\n\n", rest], ASK)
     assert events == [T("It is small.\n"), T("\n\n---\n\nPump B."), NOT_MARKED, end()]
+
+
+def each_says(reason: str, *words: str) -> bytes:
+    """Chunks that all say `reason`."""
+    chunks = ({"choices": [{"index": 0, "delta": {"content": w}, "finish_reason": reason}]} for w in words)
+    return b"".join(b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks)
+
+
+@pytest.mark.parametrize("reason", ["stop", "length"])
+async def test_a_break_is_one_where_each_chunk_says_that_it_ends(
+    reason: str,
+) -> None:
+    broken = b'data: {"choices": [{"ind\n\n'
+    events, fault = await STAGE.play(each_says(reason, "At ", "most ") + broken, ASK)
+    assert events == [T("At "), T("most ")]
+    assert isinstance(fault, errors.Malformed)
+    # One that is told once, behind the words, is still the end of them.
+    last = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+    words = b'data: {"choices": [{"index": 0, "delta": {"content": "Two."}, "finish_reason": null}]}\n\n'
+    assert await STAGE.play(words + last + broken, ASK) == ([T("Two."), end()], None)
+
+
+async def test_an_end_that_only_the_end_of_the_stream_tells_is_told_as_unsure() -> None:
+    words = each_says("stop", "At ", "most ")
+    told = Notice("end_without_reason", "Any did not say why the answer ended. It may not be complete.")
+    assert await STAGE.play(words, ASK) == ([T("At "), T("most "), told, end()], None)
+    assert await STAGE.play(words + b"data: [DONE]\n\n", ASK) == ([T("At "), T("most "), end()], None)
+    cut_short = each_says("length", "At ", "most ")
+    assert await STAGE.play(cut_short, ASK) == ([T("At "), T("most "), end("length")], None)
+
+
+@pytest.mark.parametrize("words", [("",), ("At ",), ("At ", "most ")])
+async def test_a_pause_is_waited_for_where_each_chunk_says_that_it_ends(words: tuple[str, ...]) -> None:
+    heard: list[ReplyEvent] = []
+
+    async def listen() -> None:
+        STAGE.pieces, STAGE.held = [each_says("stop", *words)], True
+        async with aclosing(STAGE.provider.stream(ASK)) as stream:
+            async for event in watched(stream, Deadlines(first=0.3, idle=0.3), math.inf, "Any"):
+                heard.append(event)  # noqa: PERF401 - what came before a failure is kept
+
+    with pytest.raises(errors.Stalled):
+        await listen()
+    assert [event for event in heard if isinstance(event, TextDelta)] == [T(word) for word in words if word]
+
+
+async def test_what_says_nothing_of_an_answer_is_counted_behind_an_early_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire_module, "LARGEST_SILENCE", 2000)
+    silent = each_says("stop", *[""] * 100)
+    events, fault = await STAGE.play(each_says("stop", "At ", "most ") + silent, ASK)
+    assert events == [T("At "), T("most ")]
+    assert isinstance(fault, errors.TooLarge)
 
 
 @given(st.sampled_from(sorted(TOLD)), st.lists(st.integers(0, 10_000), max_size=30))
