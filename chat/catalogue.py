@@ -36,14 +36,18 @@ LOOK_AGAIN_FOUND_S = 60.0
 """… while one is there."""
 LOOK_AT_ONCE_S = 1.0
 """… when the menu is opened."""
+RECKONED = 2000
+"""Windows of one owner and one model that are kept; the one that was learned first goes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     """The catalogue's memory of models, as one owner's questions use it. What was refused to a key that the
-    owner brought stays with that key: OpenAI streams some models to verified organisations only."""
+    owner brought stays with that key: OpenAI streams some models to verified organisations only, and a free
+    key takes less at once. What was reckoned from the owner's own words stays with the owner."""
 
     catalogue: "Catalogue"
+    owner: str
     own: Mapping[str, Own]
     worked: Callable[[str], None]
     """Told the vendor that has answered with the owner's key."""
@@ -64,10 +68,22 @@ class _Known:
             self.catalogue.refuse(model, parameter)
 
     def window(self, model: Model) -> Window:
-        return self.catalogue.window(model)
+        if own := self._own(model):
+            return own.windows.get(model.id, Window(model.context))
+        told, mine = self.catalogue.window(model), self.catalogue.reckoned(self.owner, model)
+        if mine is None:
+            return told
+        if mine.limit is None or (told.limit is not None and told.limit <= mine.limit):
+            return replace(told, ratio=mine.ratio)
+        return mine
 
     def learn(self, model: Model, window: Window) -> None:
-        self.catalogue.learn(model, window)
+        if own := self._own(model):
+            own.windows[model.id] = window
+            return
+        told = self.catalogue.window(model)
+        self.catalogue.learn(model, told if window.guessed else replace(told, limit=window.limit))
+        self.catalogue.reckon(self.owner, model, window if window.guessed else replace(window, limit=None))
 
     def answered(self, model: Model) -> None:
         if own := self._own(model):
@@ -101,6 +117,7 @@ class Catalogue:
         self._faults: dict[str, str] = {}
         self._refused: dict[tuple[str, str], set[str]] = {}
         self._windows: dict[tuple[str, str], Window] = {}
+        self._reckoned: dict[tuple[str, str, str], Window] = {}
         self._fetched = self._tried = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._looked = float("-inf")
@@ -163,7 +180,7 @@ class Catalogue:
 
     def known(self, owner: str) -> "_Known":
         """What is remembered of models. All owners share it, but for what may depend on a key."""
-        return _Known(self, self._wallet.of(owner), partial(self._wallet.worked, owner))
+        return _Known(self, owner, self._wallet.of(owner), partial(self._wallet.worked, owner))
 
     def refused(self, model: Model) -> frozenset[str]:
         """Names of body parameters that `model` was seen to refuse."""
@@ -178,9 +195,24 @@ class Catalogue:
         learned = self._windows.get(self._where(model), Window())
         return replace(learned, limit=learned.limit or model.context)
 
+    def reckoned(self, owner: str, model: Model) -> Window | None:
+        """What the questions of `owner` alone have shown of the context of `model`."""
+        return self._reckoned.get((owner, *self._where(model)))
+
+    def reckon(self, owner: str, model: Model, window: Window) -> None:
+        where = (owner, *self._where(model))
+        self._reckoned.pop(where, None)
+        self._reckoned[where] = window
+        if len(self._reckoned) > RECKONED:
+            del self._reckoned[next(iter(self._reckoned))]
+
     def learn(self, model: Model, window: Window) -> None:
         listed = window.limit == model.context  # the list may tell another size tomorrow
-        self._windows[self._where(model)] = replace(window, limit=None) if listed else window
+        learned = replace(window, limit=None) if listed else window
+        if learned == Window():  # whoever asks may invent names of models
+            self._windows.pop(self._where(model), None)
+        else:
+            self._windows[self._where(model)] = learned
         provider = self._providers.get(model.vendor)
         if provider is not None and provider.vendor.local and window.limit is None:
             self._begin(model.vendor)  # it is loaded now, so that its server may tell the size

@@ -7,7 +7,7 @@ what was learned of one model, from its vendor's figures and refusals. The catal
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from chat.errors import TooLong
@@ -55,6 +55,8 @@ class Window:
     """The vendor's tokens that fit, question and answer together. None: unknown."""
     ratio: float = 1.0
     """The vendor's tokens for each one that `size` estimates."""
+    guessed: bool = field(default=False, compare=False)
+    """Whether the vendor told no limit, and this one comes from what was too long for it."""
 
     def counted(self, request: Request, tokens: int) -> "Window":
         """After the vendor counted `request` as `tokens`."""
@@ -69,7 +71,9 @@ class Window:
         ratio = _clamped(fault.sent / ours) if fault.sent else self.ratio
         if fault.limit is None:
             limit = int((ours * ratio + answer) * GUESSED)
-            return Window(min(limit, self.limit or limit), ratio)
+            if self.limit is not None and self.limit <= limit:
+                return replace(self, ratio=ratio)
+            return Window(limit, ratio, guessed=True)
         if not fault.sent and ours * ratio + answer <= fault.limit:  # so we count too few
             ratio = _clamped((fault.limit - answer) / ours / GUESSED)
         return Window(fault.limit, ratio)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from chat.context import Window
 from chat.errors import Auth, BadRequest, Config, Fault, NotFound, RateLimited
 from chat.models import Model
 from chat.providers import Provider, Vendor
@@ -61,6 +62,8 @@ class Own:
     """What its vendor said of it, for a person."""
     refused: dict[str, set[str]] = field(default_factory=dict, repr=False)
     """Names of body parameters that a model did not take with this key: another's may be allowed more."""
+    windows: dict[str, Window] = field(default_factory=dict, repr=False)
+    """What this key was seen to have of a model's context."""
 
 
 @dataclass(slots=True)

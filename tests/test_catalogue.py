@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from chat.catalogue import Catalogue
-from chat.context import Window
-from chat.errors import Config, NotFound, Unreachable
+from chat.catalogue import RECKONED, Catalogue
+from chat.context import Window, size
+from chat.errors import Config, NotFound, TooLong, Unreachable
 from chat.menu import Range
+from chat.messages import Request, User
 from chat.models import Model
 from chat.providers.vendors import Vendor
 from chat.settings import Settings
@@ -182,6 +183,26 @@ async def test_a_models_context_is_what_its_list_says_unless_a_refusal_said_bett
     found.learn(one, Window(8192, 1.5))
     assert found.window(one) == Window(8192, 1.5)
     assert found.window(two) == Window()
+
+
+async def test_what_one_owners_words_showed_of_a_context_is_no_word_on_those_of_others() -> None:
+    acme = serves("acme")
+    acme.listed = [Model("acme", "one", context=32_000)]
+    found = await catalogue(acme)
+    one = found.of("").find("acme:one")[1]
+    asked = Request(one, (User("Long. " * 1000),))
+    ann, ben = found.known("ann"), found.known("ben")
+    ann.learn(one, ann.window(one).counted(asked, 2 * size(asked)))
+    assert ann.window(one) == Window(32_000, 2)
+    ann.learn(one, ann.window(one).refused(asked, TooLong("Too long.")))
+    assert ann.window(one) == Window(int(2 * size(asked) * 0.75), 2)
+    assert ben.window(one) == Window(32_000)
+    # What the vendor tells in figures is so for everybody.
+    ann.learn(one, ann.window(one).refused(asked, TooLong("Too long.", limit=1000)))
+    assert (ann.window(one), ben.window(one)) == (Window(1000, 2), Window(1000))
+    for number in range(RECKONED + 1):
+        found.known(f"owner {number}").learn(one, Window(1000, 1.5))
+    assert len(found._reckoned) == RECKONED
 
 
 async def test_what_the_list_said_is_not_taken_for_learned() -> None:

@@ -53,7 +53,7 @@ TABLE: dict[str, set[str]] = {
     "chat.tools": {"chat.settings", "chat.outbound", *VALUES},
     "chat.providers": {"chat.sse", "chat.settings", "chat.outbound", "chat.garbage", *VALUES},
     "chat.context": VALUES,
-    "chat.wallet": {"chat.settings", *CONTRACT, *VALUES},
+    "chat.wallet": {"chat.settings", "chat.context", *CONTRACT, *VALUES},
     "chat.menu": {"chat.settings", *CONTRACT, *VALUES},
     "chat.catalogue": {
         *("chat.settings", "chat.context", "chat.menu", "chat.owners", "chat.wallet", *CONTRACT, *VALUES),

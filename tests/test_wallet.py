@@ -12,6 +12,7 @@ import pytest
 
 from chat import wallet as module
 from chat.build import App, open_app
+from chat.context import Window
 from chat.errors import Auth, BadRequest, Config, Fault, NotFound, RateLimited
 from chat.events import TurnFailed, TurnFinished
 from chat.messages import Options, Turn
@@ -431,6 +432,9 @@ async def test_what_a_brought_key_is_refused_is_no_word_on_other_keys(public: Ap
     public.catalogue.known(LOCAL).refuse(model, "temperature")
     assert public.catalogue.known("ann").refused(model) == {"stream", "temperature"}
     assert public.catalogue.of("ann").temperature("openai:gpt-9").reason
+    public.catalogue.known("ann").learn(model, Window(6000))  # what a free key may send in a minute
+    assert public.catalogue.known("ann").window(model) == Window(6000)
+    assert public.catalogue.known(LOCAL).window(model) == Window(model.context)
 
 
 async def test_only_offered_models_can_be_asked_with_ones_own_key_too(net: Net) -> None:
