@@ -91,7 +91,7 @@ async def attempts(
     whole = _bounded(replace(request, omit=request.omit | refused))
     request = fitted(whole, known.window(model))
     attempt, shortened = 1, 0
-    elsewhere: Fault | None = None  # what the first protocol said, while the other one is tried
+    elsewhere: OtherProtocol | None = None  # what the first protocol said, while the other one is tried
     unspoken = ""
     while True:
         begun, meter = False, _Meter(request, known)
@@ -102,8 +102,11 @@ async def attempts(
                 async for event in events:
                     meter.take(event)
                     if isinstance(event, Content) and elsewhere is not None:
+                        if elsewhere.lasting:
+                            known.refuse(model, unspoken)
+                        else:
+                            known.leave(model, unspoken)
                         elsewhere = None
-                        known.refuse(model, unspoken)
                         spoken = SPOKEN.get(provider.vendor.speaks, "its other protocol")
                         text = f"{title} answers {model.id} in {spoken} only: asked in that."
                         yield Notice("other_protocol", text)

@@ -105,7 +105,16 @@ class NotFound(Fault):
 
 
 class OtherProtocol(NotFound):
-    """The address or the model is there, but not for the protocol that it was asked in."""
+    """The address or the model is there, but not for the protocol that it was asked in.
+
+    `lasting`: whatever is asked. Else it may be for what this asker wants with it: tools, say.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", lasting: bool = True, status: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, status=status)
+        self.lasting = lasting
 
 
 class BadRequest(Fault):

@@ -429,6 +429,14 @@ async def test_the_other_protocol_is_asked_and_remembered() -> None:
     assert isinstance(turned[-1], ReplyFinished)  # asked in the right one, nothing is turned round
 
 
+async def test_a_protocol_that_does_not_take_what_one_asker_wants_is_asked_again_by_the_next() -> None:
+    memory, (responses, chat) = Memory(), BOTH
+    refused = OtherProtocol("No tools with reasoning here.", lasting=False)
+    await both(Scripted([[refused]], responses), Scripted([says("Yes.")], chat), memory)
+    assert memory.known == set()
+    assert memory.left == {"protocol openai_responses"}
+
+
 async def test_where_neither_protocol_is_there_the_first_refusal_is_told() -> None:
     memory, (responses, chat) = Memory(), BOTH
     with pytest.raises(OtherProtocol, match="First"):

@@ -248,6 +248,13 @@ _QUOTED: Final = re.compile(r"`[^`]{0,200}`|\"[^\"]{0,200}\"|“[^”]{0,200}”
 """What may have been written by the asker, such as the value that was refused."""
 
 
+_OF_CHOICE: Final = _any(
+    r"\b(tools?|functions?|reasoning|thinking|effort|temperature)\b|param|argument|with (these|this|the) "
+    r"(options?|settings?|inputs?)"
+)
+"""What one asker may want and another may not."""
+
+
 class Words:
     """What `body` means, question by question. Some answers hold only for some statuses: `faults` knows."""
 
@@ -307,6 +314,11 @@ class Words:
     @property
     def other_protocol(self) -> bool:
         return bool(_OTHER_PROTOCOL.search(self._text))
+
+    @property
+    def of_choice(self) -> bool:
+        """Whether it names something that only this asker may have wanted."""
+        return bool(_OF_CHOICE.search(self._text))
 
     @property
     def no_address(self) -> bool:

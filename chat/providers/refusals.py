@@ -113,12 +113,12 @@ def _of_the_request(status: int, body: ErrorBody, words: Words, quote: str, call
             f"{call.title} does not serve the country or region that it is asked from. "
             f"Choose a model of another provider.{quote}"
         )
-    if call.system and words.no_system:
+    if call.system and words.no_system and not words.moderated:
         return errors.Refused(
             f"{model} takes no system prompt. Empty it, or choose another model.{quote}", parameter="system"
         )
     if words.other_protocol and len(call.vendor.protocols) > 1:
-        return _other(call, quote)
+        return _other(call, quote, lasting=not words.of_choice)
     if tools and words.no_tools:
         return errors.BadRequest(
             f"{call.title} gives no tools to {model}. Switch the tools off, or choose another model.{quote}"
@@ -185,12 +185,13 @@ def _of_the_status(
     )
 
 
-def _other(call: Call, quote: str) -> Fault:
+def _other(call: Call, quote: str, *, lasting: bool = True) -> Fault:
     asked, other = (CHAT, RESPONSES) if "messages" in call.sent else (RESPONSES, CHAT)
     return errors.OtherProtocol(
         f"{call.title} does not answer {call.model or 'this model'} in {asked}. "
         f"Its address may be wrong, or it speaks {other} alone.{quote}",
         hint=f"Is the address right? {call.address_hint}",
+        lasting=lasting,
     )
 
 

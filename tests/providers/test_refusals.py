@@ -78,6 +78,12 @@ def test_no_system_prompt_here(status: int, text: str) -> None:
     assert "system prompt" in fault.message
 
 
+def test_a_system_prompt_that_a_filter_stopped_is_not_said_in_another_place() -> None:
+    fault = told(400, plain("Your system prompt is not allowed: it was blocked by our content policy."))
+    assert type(fault) is errors.BadRequest
+    assert "filter" in fault.message
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -114,6 +120,7 @@ def test_another_protocol(status: int, text: object) -> None:
     fault = told(status, text, asked)
     assert type(fault) is errors.OtherProtocol
     assert "Responses" in fault.message
+    assert fault.lasting is ("tools" not in str(text))  # those are one asker's wish
     alone = told(status, text)
     assert type(alone) is not errors.OtherProtocol  # it has no other one
 
