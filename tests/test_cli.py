@@ -160,7 +160,7 @@ def test_a_retry_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch):
 
 def test_an_ending_that_is_not_the_end_is_told(capsys: Capture):
     assert main(["length limit"]) == 0
-    assert "limit of its length" in capsys.readouterr().err
+    assert "Ended at the length limit." in capsys.readouterr().err
 
 
 def test_a_place_in_the_queue_is_told(capsys: Capture):

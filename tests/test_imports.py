@@ -24,7 +24,7 @@ ENGINE = {
 }
 FACE = {
     *("chat.build", "chat.run", "chat.runs", "chat.store", "chat.conversations", "chat.owners"),
-    *("chat.transcript", "chat.refusals", "chat.public"),
+    *("chat.transcript", "chat.outcomes", "chat.refusals", "chat.public"),
     *("chat.pacing", "chat.sse", "chat.settings", "chat.catalogue", "chat.tools", "chat.extract"),
     *("chat.menu", "chat.wallet", "chat.logins", "chat.outbound"),
     *("chat.export", "chat.shares", "chat.titles", *VALUES),
@@ -68,7 +68,8 @@ TABLE: dict[str, set[str]] = {
     "chat.engine": {"chat.allowance", "chat.reply", "chat.owners", "chat.public", *ENGINE},
     "chat.turn_log": {"chat.transcript"},
     "chat.conversations": {"chat.transcript", *VALUES},
-    "chat.export": {"chat.conversations", "chat.transcript", *VALUES},
+    "chat.outcomes": {"chat.transcript", *VALUES},
+    "chat.export": {"chat.conversations", "chat.outcomes", "chat.transcript", *VALUES},
     "chat.sign_outs": set(),
     "chat.owners": {"chat.sign_outs"},
     "chat.guesses": {"chat.limits", "chat.counts"},

@@ -18,6 +18,7 @@ from typing import Any
 from chat.errors import Failure
 from chat.events import (
     Event,
+    Notice,
     Opaque,
     Terminal,
     TextDelta,
@@ -29,6 +30,7 @@ from chat.events import (
     to_dict,
 )
 from chat.extract import NOTHING, find_json
+from chat.outcomes import note
 from chat.sse import comment, encode
 from chat.transcript import Transcript
 from chat.unicode import whole
@@ -84,6 +86,13 @@ def failure(event: Terminal) -> Failure | None:
     return event.failure if isinstance(event, TurnFailed) and not stopped(event) else None
 
 
+def _how(event: Terminal) -> dict[str, str]:
+    """What stands beside the end of an answer that may lack something, though nothing failed."""
+    if stopped(event):
+        return {"state": "stopped"}
+    return {"stop": event.stop} if isinstance(event, TurnFinished) and event.stop != "end" else {}
+
+
 _encode = json.JSONEncoder(allow_nan=False).encode
 quoted: Callable[[str], str] = encode_basestring_ascii
 """A text as JSON has it, for the frames that each piece of an answer is: `dumps` costs ten times as much."""
@@ -110,12 +119,14 @@ def _contents(event: Event) -> Frames:
             # Not beside the others: an `error` of the frame's own would be that of the stream.
             value = result if error is None else {"error": error}
             yield Frame(dumps({"function_result": value, "name": tool, "id": id}))
+        case Notice(code, text):
+            yield Frame(dumps({"notice": text, "kind": code}))
 
 
 def _contents_end(event: Terminal, transcript: Transcript) -> Frames:
     if (failed := failure(event)) is not None:
         yield Frame(dumps({"error": failed.message, "kind": failed.kind}))
-    yield Frame(dumps({"done": True}))
+    yield Frame(dumps({"done": True, **_how(event)}))
     yield Frame(DONE)
 
 
@@ -128,6 +139,8 @@ CONTENTS = Dialect(_contents, _contents_end)
 def _chunks(event: Event) -> Frames:
     if isinstance(event, TextDelta) and event.text:
         yield Frame(f'{{"chunk": {quoted(event.text)}}}')
+    elif isinstance(event, Notice):
+        yield Frame(dumps({"notice": event.text}))
 
 
 def _chunks_end(event: Terminal, transcript: Transcript) -> Frames:
@@ -136,7 +149,7 @@ def _chunks_end(event: Terminal, transcript: Transcript) -> Frames:
         yield Frame(dumps({"error": failed.message}))
     elif (data := _data(event, text)) is not NOTHING:
         yield Frame(dumps({"json_data": data}))
-    yield Frame(dumps({"end": True, "full_response": text}))
+    yield Frame(dumps({"end": True, "full_response": text, **_how(event)}))
 
 
 def _data(event: Terminal, text: str) -> Any:
@@ -158,6 +171,8 @@ def _lines(event: Event) -> Frames:
 def _lines_end(event: Terminal, transcript: Transcript) -> Frames:
     if (failed := failure(event)) is not None:
         yield Frame(f"Error: {failed.message}")
+    elif told := note(transcript.stop):
+        yield Frame(told)
 
 
 def _marked_lines(event: Event) -> Frames:
@@ -189,6 +204,8 @@ def _whole_end(event: Terminal, transcript: Transcript) -> Frames:
     answer = {"text": text, "state": transcript.state, "stop": transcript.stop, "model": transcript.model}
     if transcript.thinking:
         answer["thinking"] = transcript.thinking
+    if transcript.notices:
+        answer["notices"] = [notice.text for notice in transcript.notices]
     if (data := _data(event, text)) is not NOTHING:
         answer["json_data"] = data
     if failed is not None:

@@ -7,6 +7,7 @@ they have changed. Nothing here answers a question: the page asks `/chat/stream`
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +18,7 @@ from fastapi.responses import HTMLResponse
 
 from chat.api.callers import Refusal
 from chat.build import App
+from chat.outcomes import ENDINGS
 from chat.runs import LONGEST
 
 _STATIC = Path(__file__).parent / "static"
@@ -60,6 +62,7 @@ class Embed:
             "welcome": escape(settings.welcome or WELCOME),
             "signin": "login" if settings.users else "",
             "longest": str(LONGEST),
+            "endings": escape(json.dumps(ENDINGS)),
             "examples": "\n".join(examples),
         }
         page = (_STATIC / "embed.html").read_text("utf-8")

@@ -60,10 +60,11 @@ _WHOLE = _object(
     state={"enum": ["complete", "stopped", "interrupted", "failed"]},
     stop={
         "type": ["string", "null"],
-        "description": "Why it ended: `end`, `length`, `refusal`, `filter`, `other`.",
+        "description": "Why it ended: `end`, `length`, `refusal`, `filter`, `pause`, `other`.",
     },
     model=_TEXT,
     thinking=_TEXT,
+    notices={"type": "array", "items": _TEXT},
     json_data={"description": "The JSON in it, if it is whole and holds any."},
     error=_TEXT,
     kind=_TEXT,
@@ -89,6 +90,8 @@ def _of(*schemas: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string", "contentMediaType": "application/json", "contentSchema": held}
 
 
+_STOP = {"type": "string", "description": "Why it ended, unless that is `end`: `length`, `filter` …"}
+_STATE = {"const": "stopped", "description": "Somebody said stop."}
 _MARK = {"const": "[DONE]"}
 LINE: dict[str, Any] = {"type": "string", "description": "A piece of the text."}
 OBJECTS: dict[str, Any] = {
@@ -97,8 +100,9 @@ OBJECTS: dict[str, Any] = {
             _object(("content",), content=_TEXT),
             _object(("thinking",), thinking=_TEXT),
             _object(("function_result", "name", "id"), function_result={}, name=_TEXT, id=_TEXT),
+            _object(("notice", "kind"), notice=_TEXT, kind=_TEXT),
             _object(("error", "kind"), error=_TEXT, kind=_TEXT),
-            _object(("done",), done={"const": True}),
+            _object(("done",), done={"const": True}, stop=_STOP, state=_STATE),
         ),
         _MARK,
     ]
@@ -106,8 +110,9 @@ OBJECTS: dict[str, Any] = {
 CHUNKED = _of(
     _object(("chunk",), chunk=_TEXT),
     _object(("json_data",), json_data={}),
+    _object(("notice",), notice=_TEXT),
     _object(("error",), error=_TEXT),
-    _object(("end", "full_response"), end={"const": True}, full_response=_TEXT),
+    _object(("end", "full_response"), end={"const": True}, full_response=_TEXT, stop=_STOP, state=_STATE),
 )
 EVENT = _of(_object(("type",), type=_TEXT))
 

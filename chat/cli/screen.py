@@ -4,7 +4,6 @@
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any, TextIO, assert_never
 
 from chat.cli.plain import Plain, one_line
@@ -19,7 +18,6 @@ from chat.events import (
     RequestSent,
     ResponseOpened,
     Retrying,
-    Stop,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -32,14 +30,10 @@ from chat.events import (
     Usage,
     to_dict,
 )
+from chat.outcomes import ENDINGS
 
 _SHOWN = 300
 """Characters of a tool's arguments or result: a few lines."""
-_STOPS: Mapping[Stop, str] = {
-    "length": "The answer ended at the limit of its length.",
-    "refusal": "The model refused.",
-    "filter": "The vendor's filter ended the answer.",
-}
 
 
 class Screen:
@@ -75,8 +69,8 @@ class Screen:
             case Retrying(attempt, delay, _, text):
                 self.note(f"{text} Trying again in {delay:.1f} s (attempt {attempt}).")
             case TurnFinished(stop, _):
-                if stop in _STOPS:
-                    self.note(_STOPS[stop])
+                if stop in ENDINGS and stop != "other":  # of which a notice said more
+                    self.note(f"{ENDINGS[stop]}.")
                 self.end()
             case TurnFailed(failure):
                 self.note(failure.message, dim=failure.kind == "stopped")

@@ -9,19 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from chat.conversations import Conversation, Exchange, Link, answers, joined
-from chat.events import Stop, Usage
+from chat.events import Usage
 from chat.export.quoting import closed, shown
 from chat.export.to_json import arguments, plain, settings
+from chat.outcomes import ENDINGS
 from chat.transcript import Call, Prose, Thought
 from chat.unicode import whole
-
-_STOPS: dict[Stop, str] = {
-    "length": "ended at the length limit",
-    "filter": "ended by the provider’s filter",
-    "refusal": "refused by the model",
-    "pause": "paused by the provider",
-    "other": "perhaps not complete",
-}
 
 
 def markdown(conversation: Conversation) -> str:
@@ -98,7 +91,8 @@ def _footer(exchange: Exchange) -> Iterator[str]:
     if transcript.ended is not None:
         yield f"{transcript.ended:.1f} s"
     yield from _tokens(transcript.usage)
-    yield _STOPS.get(transcript.stop or "end", transcript.state)
+    ending = ENDINGS.get(transcript.stop or "end", transcript.state)
+    yield ending[0].lower() + ending[1:]
     if exchange.thumb:
         yield f"thumb {'up' if exchange.thumb > 0 else 'down'}"
 

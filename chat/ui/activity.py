@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 
+from chat import outcomes
 from chat.events import Citation
 from chat.extract import NOTHING, find_json
 from chat.models import shown
@@ -67,7 +68,7 @@ def left_off(before: Iterable[Transcript]) -> LeftOff:
     found, texts = LeftOff(), list[str]()
     for n, transcript in enumerate(before):
         found.items.extend({**item, "id": f"{n}.{item['id']}"} for item in _items(transcript))
-        seam = f"{words.ending(transcript)}, then continued"
+        seam = f"{outcomes.ending(transcript)}, then continued"
         found.items.append({"id": f"{n}.on", "kind": "progress", "text": seam})
         found.notices.extend(notice.text for notice in transcript.notices)
         found.sources.extend(transcript.sources)
@@ -89,7 +90,7 @@ def view(
         "run": _RUNS.setdefault(transcript, next(_NUMBERS)),
         "state": transcript.state,
         "phase": transcript.phase.phase,
-        "words": words.ending(transcript) if over else words.doing(transcript),
+        "words": outcomes.ending(transcript) if over else words.doing(transcript),
         "detail": transcript.phase.detail if transcript.phase.phase == "retrying" else "",
         "began": round(transcript.phase.began, 2),
         "items": [*before.items, *_items(transcript)],

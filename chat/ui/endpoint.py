@@ -2,8 +2,9 @@
 
 It streams the text that there is so far, as the page's own function does, and goes through the same limits.
 Who asks is told by the cookie that the client gets with the page's configuration, or by CHAT_TOKEN. A call is
-no chat: question and answer are not kept, and a client that leaves stops its answer. What is wrong is raised
-as a gr.Error, which reaches the client as a sentence; the page itself never calls this.
+no chat: question and answer are not kept, and a client that leaves stops its answer. Of an answer that may
+lack something, the last line says how it ended. What is wrong is raised as a gr.Error, which reaches the
+client as a sentence; the page itself never calls this.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -16,6 +17,7 @@ from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault
 from chat.messages import Options
+from chat.outcomes import note
 from chat.pacing import frames
 from chat.ui.screens import drawn_for
 from chat.ui.tabs import Tabs
@@ -60,7 +62,9 @@ def endpoint(app: App, tabs: Tabs) -> Callable[..., AsyncGenerator[str, None]]:
                     if tab.turn != turn:
                         return
                     if frame.shown or frame.last:
-                        yield run.transcript.text[: frame.shown]
+                        text = run.transcript.text[: frame.shown]
+                        told = note(run.transcript.stop) if frame.last else ""
+                        yield "\n\n".join(filter(None, (text, told)))
         if (failure := run.transcript.failure) is not None:
             raise _error(failure.message)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from chat import outcomes
 from chat.conversations import Exchange
 from chat.models import shown
 from chat.transcript import Transcript
@@ -44,7 +45,7 @@ def fate(answer: Sequence[Exchange], chat: str = "", *, last: bool = True) -> st
 def _seam(left: Exchange, right: Exchange) -> str:
     """`demo:tour · stopped after 312 characters · continued with demo:fast`"""
     before, after = left.transcript, right.transcript
-    ending = words.ending(before)
+    ending = outcomes.ending(before)
     parts = [
         shown(before.model or left.options.model or ""),
         f"{ending[0].lower()}{ending[1:]} after {before.length:,} characters",
@@ -77,7 +78,7 @@ def footer(exchange: Exchange) -> list[str]:
         parts.append(f"{rate:.0f} tok/s")
     elif transcript.length:
         parts.append(f"{transcript.length:,} characters")
-    ending = words.ending(transcript)
+    ending = outcomes.ending(transcript)
     return [*parts, ending[0].lower() + ending[1:]]
 
 

@@ -1,4 +1,4 @@
-"""What happens with an answer, and how it ended, in a few words: the same ones beside the chat and in it."""
+"""What happens with an answer, in a few words: the same ones beside the chat and in it."""
 
 from chat.transcript import Phase, Transcript
 
@@ -29,32 +29,3 @@ def doing(transcript: Transcript) -> str:
             return f"Running {(names or [step.detail])[0]}"
         case phase:
             return _NOW[phase]
-
-
-def ending(transcript: Transcript) -> str:
-    """How it ended."""
-    if (failure := transcript.failure) is None:
-        match transcript.stop:
-            case "length":
-                return "Ended at the length limit"
-            case "filter":
-                return "Ended by the provider’s filter"
-            case "refusal":
-                return "Refused by the model"
-            case "pause":
-                return "Paused by the provider"
-            case "other":
-                return "Perhaps not complete"
-            case _:
-                return "Done"
-    match failure.kind:
-        case "stopped":
-            return "Stopped"
-        case "shutdown":
-            return "Interrupted"
-        case "cut_off":
-            return "Cut off"
-        case "stalled" if transcript.length:
-            return "Cut off: it fell silent"
-        case _:
-            return "Failed"

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from chat.api import dialects, streams
 from chat.errors import CutOff
-from chat.events import KeepAlive, ReplyFinished, TextDelta, ThinkingDelta, TurnFinished
+from chat.events import KeepAlive, Notice, ReplyFinished, Stop, TextDelta, ThinkingDelta, TurnFinished
+from chat.outcomes import ENDINGS
 from tests.api import sse_reader
 from tests.api.served import Served, served
 from tests.api.stories import Story
@@ -119,6 +120,38 @@ async def test_the_mark_is_the_last_frame_once_however_it_ends(route: str, how: 
     assert data.count("[DONE]") == (route in MARKED)
     assert (data[-1] == "[DONE]") == (route in MARKED)
     assert any("It was cut off." in each for each in data) == (how == "failed")
+
+
+STOPS: tuple[Stop, ...] = ("length", "filter", "refusal", "other")  # after a pause it goes on
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("stop", ["end", *STOPS])
+async def test_an_answer_that_may_lack_something_is_not_told_as_a_whole_one(route: str, stop: Stop) -> None:
+    script = [TextDelta("You may take at most"), Notice("ended", "Acme gave up."), ReplyFinished(stop)]
+    async with served(script) as site:
+        data = [each.data for each in await heard(site, route) if each.data != "[DONE]"]
+    if route in ("lines", "marked"):
+        notes = [f"Note: {ENDINGS[stop]}."] if stop != "end" else []
+        assert data == ["You may take at most", *notes]
+    elif route == "openai":
+        reason = json.loads(data[-1])["choices"][0]["finish_reason"]
+        assert (reason == "stop") == (stop == "end")
+    else:
+        *values, last = map(json.loads, data)
+        assert last.get("stop", "end") == stop
+        assert ("stop" in last) == (stop != "end")
+        assert [each["notice"] for each in values if "notice" in each] == ["Acme gave up."]
+
+
+async def test_bare_text_and_one_json_value_say_it_too() -> None:
+    for stop in STOPS:
+        script = [TextDelta("At most"), ReplyFinished(stop)]
+        async with served(script, script, [ReplyFinished(stop)]) as site:
+            bare = await site.post("/chat/stream", ASK, accept="text/plain")
+            assert bare.text == f"At most\n\nNote: {ENDINGS[stop]}."
+            whole = await site.post("/chat/stream", {**ASK, "stream": False})
+            assert (whole.json()["text"], whole.json()["stop"]) == ("At most", stop)
 
 
 @pytest.mark.parametrize("route", ROUTES)

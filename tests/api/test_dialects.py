@@ -103,20 +103,26 @@ def test_the_pieces_are_the_answer(row: str, story: str) -> None:
     answer = Story(STORIES[story]).transcript.text
     if row in ("lines", "marked_lines"):  # a data line has no CR, and UTF-8 no half of a character
         answer = answer.replace("\r\n", "\n").replace("\ud83d", "\ufffd")
+        answer += "Note: Ended at the length limit." if story == "length" else ""
     assert texts(row, story) == answer
+
+
+HOW = {"silent": {"stop": "refusal"}, "length": {"stop": "length"}, "stopped": {"state": "stopped"}}
+"""What stands beside the end of these stories; beside that of any other, nothing."""
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_objects_say_once_that_it_is_done_and_then_the_mark(story: str) -> None:
     *_, done, mark = data = sse_reader.read(written("contents", story)).data
-    assert (json.loads(done), mark) == ({"done": True}, "[DONE]")
+    assert (json.loads(done), mark) == ({"done": True, **HOW.get(story, {})}, "[DONE]")
     assert data.count(done) == data.count(mark) == 1
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_chunks_end_with_the_whole_and_no_mark(story: str) -> None:
     values = [json.loads(each) for each in sse_reader.read(written("chunks", story)).data]
-    assert values[-1] == {"end": True, "full_response": Story(STORIES[story]).transcript.text}
+    text = Story(STORIES[story]).transcript.text
+    assert values[-1] == {"end": True, "full_response": text, **HOW.get(story, {})}
     assert sum("end" in value for value in values) == 1
 
 

@@ -355,7 +355,7 @@ async def test_stop() -> None:
         assert site.vendor.closed == 1
         assert (await site.post(f"/runs/{run}/stop", None)).json()["state"] == "stopped"
         resumed = await site.post("/chat/stream", ASK, last_event_id=f"{run}/0")
-        assert data(resumed) == ['{"content": "Hel"}', '{"done": true}', "[DONE]"]
+        assert data(resumed) == ['{"content": "Hel"}', '{"done": true, "state": "stopped"}', "[DONE]"]
 
 
 async def test_the_events_of_a_run() -> None:

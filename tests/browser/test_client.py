@@ -85,7 +85,10 @@ def single(body: bytes) -> list[bytes]:
 def test_characters_that_arrive_byte_by_byte_are_whole(page: Page, server: FakeServer) -> None:
     result = told(page, server, stream(*single(CONTENT + ENDED)))
     assert result["text"] == "日本語🚴"
-    assert result["completed"] == ["日本語🚴", {"state": "complete", "run": None, "conversation": None}]
+    assert result["completed"] == [
+        "日本語🚴",
+        {"state": "complete", "stop": "end", "run": None, "conversation": None},
+    ]
 
 
 def test_bare_text_that_arrives_byte_by_byte_is_whole(page: Page, server: FakeServer) -> None:
@@ -203,6 +206,21 @@ def test_fields_are_read_as_the_standard_says(page: Page, server: FakeServer) ->
     assert result["pieces"] == ["a", "b", "c"]
     assert result["error"]["message"] == "The connection broke off before the end of the answer."
     assert result["error"]["text"] == "abc"
+
+
+def test_how_it_ended_is_passed_on(page: Page, server: FakeServer) -> None:
+    for end, state, stop in (
+        (b'{"done": true, "stop": "length"}', "complete", "length"),
+        (b'{"end": true, "full_response": "a", "stop": "filter"}', "complete", "filter"),
+        (b'{"done": true, "state": "stopped"}', "stopped", None),  # by somebody else
+        (b'{"done": true}', "complete", "end"),
+    ):
+        body = b'data: {"content": "a"}\n\ndata: {"notice": "n", "kind": "k"}\n\ndata: ' + end + b"\n\n"
+        result = told(page, server, stream(body))
+        assert result["completed"] == ["a", {"state": state, "stop": stop, "run": None, "conversation": None}]
+        assert {"notice": "n", "kind": "k"} in result["events"]
+    bare = told(page, server, stream(b"data: one\n\n"))
+    assert bare["completed"][1]["stop"] is None  # bare text does not say
 
 
 def test_a_line_that_is_no_object_falls_back_to_text(page: Page, server: FakeServer) -> None:
@@ -373,7 +391,7 @@ def test_a_stop_while_the_line_is_broken_does_not_wait_either(page: Page, server
     page.evaluate("chat.stop()")
     assert page.evaluate("going")["completed"] == [
         "one ",
-        {"state": "stopped", "run": "RUN", "conversation": None},
+        {"state": "stopped", "stop": None, "run": "RUN", "conversation": None},
     ]
     assert [each.path for each in server.asked[2:]] == ["/runs/RUN/stop"] * 2
 
@@ -529,7 +547,7 @@ def test_stop_tells_the_server_which_answer(page: Page, server: FakeServer, endp
     page.evaluate("chat.stop()")
     result = page.evaluate("going")
     assert server.asked[1].path == f"{root}/runs/R1/stop"
-    assert result["completed"][1] == {"state": "stopped", "run": "R1", "conversation": None}
+    assert result["completed"][1] == {"state": "stopped", "stop": None, "run": "R1", "conversation": None}
 
 
 def test_a_module_defines_it_as_well_as_a_script(browser: Browser, server: FakeServer) -> None:

@@ -145,6 +145,49 @@ def test_stop_in_the_place_of_send(open_embed: Open, served: str, upstream: Upst
     embed.over("stopped")
 
 
+def test_an_answer_that_may_lack_something_says_so_live_and_after_a_reload(
+    open_embed: Open, served: str, demo: str
+) -> None:
+    embed = open_embed(f"{demo}/embed?model=demo:fast").ask("length limit").over()
+    for _ in range(2):
+        assert embed.line.inner_text().endswith(" · ended at the length limit")
+        embed.page.reload()
+        embed.over()
+    embed = open_embed(f"{served}/embed?model=up:text-5%2Bstop-filter").ask("go on").over()
+    assert embed.line.inner_text().endswith(" · ended by the provider’s filter")
+
+
+def test_a_notice_stands_below_the_text_live_and_after_a_reload(open_embed: Open, demo: str) -> None:
+    embed = open_embed(f"{demo}/embed?model=demo:fast")
+    notice, stop = "Demo ended the answer early <b>.", {"done": True, "stop": "other"}
+    frames = [
+        {"notice": notice, "kind": "ended"},
+        {"content": "Half"},
+        {"notice": notice, "kind": "ended"},
+        stop,
+    ]
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in frames)
+    answer = {"body": body, "headers": {"Content-Type": "text/event-stream"}}
+    embed.page.route("**/chat/stream", lambda route: route.fulfill(status=200, **answer))
+    embed.ask("Hello").over()
+    note = embed.answers.last.locator("p.note")
+    expect(note).to_have_text([notice])
+    assert embed.line.inner_text().endswith(" · perhaps not complete")
+    embed.page.unroute("**/chat/stream")
+    embed.ask("Hello").over()
+
+    def noticed(route: Route) -> None:
+        kept = route.fetch().json()
+        kept["messages"][-1] |= {"notices": [{"code": "ended", "text": notice}], "stop": "other"}
+        route.fulfill(json=kept)
+
+    embed.page.route("**/export.json", noticed)
+    embed.page.reload()
+    embed.over()
+    expect(note).to_have_text([notice])
+    assert embed.line.inner_text().endswith(" · perhaps not complete")
+
+
 def test_a_copy_is_what_was_written(open_embed: Open, served: str) -> None:
     allowed = ["clipboard-read", "clipboard-write"]
     embed = open_embed(f"{served}/embed?model=up:echo-1", permissions=allowed)

@@ -64,6 +64,9 @@ def test_a_program_asks_and_reads_the_growing_text(shared: str) -> None:
     assert all(pieces)
     assert pieces[-1] == TICKS
 
+    cut = ours.predict("length limit", model="demo:fast", api_name="/chat")
+    assert cut.endswith("\n\nNote: Ended at the length limit.")
+
     cookies = "; ".join(f"{name}={value}" for name, value in ours.cookies.items())
     assert "runnel_owner" in cookies, "a program is somebody, as a browser is"
     assert kept(shared, Cookie=cookies) == [], "a call is no chat"

@@ -6,6 +6,7 @@ const Bubble = (() => {
     node.textContent = text;
     return node;
   };
+  const ENDINGS = JSON.parse(document.body.dataset.endings); // as in chat/outcomes.py, by the answer's `stop`
   const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
 
   class Bubble {
@@ -16,6 +17,7 @@ const Bubble = (() => {
     #first = 0;
     #thinking = null;
     #pondered = 0;
+    #noted = new Set();
 
     /** @param {Element} place that it is the last of */
     constructor(place) {
@@ -45,6 +47,7 @@ const Bubble = (() => {
         this.#thought();
         this.#used(event.name, event.function_result);
       }
+      if (event.notice) this.#note(event.notice);
       if (event.retrying) this.say("The connection was lost. Connecting again");
       if (event.opened && !this.#first) this.say("Waiting for the first word");
     }
@@ -52,6 +55,13 @@ const Bubble = (() => {
     #used(tool, result) {
       const value = JSON.stringify(result) ?? "";
       this.notes.append(make("p", "note", `${tool ?? "tool"} → ${value.slice(0, 300)}`));
+    }
+
+    /** Below the text: what was not as asked for. Once, however often it is said. */
+    #note(text) {
+      if (this.#noted.has(text)) return;
+      this.#noted.add(text);
+      this.line.before(make("p", "note", text));
     }
 
     /** Thoughts that come after this are new ones. */
@@ -78,15 +88,15 @@ const Bubble = (() => {
       if (this.line.textContent !== phase) this.line.textContent = phase;
     }
 
-    /** `state`: complete, stopped or failed; `why` it failed, in a sentence. */
-    end(state, text, why = null) {
+    /** `state`: complete, stopped or failed; `why` it failed, in a sentence; the `stop` of a complete one. */
+    end(state, text, why = null, stop = null) {
       this.#thought();
       const first = this.#first ? this.#first - this.#began : null;
-      this.#over(state, text, why, first, performance.now() - this.#began);
+      this.#over(state, text, why, stop, first, performance.now() - this.#began);
     }
 
     /** An answer of before, as a conversation's export has it. */
-    kept({ parts, state, failure, seconds: taken, first_text: first }) {
+    kept({ parts, notices, state, stop, failure, seconds: taken, first_text: first }) {
       const text = parts.filter(({ type }) => type === "text").map((part) => part.text).join("");
       for (const { type, began, ended, name, result, error, ...part } of parts) {
         if (type === "tool_call") this.#used(name, error === null ? result : { error });
@@ -95,18 +105,20 @@ const Bubble = (() => {
         const pondered = 1000 * ((ended ?? began) - began);
         note.append(make("summary", "", `Thought for ${seconds(pondered)}`), make("p", "", part.text));
       }
+      for (const notice of notices) this.#note(notice.text);
       const fine = state === "complete" || state === "stopped";
       const why = fine ? null : failure?.message ?? "This answer was cut off.";
-      this.#over(fine ? state : "failed", text, why, first === null ? null : 1000 * first, 1000 * taken);
+      this.#over(fine ? state : "failed", text, why, stop, first === null ? null : 1000 * first, 1000 * taken);
     }
 
-    #over(state, text, why, first, taken) {
+    #over(state, text, why, stop, first, taken) {
       this.node.dataset.state = state;
       this.node.removeAttribute("aria-busy");
       this.#draw(text, true);
       if (text) this.#copy(text);
       const before = first === null ? "" : `${seconds(first)} to first word · `;
-      this.say(why ?? `${before}${seconds(taken)} · ${state === "stopped" ? "stopped" : "done"}`);
+      const how = state === "stopped" ? "Stopped" : ENDINGS[stop] ?? "Done";
+      this.say(why ?? `${before}${seconds(taken)} · ${how[0].toLowerCase()}${how.slice(1)}`);
     }
 
     #draw(text, over) {

@@ -136,7 +136,7 @@
       }
       shown.offer("Ask again", () => ask(question));
     };
-    const ended = (text, { state }) => shown.end(state, text);
+    const ended = (text, { state, stop }) => shown.end(state, text, null, stop);
     try {
       await asked.sendMessage(question, (piece) => shown.add(piece), ended, failed);
     } finally {

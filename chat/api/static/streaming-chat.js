@@ -18,14 +18,16 @@ globalThis.StreamingChat = (() => {
    * @property {Record<string, unknown>} [body] fields beside the message: `model`, `system`, …
    * @property {string} [conversation] id of the conversation to go on in
    * @property {(event: Record<string, any>) => void} [onEvent] each object of the stream as it came:
-   *   `{thinking}`, `{function_result, name, id}`, `{json_data}` …; also `{opened: {run, conversation}}`
+   *   `{thinking}`, `{function_result, name, id}`, `{json_data}`, `{notice}` …; also `{opened: {run, conversation}}`
    *   and `{retrying: {attempt, delay}}`, in milliseconds
    * @property {number} [retries] tries in a row to take a broken line up again: 8, some 25 seconds
    * @property {boolean} [text] data lines are text, whatever they look like; known of /stream-chat
    *
    * @typedef {Error & {sentence: string, text: string, status?: number, kind?: string, retryAfter?: number}}
    *   Failure `sentence`: the message without "HTTP 429: ". `text`: what had come. `retryAfter`: seconds
-   * @typedef {{state: "complete" | "stopped", run: string | null, conversation: string | null}} Ending
+   * @typedef {{state: "complete" | "stopped", stop: string | null, run: string | null,
+   *   conversation: string | null}} Ending `stop`: why a complete answer ended. All of it is there with "end",
+   *   and perhaps not with "length", "filter", "refusal", "pause", "other"; bare text does not say: `null`
    */
 
   const DONE = "[DONE]";
@@ -99,6 +101,7 @@ globalThis.StreamingChat = (() => {
     text = "";
     run = null;
     stopped = false;
+    ending = null; // what the last frame says: "end", "length" …
     #ended = false;
     #failed = null; // what a frame said went wrong
     #objects = false; // whether the frames are objects, which name their end
@@ -222,7 +225,10 @@ globalThis.StreamingChat = (() => {
       if (typeof whole === "string" && whole.startsWith(this.text)) this.#add(whole.slice(this.text.length));
       if (value.error) this.#failed ??= failure(sentenceOf(value) || "The answer failed.", { kind: value.kind });
       this.said.event(value);
-      if (value.done || value.end) this.#ended = true;
+      if (!value.done && !value.end) return;
+      this.#ended = true;
+      if (value.state === "stopped") this.stopped = true; // by somebody else
+      else this.ending = typeof value.stop === "string" ? value.stop : "end";
     }
 
     #add(piece) {
@@ -317,8 +323,8 @@ globalThis.StreamingChat = (() => {
         return error.text;
       }
       this.#answer = null; // first: who is told may ask again at once
-      const { run, stopped, text } = answer;
-      onComplete?.(text, { state: stopped ? "stopped" : "complete", run, conversation: this.conversation });
+      const { run, stopped, text } = answer, stop = stopped ? null : answer.ending;
+      onComplete?.(text, { state: stopped ? "stopped" : "complete", stop, run, conversation: this.conversation });
       return text;
     }
 
