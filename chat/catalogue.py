@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from chat.context import Window
 from chat.errors import Config, Fault, Stalled
@@ -36,8 +37,8 @@ LOOK_AGAIN_FOUND_S = 60.0
 """… while one is there."""
 LOOK_AT_ONCE_S = 1.0
 """… when the menu is opened."""
-RECKONED = 2000
-"""Windows of one owner and one model that are kept; the one that was learned first goes first."""
+MAX_MODELS_REMEMBERED = 2000
+"""Of what was learned of models, by name: whoever asks may invent names. What was learned first goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ class Catalogue:
 
     def refuse(self, model: Model, parameter: str) -> None:
         self._refused.setdefault(self._where(model), set()).add(parameter)
+        _bound(self._refused)
         self.version += 1
 
     def window(self, model: Model) -> Window:
@@ -203,8 +205,7 @@ class Catalogue:
         where = (owner, *self._where(model))
         self._reckoned.pop(where, None)
         self._reckoned[where] = window
-        if len(self._reckoned) > RECKONED:
-            del self._reckoned[next(iter(self._reckoned))]
+        _bound(self._reckoned)
 
     def learn(self, model: Model, window: Window) -> None:
         listed = window.limit == model.context  # the list may tell another size tomorrow
@@ -213,6 +214,7 @@ class Catalogue:
             self._windows.pop(self._where(model), None)
         else:
             self._windows[self._where(model)] = learned
+            _bound(self._windows)
         provider = self._providers.get(model.vendor)
         if provider is not None and provider.vendor.local and window.limit is None:
             self._begin(model.vendor)  # it is loaded now, so that its server may tell the size
@@ -342,3 +344,8 @@ class Catalogue:
     def _where(self, model: Model) -> tuple[str, str]:
         found = self._providers.get(model.vendor)
         return (found.vendor.url if found else model.vendor, model.id)
+
+
+def _bound(learned: dict[Any, Any]) -> None:
+    if len(learned) > MAX_MODELS_REMEMBERED:
+        del learned[next(iter(learned))]
