@@ -38,7 +38,7 @@ LOOK_AGAIN_FOUND_S = 60.0
 LOOK_AT_ONCE_S = 1.0
 """… when the menu is opened."""
 MAX_MODELS_REMEMBERED = 2000
-"""Of what was learned of models, by name: whoever asks may invent names. What was learned first goes first."""
+"""For each kind of knowledge. Whoever asks may invent names; what was learned first goes first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,12 +207,12 @@ async def test_what_one_owners_words_showed_of_a_context_is_no_word_on_those_of_
 
 async def test_invented_names_of_models_take_no_memory() -> None:
     found = await catalogue(serves("acme"))
-    for number in range(MAX_MODELS_REMEMBERED + 100):
-        model = Model("acme", f"invented-{number}")
+    models = [Model("acme", f"invented-{number}") for number in range(MAX_MODELS_REMEMBERED + 100)]
+    for model in models:
         found.refuse(model, "temperature")
         found.learn(model, Window(4096))
     assert len(found._refused) == len(found._windows) == MAX_MODELS_REMEMBERED
-    assert found.refused(model) == {"temperature"}
+    assert found.refused(models[-1]) == {"temperature"}
 
 
 async def test_what_the_list_said_is_not_taken_for_learned() -> None:
