@@ -29,24 +29,59 @@ LEAST = 10_000
 """… bytes. A tenth of what the slowest phone manages."""
 
 
+UNREAD_BYTES = 100_000_000
+"""That wait in all connections together. Of more, those go whose readers have been behind the longest …"""
+BEHIND_S = 10.0
+"""… but for this long at least: many pages, 280 kB each, may be opened at once."""
+
+
+class Unread:
+    """What waits in the connections whose readers are behind, the oldest first."""
+
+    def __init__(self, most: int = UNREAD_BYTES) -> None:
+        self._most = most
+        self._waits: dict[Taken, tuple[float, int]] = {}
+        """Since when, and bytes."""
+        self.bytes = 0
+
+    def add(self, line: "Taken", now: float, size: int) -> None:
+        self.remove(line)
+        self._waits[line] = now, size
+        self.bytes += size
+        while self.bytes > self._most:
+            oldest = next(iter(self._waits))
+            if now - self._waits[oldest][0] < BEHIND_S:
+                return
+            self.remove(oldest)
+            oldest.transport.abort()
+
+    def remove(self, line: "Taken") -> None:
+        self.bytes -= self._waits.pop(line, (0.0, 0))[1]
+
+
 class Taken(asyncio.Protocol):
     """Ends a connection whose reader takes nothing. What waits is in memory, and its run counts as read."""
 
     stuck = STUCK
+    unread = Unread()
+    """Of all connections of the process."""
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     _stuck: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.unread.add(self, self.loop.time(), self.transport.get_write_buffer_size())
         self._look_again()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self.unread.remove(self)
         self._taken()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.unread.remove(self)
         self._taken()
 
     def _look_again(self) -> None:

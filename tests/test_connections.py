@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from chat.connections import LEAST, STUCK, Connection, Taken
+from chat.connections import BEHIND_S, LEAST, STUCK, Connection, Taken, Unread
 from tests.api.served import listening
 
 HEAD = b"POST /%s HTTP/1.1\r\nHost: localhost\r\n"
@@ -181,6 +181,9 @@ class Loop:
             self._calls.remove(due)
             due[1](*due[2])
 
+    def time(self) -> float:
+        return self.now
+
     def __len__(self) -> int:
         return len(self._calls)
 
@@ -188,9 +191,10 @@ class Loop:
 class Writing(Taken):
     """A connection of which so many bytes wait to be taken."""
 
-    def __init__(self, waits: int) -> None:
+    def __init__(self, waits: int, clock: Loop | None = None, unread: Unread | None = None) -> None:
         self.waits, self.aborted = waits, False
-        self.clock = Loop()
+        self.clock = Loop() if clock is None else clock
+        self.unread = unread or Unread()
         self.loop = cast(Any, self.clock)
         self.transport = cast(Any, self)
 
@@ -225,6 +229,25 @@ def test_a_slow_one_is_not() -> None:
     assert len(writing.clock) == 0
 
 
+def test_of_too_much_that_waits_what_has_waited_longest_goes() -> None:
+    clock, unread = Loop(), Unread(most=1000)
+    lines = [Writing(400, clock, unread) for _ in range(5)]
+    for line in lines[:3]:
+        line.pause_writing()
+    assert not any(line.aborted for line in lines)  # they have only just begun to be behind
+    clock.pass_(BEHIND_S)
+    lines[1].resume_writing()
+    lines[3].pause_writing()
+    assert [line.aborted for line in lines] == [True, False, False, False, False]
+    lines[0].connection_lost(None)
+    assert unread.bytes == 800
+    lines[1].pause_writing()
+    assert [line.aborted for line in lines] == [True, False, True, False, False]
+    for line in lines:
+        line.connection_lost(None)
+    assert unread.bytes == 0
+
+
 async def test_what_was_to_be_sent_to_it_ends() -> None:
     class Impatient(Fast):
         stuck = 0.1
@@ -244,6 +267,28 @@ async def test_what_was_to_be_sent_to_it_ends() -> None:
         await deaf.send(HEAD.replace(b"POST", b"GET") % b"x" + b"\r\n")
         async with asyncio.timeout(5):
             await left.wait()
+
+
+async def test_bodies_that_nobody_reads_have_so_many_bytes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bounded(Fast):
+        patience = 20.0
+        unread = Unread(most=20_000_000)
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x" * 12_000_000})
+
+    monkeypatch.setattr("chat.connections.BEHIND_S", 0.0)
+    async with listening(large, http=Bounded) as url, AsyncExitStack() as open:
+        deaf = [await open.enter_async_context(line(url)) for _ in range(6)]
+        for each in deaf:
+            each.pause()
+            await each.send(HEAD.replace(b"POST", b"GET") % b"x" + b"\r\n")
+        other = await open.enter_async_context(line(url))
+        await other.send(HEAD.replace(b"POST", b"GET") % b"x" + b"Connection: close\r\n\r\n")
+        assert len(await other.rest()) > 12_000_000
+        assert 0 < Bounded.unread.bytes <= 20_000_000
 
 
 async def test_one_address_has_so_many_connections_unless_others_come_through_it() -> None:
