@@ -59,7 +59,7 @@ class Limits:
 
     def __init__(self, settings: Settings | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         settings = settings or Settings()
-        self._clock, self._by_address = clock, not settings.login
+        self._clock, self._settings = clock, settings
         self.limited = bool(settings.questions or settings.messages_each or settings.messages)
         if not self.limited:
             return
@@ -77,8 +77,8 @@ class Limits:
         self._strangers = RateLimitItemPerHour(STRANGERS, namespace="strangers")
 
     def network(self, owner: str, address: str) -> str:
-        """The network that `owner` is also counted by; "" when the name alone counts."""
-        return network(address) if self._by_address and owner != LOCAL else ""
+        """As `network_of`."""
+        return network_of(self._settings, owner, address)
 
     def check(self, owner: str, network: str = "", *, own: bool = False) -> None:
         """Raises `RateLimited` when one more question would be too many; after `retry_after` it is not.
@@ -117,6 +117,11 @@ class Limits:
 
 def _rule(item: "RateLimitItem", limiter: "RateLimiter", whose: Whose, id: str) -> _Rule:
     return _Rule(item, limiter, whose, id, _SENTENCES[whose].format(_words(item)))
+
+
+def network_of(settings: Settings, owner: str, address: str) -> str:
+    """The network that `owner` is also counted by; "" for somebody who is known: their name alone counts."""
+    return "" if settings.login or owner == LOCAL else network(address)
 
 
 def network(address: str) -> str:

@@ -1,13 +1,15 @@
 """Costly work that anybody may ask for, shared out: one of each owner at a time, so many in all.
 
 An owner's second one waits for the first, and never takes a place in the queue of all: so whoever asks a
-thousand times delays nobody but themselves. Used by the store for searches, and by the faces for exports.
+thousand times delays nobody but themselves. Nor do the strangers of one network, with a cookie for each time:
+they have half of the places, and a quarter of the queue. Used by the store for searches, and by the faces
+for exports.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from chat.errors import RateLimited
 
@@ -22,20 +24,39 @@ class Shares:
         self._of: Counter[str] = Counter()
         """How many of each owner wait or go on; nobody stands here with none."""
         self._turns: dict[str, asyncio.Lock] = {}
+        self._near_total, self._near_most = max(1, total // 2), max(1, most // 4)
+        self._from: Counter[str] = Counter()
+        """How many of each network's strangers, likewise."""
+        self._near: dict[str, asyncio.Semaphore] = {}
 
     @asynccontextmanager
-    async def of(self, owner: str) -> AsyncGenerator[None, None]:
-        """A place for `owner`, for as long as the block lasts. Raises `RateLimited`."""
-        if self._of[owner] >= self._each or self._of.total() >= self._most:
-            if not self._of[owner]:
-                del self._of[owner]
+    async def of(self, owner: str, network: str = "") -> AsyncGenerator[None, None]:
+        """A place for `owner`, for as long as the block lasts. `network`: where a stranger comes from; "" for
+        somebody who is known. Raises `RateLimited`."""
+        full = self._of[owner] >= self._each or self._of.total() >= self._most
+        if full or (network and self._from[network] >= self._near_most):
+            self._forget(owner, network)
             raise RateLimited(self.refusal, retry_after=1)
         self._of[owner] += 1
         turn = self._turns.setdefault(owner, asyncio.Lock())
+        near: AbstractAsyncContextManager[None] = nullcontext()
+        if network:
+            self._from[network] += 1
+            near = self._near.setdefault(network, asyncio.Semaphore(self._near_total))
         try:
-            async with turn, self._places:
+            async with turn, near, self._places:
                 yield
         finally:
             self._of[owner] -= 1
-            if not self._of[owner]:
-                del self._of[owner], self._turns[owner]
+            if network:
+                self._from[network] -= 1
+            self._forget(owner, network)
+
+    def _forget(self, owner: str, network: str) -> None:
+        """What is kept for those of whom none waits or goes on."""
+        if not self._of[owner]:
+            del self._of[owner]
+            self._turns.pop(owner, None)
+        if not self._from[network]:
+            del self._from[network]
+            self._near.pop(network, None)

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from chat.errors import Fault
 from chat.messages import Options
 from chat.owners import COOKIE, LOCAL
 from chat.settings import Settings
+from chat.shares import Shares
 
 NOTHING = {"error": "There is no such chat."}
 HOSTILE = ["<img src=x onerror=alert(1)>", "' OR 1=1--", '"; DROP TABLE chats; --', "${7*7} {{7*7}}", "«‮abc»"]
@@ -245,6 +247,27 @@ async def test_delete_and_restore(site: Site) -> None:
     assert await site.titles() == ["second", "first"]
     assert (await site("POST", f"/chats/{first}/restore")).json() == NOTHING
     assert (await site("GET", f"/chats/{second}/export.md")).status_code == 200
+
+
+@pytest.mark.parametrize("public", [True, False])
+async def test_searches_and_exports_are_shared_out_by_network_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch, public: bool
+) -> None:
+    monkeypatch.setattr(Settings, "alone", not public)
+    asked: list[tuple[str, str]] = []
+    of = Shares.of
+
+    def noting(shares: Shares, owner: str, network: str = "") -> AbstractAsyncContextManager[None]:
+        asked.append((owner, network))
+        return of(shares, owner, network)
+
+    monkeypatch.setattr(Shares, "of", noting)
+    for owner in ("me", LOCAL):
+        chat = await site.ask("question", owner)
+        assert await site.app.store.saved(5)
+        assert await site.titles(owner, search="question") == ["question"]
+        assert (await site("GET", f"/chats/{chat.id}/export.md", owner)).status_code == 200
+    assert asked == [("me", "127.0.0.1" if public else "")] * 2 + [(LOCAL, "")] * 2
 
 
 async def test_a_deleted_chat_s_running_answer_is_stopped(site: Site) -> None:

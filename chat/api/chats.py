@@ -25,6 +25,7 @@ from chat.build import App
 from chat.conversations import Conversation
 from chat.errors import Fault, RateLimited
 from chat.export import as_json, filename, markdown
+from chat.limits import network_of
 from chat.shares import Shares
 from chat.titles import LENGTH, clean
 
@@ -79,7 +80,8 @@ class _Routes:
         if not (owner := self._owner(request)):
             return _json({"chats": [], "more": False, "cut": False})
         try:
-            found = await self._store.chats(owner, search, skip=skip, limit=limit + 1)
+            near = self._near(request, owner)
+            found = await self._store.chats(owner, search, skip=skip, limit=limit + 1, network=near)
         except RateLimited as refused:
             return _refused(refused)
         except Fault as fault:
@@ -153,7 +155,8 @@ class _Routes:
             headers = {"Content-Disposition": _attachment(filename(found.title, suffix)), **_HEADERS}
             return Response(content, media_type=kind, headers=headers)
 
-        return self._exports.response(self._owner(request), export, request.is_disconnected)
+        owner = self._owner(request)
+        return self._exports.response(owner, self._near(request, owner), export, request.is_disconnected)
 
     async def _found(self, request: Request, id: str) -> Conversation | Response:
         """The whole conversation, or the answer that there is none."""
@@ -181,6 +184,12 @@ class _Routes:
 
     def _owner(self, request: Request) -> str:
         return known(self._app, request).owner
+
+    def _near(self, request: Request, owner: str) -> str:
+        """The network that `owner` is counted by too. On this machine alone, all come from one address."""
+        if self._app.settings.alone:
+            return ""
+        return network_of(self._app.settings, owner, request.client.host if request.client else "")
 
 
 # -- requests ------------------------------------------------------------------------------------

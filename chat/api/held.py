@@ -59,18 +59,26 @@ class Places:
         """Of what is being sent."""
 
     def response(
-        self, owner: str, make: Callable[[], Awaitable[Response]], left: Callable[[], Awaitable[bool]]
+        self,
+        owner: str,
+        network: str,
+        make: Callable[[], Awaitable[Response]],
+        left: Callable[[], Awaitable[bool]],
     ) -> Held:
-        """What `make` gives, once it is `owner`'s turn; unless they have left by then."""
-        return Held(self._placed(owner, make, left), self._longest_s)
+        """What `make` gives, once it is `owner`'s turn; unless they have left by then. `network`: where a
+        stranger comes from."""
+        return Held(self._placed(self._shares.of(owner, network), make, left), self._longest_s)
 
     @asynccontextmanager
     async def _placed(
-        self, owner: str, make: Callable[[], Awaitable[Response]], left: Callable[[], Awaitable[bool]]
+        self,
+        share: AbstractAsyncContextManager[None],
+        make: Callable[[], Awaitable[Response]],
+        left: Callable[[], Awaitable[bool]],
     ) -> AsyncGenerator[Response, None]:
         async with AsyncExitStack() as place:
             try:
-                await place.enter_async_context(self._shares.of(owner))
+                await place.enter_async_context(share)
                 async with self._making:
                     answer = Response(status_code=204) if await left() else await make()
                     place.enter_context(self._room(len(answer.body)))

@@ -17,8 +17,7 @@ from chat.api.gate import FOREIGN, foreign, is_json
 from chat.api.json_bodies import parsed
 from chat.build import App
 from chat.errors import Fault
-from chat.limits import network as network_of
-from chat.owners import LOCAL
+from chat.limits import network_of
 from chat.wallet import Own
 
 _HEADERS = {"Cache-Control": "no-store"}
@@ -65,8 +64,7 @@ class _Routes:
         try:
             owner = self._owner(request)
             here = request.client.host if request.client is not None else ""
-            known = bool(self._app.settings.login) or owner == LOCAL
-            network = "" if known else network_of(here)
+            network = network_of(self._app.settings, owner, here)
             own = await self._app.wallet.bring(owner, vendor, await _key(request), network)
         except Refusal as refusal:
             return refusal.response

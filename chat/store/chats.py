@@ -21,8 +21,11 @@ class Chats:
         self._memory = disk.memory if disk else Memory(self._pending.holds)
         self._disk = disk
 
-    async def chats(self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50) -> Listed:
+    async def chats(
+        self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50, network: str = ""
+    ) -> Listed:
         """The owner's conversations, latest first; with `search`, those with its words in title or texts.
+        `network`: where a stranger comes from.
 
         Raises `Unsaved` when they cannot be read, and `RateLimited` when too many are searched for at once.
         While the disk was never there, memory's are all there are.
@@ -32,7 +35,7 @@ class Chats:
         database = self._disk.database if self._disk else None
         if database is None or (mine and not database.ready):
             return await listing.chats(None, owner, search, mine, skip, limit)
-        reading = partial(database.searching, owner) if search.strip() else database.reading
+        reading = partial(database.searching, owner, network) if search.strip() else database.reading
         return await listing.chats(reading, owner, search, mine, skip, limit)
 
     def version_of(self, owner: str) -> int:

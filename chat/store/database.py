@@ -187,10 +187,10 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def searching(self, owner: str) -> AsyncGenerator[AsyncConnection, None]:
+    async def searching(self, owner: str, network: str = "") -> AsyncGenerator[AsyncConnection, None]:
         """As `reading`, for what takes long: there are always readers left for all else, and one owner has
-        one of them at most. Raises `RateLimited` too."""
-        async with self._searches.of(owner), self.reading() as connection:
+        one of them at most, as have the strangers of one network. Raises `RateLimited` too."""
+        async with self._searches.of(owner, network), self.reading() as connection:
             yield connection
 
     @asynccontextmanager
