@@ -295,6 +295,9 @@ LONG = {
         "nested marks": "*a **b ~~c ",
         "tabs": "\t",
         "escaped quotes": "> ```\n",
+        "open formulas": "\\[\n",
+        "open environments": "\\begin{align}\n",
+        "fences in fences, closed by turns": "```md\n```x\n```\n",
     }.items()
 } | {
     "spaces in a heading": "# a" + " " * MANY + "x",
@@ -306,6 +309,14 @@ LONG = {
     "rows without cells": "|a" * 100 + "\n" + "|-" * 100 + "\n" + "|\n" * (MANY // 2),
     "a formula without an end": "\\(" * (MANY // 2) + "\\)" * 2,
     "labels in brackets": "[" * (MANY // 2) + "[a](https://x.example)" * 1000,
+    "formulas with words behind the end": "\\[\n" * (MANY // 3) + "\\] x",
+    "spaces in a line of dashes": "a|b\n" + " " * MANY + "x-",
+    "spaces behind a dash": "a|b\n-" + " " * MANY + "x",
+    "bars before a tick": "|a|\n|-|\n" + ("|" * 1950 + "`\n") * (MANY // 1951),
+    "links in images": "![" * (MANY // 4) + "[a](https://x.example)" * (MANY // 44),
+    "images in images": "![" * (MANY // 24) + "a" + "](https://x.example)" * (MANY // 24),
+    "as many notes": "".join(f"[^{n}]: a\n\n[^{n}]\n\n" for n in range(MANY // 20)),
+    "as many breaks": "a\n" * (4 * MANY),
     "deep": "\n".join(" " * (2 * n) + "- a" for n in range(220)),
     "table": "|a|b|\n|-|-|\n" + "|||||||\n" * 5000,
 }
@@ -319,6 +330,17 @@ def test_hostile_length_takes_no_longer_than_any_other(page: Page) -> None:
     }))"""
     slow = {name: round(taken) for name, taken in page.evaluate(script, LONG).items() if taken > 1000}
     assert slow == {}
+
+
+def test_a_hostile_text_that_grows_takes_no_longer_than_any_other(page: Page) -> None:
+    script = """(texts) => Object.fromEntries(Object.entries(texts).map(([name, text]) => {
+        const drawing = new Drawing(document.createElement("div")), began = performance.now();
+        for (let part = 1; part <= 4; part += 1) drawing.draw(text.slice(0, (text.length * part) / 4), part === 4);
+        return [name, performance.now() - began];
+    }))"""
+    names = ("open formulas", "open environments", "formulas with words behind the end", "definitions")
+    times = page.evaluate(script, {name: LONG[name] for name in names})
+    assert {name: round(taken) for name, taken in times.items() if taken > 3000} == {}
 
 
 GROWN = r"""(text) => {

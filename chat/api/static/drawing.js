@@ -6,6 +6,7 @@ class Drawing {
   #text = "";
   #blocks = []; // of each: its source, its nodes, where it starts
   #defines = false;
+  #context = "";
   #over = null;
   #place;
   #shift;
@@ -42,9 +43,9 @@ class Drawing {
     let after = before.findLast(({ nodes }) => nodes.length)?.nodes.at(-1) ?? null, line = 0, start = from;
     blocks.forEach((block, at) => {
       for (; line < block.from; line += 1) start += lines[line].length + 1;
-      const source = `${context}\n${block.whole}\n${lines.slice(block.from, block.to).join("\n")}`, old = kept[at];
+      const source = `${block.whole}\n${lines.slice(block.from, block.to).join("\n")}`, old = kept[at];
       // With notes each is made again: they are counted as they are made.
-      const same = old?.source === source && !about.notes.size;
+      const same = context === this.#context && old?.source === source && !about.notes.size;
       const nodes = same ? old.nodes : this.#placed(old?.nodes ?? [], this.#made(block, lines), after);
       made.push({ source, nodes, start });
       after = nodes.at(-1) ?? after;
@@ -52,6 +53,7 @@ class Drawing {
     for (const { nodes } of kept.slice(blocks.length)) for (const node of nodes) node.remove();
     this.#said = this.#placed(this.#said, Markdown.notes(about), after);
     this.#blocks = [...before, ...made];
+    this.#context = context;
   }
 
   /** A fault in drawing leaves the words as they came. */

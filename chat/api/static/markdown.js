@@ -11,7 +11,7 @@ const Markdown = (() => {
   const UNDER = /^ {0,3}(={2,}|-{3,})[ \t]*$/;
   const ITEM = /^([ \t]*)([-*+]|\d{1,9}[.)])(?:([ \t]+)(\S.*)|[ \t]*)$/;
   const QUOTE = /^ {0,3}> ?/;
-  const CELLS = /^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)*[ \t]*:?-+:?[ \t]*\|?[ \t]*$/;
+  const CELLS = /^[ \t|:-]*$/, CELL = /^[ \t]*:?-+:?[ \t]*$/;
   const MATHS = /^ {0,3}(\$\$|\\\[|\\begin\{((?:equation|align|alignat|gather|multline|eqnarray|aligned|gathered|cases)\*?)\})/;
   const NOTE = /^ {0,3}\[\^([^\]\s]{1,60})\]:[ \t]*(.*)$/;
   const LINK = /^ {0,3}\[([^\][^][^\][]{0,200})\]:[ \t]+<?(https?:\/\/[^\s<>]{1,2000}|mailto:[^\s<>]{1,200}|#[^\s<>]{1,200})>?(?:[ \t]+(?:"[^"]{0,300}"|'[^']{0,300}'|\([^)]{0,300}\)))?[ \t]*$/;
@@ -60,17 +60,29 @@ const Markdown = (() => {
     return bare.length >= mark.length && bare[0] === mark[0] && indent(line) < 4 && bare === mark[0].repeat(bare.length);
   };
 
+  const pairs = new WeakMap(); // of some lines, for each mark: which line closes which
+  /** The line that closes the fence at `index`, where those with a name below it are closed first. */
+  function matched(lines, index, mark) {
+    if (!pairs.has(lines)) pairs.set(lines, new Map());
+    const known = pairs.get(lines);
+    if (!known.has(mark)) {
+      const open = [], found = new Map();
+      for (let at = index; at < lines.length; at += 1) {
+        if (ends(lines[at], mark)) open.length && found.set(open.pop(), at);
+        else if (fence(lines[at])?.[1] === mark) open.push(at);
+      }
+      known.set(mark, found);
+    }
+    return known.get(mark).get(index);
+  }
+
   /** The line after the fence that opens at `index`; `whole`: it was closed. */
   function fenced(lines, index, info, growing) {
     const [, mark, said] = info;
     // A README as code holds code itself: a fence with a name opens, and the next bare one closes that.
     if (/^[ \t]*(?:markdown|md|mdx)\b/i.test(said)) {
-      let deep = 1;
-      for (let at = index + 1; at < lines.length; at += 1) {
-        if (ends(lines[at], mark)) deep -= 1;
-        else if (fence(lines[at])?.[1] === mark) deep += 1;
-        if (!deep) return { next: at + 1, whole: true };
-      }
+      const end = matched(lines, index, mark);
+      if (end !== undefined) return { next: end + 1, whole: true };
       if (growing) return { next: lines.length, whole: false };
     }
     for (let at = index + 1; at < lines.length; at += 1) {
@@ -91,12 +103,22 @@ const Markdown = (() => {
   // -- tables -------------------------------------------------------------------------------------
 
   const bars = (line) => line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/);
-  const whole = (line) => line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|(?=(?:[^`]*`[^`]*`)*[^`]*$)/);
+  /** As `bars`, but for those within code: those before an odd number of ticks. */
+  const whole = (line) => {
+    const found = [];
+    let ticks = 0;
+    for (const part of bars(line).reverse()) {
+      if (ticks % 2) found.push(`${part}|${found.pop()}`);
+      else found.push(part);
+      ticks += part.split("`").length - 1;
+    }
+    return found.reverse();
+  };
   const cells = (line) => bars(line).map((cell) => cell.trim().replaceAll("\\|", "|"));
   /** As many as there are columns: where a bar in code makes more, it is none. */
   const fitting = (line, count) => {
     const found = cells(line);
-    const long = found.length > count && line.length < 2000 && line.includes("`");
+    const long = found.length > count && line.includes("`");
     return (long ? whole(line).map((cell) => cell.trim().replaceAll("\\|", "|")) : found).slice(0, count);
   };
 
@@ -115,11 +137,23 @@ const Markdown = (() => {
   const table = (lines, index) => {
     const second = lines[index + 1] ?? "";
     if (!lines[index].includes("|") || !second.includes("-") || !CELLS.test(second)) return 0;
-    const wide = bars(second).length;
-    return wide <= WIDEST && (second.includes("|") || wide === 1) && fitting(lines[index], WIDEST + 1).length === wide ? wide : 0;
+    const under = bars(second), wide = under.length;
+    return under.every((cell) => CELL.test(cell)) && wide <= WIDEST && (second.includes("|") || wide === 1) && fitting(lines[index], WIDEST + 1).length === wide ? wide : 0;
   };
 
   // -- blocks -------------------------------------------------------------------------------------
+
+  const searched = new WeakMap(); // of some lines, for each closing sign: where it was looked for last
+  /** The first line from `index` on that has `closing`, or else the next empty one; looked for once. */
+  function closed(lines, index, closing) {
+    if (!searched.has(lines)) searched.set(lines, new Map());
+    const known = searched.get(lines), last = known.get(closing);
+    if (last && last.from <= index && index < last.to) return last.to;
+    let to = index;
+    while (to < lines.length && !empty(lines[to]) && !lines[to].includes(closing)) to += 1;
+    known.set(closing, { from: index, to });
+    return to;
+  }
 
   /** Whether a formula opens at `index` that ends with a line before the next empty one; the line after it. */
   function formula(lines, index) {
@@ -127,12 +161,12 @@ const Markdown = (() => {
     if (!found) return 0;
     const closing = found[2] ? `\\end{${found[2]}}` : found[1] === "$$" ? "$$" : "\\]";
     const start = lines[index].indexOf(found[1]) + found[1].length;
-    for (let at = index; at < lines.length && !empty(lines[at]); at += 1) {
-      const end = lines[at].indexOf(closing, at === index ? start : 0);
-      if (end < 0) continue;
-      return /^[ \t]*[.,;]?[ \t]*$/.test(lines[at].slice(end + closing.length)) ? at + 1 : 0;
+    let at = index, end = lines[at].indexOf(closing, start);
+    if (end < 0) {
+      at = closed(lines, index + 1, closing);
+      end = at < lines.length ? lines[at].indexOf(closing) : -1;
     }
-    return 0;
+    return end >= 0 && /^[.,;]?$/.test(lines[at].slice(end + closing.length).trim()) ? at + 1 : 0;
   }
 
   /** Whether `line` may end a paragraph above it. */
@@ -338,7 +372,7 @@ const Markdown = (() => {
       for (const block of blocks) {
         for (const node of block.make()) {
           const bare = node.localName === "p" && (!loose || (box && line.childNodes.length === 1));
-          line.append(...(bare ? node.childNodes : [node]));
+          for (const each of bare ? [...node.childNodes] : [node]) line.append(each);
         }
       }
       list.append(line);
@@ -379,9 +413,10 @@ const Markdown = (() => {
   /** What one answer's blocks know of each other: the links and notes that it defines. `shift`: of headings; `growing`: more comes. */
   function knowledge(shift, growing = false) {
     const about = { growing, links: new Map(), notes: new Map(), referred: new Set(), order: [], shift };
+    const numbers = new Map();
     about.note = (label) => {
-      if (!about.order.includes(label)) about.order.push(label);
-      const number = about.order.indexOf(label) + 1;
+      if (!numbers.has(label)) numbers.set(label, about.order.push(label));
+      const number = numbers.get(label);
       const node = make("a", [`${number}`]);
       node.href = `#note-${number}`;
       node.className = "noted";
@@ -418,6 +453,7 @@ function renderMarkdown(text, shift = 1) {
   const lines = Markdown.lined(text), about = Markdown.knowledge(shift), whole = document.createDocumentFragment();
   const blocks = Markdown.scan(lines, about);
   Markdown.refer(about, text);
-  whole.append(...blocks.flatMap((block) => block.make()), ...Markdown.notes(about));
+  for (const block of blocks) for (const node of block.make()) whole.append(node); // one by one: there may be many
+  whole.append(...Markdown.notes(about));
   return whole;
 }

@@ -21,7 +21,7 @@ const Words = (() => {
 
   const make = (kind, children = []) => {
     const node = document.createElement(kind);
-    node.append(...children);
+    for (const child of children) node.append(child); // one by one: there may be too many for one call
     return node;
   };
 
@@ -158,8 +158,8 @@ const Words = (() => {
 
   /** Nodes of `text`. `about`: what the answer as a whole defines, and whether this is a cell, or in a link. */
   function inline(text, about) {
-    const parts = [], nearest = new Map();
-    let brackets = [], from = 0, at = 0;
+    const parts = [], nearest = new Map(), brackets = [];
+    let from = 0, at = 0, linked = 0; // before which no bracket opens a link: no link within a link
     const put = (part, end, start = at) => {
       if (start > from) parts.push(text.slice(from, start));
       parts.push(part);
@@ -306,7 +306,8 @@ const Words = (() => {
     }
 
     function close() {
-      const opener = brackets.pop();
+      let opener = brackets.pop();
+      while (opener && !opener.image && opener.at < linked) opener = brackets.pop();
       if (!opener) return false;
       const label = text.slice(opener.at, at), short = label.length <= LONGEST_INLINE;
       let to = null, end = at + 1;
@@ -326,7 +327,7 @@ const Words = (() => {
         to = about.links.get(name(named ?? label)) ?? null;
         if (to !== null && second > 0 && (named !== null || second === end + 1)) end = second + 1;
       }
-      if (to === null || (about.linked && !opener.image)) return false;
+      if (to === null || (about.linked && !opener.image) || (opener.image && label.length > FARTHEST)) return false;
       const probe = link(to, []);
       if (probe === null) return false;
       put("", end);
@@ -337,7 +338,7 @@ const Words = (() => {
         probe.append(...(children.some((each) => each !== "") ? children : [to]));
         for (const inner of probe.querySelectorAll("a")) inner.replaceWith(...inner.childNodes);
         parts.push(probe);
-        if (!opener.image) brackets = brackets.filter((each) => each.image); // no link within a link
+        if (!opener.image) linked = at;
       }
       return true;
     }
