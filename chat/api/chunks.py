@@ -8,7 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat; `reasoning_content`
 
 from typing import Any
 
-from chat.api.dialects import DONE, Dialect, Frame, Frames, dumps, failure, quoted, stopped
+from chat.api.dialects import DONE, Dialect, Frame, Frames, dumps, failure, quoted
 from chat.errors import Failure, Kind
 from chat.events import Event, Terminal, TextDelta, ThinkingDelta, TurnFinished, TurnStarted, Usage
 from chat.runs import Run
@@ -128,7 +128,7 @@ def _head(run: Run) -> dict[str, Any]:
 
 def _finish(event: Terminal) -> str:
     if not isinstance(event, TurnFinished):
-        return "stop" if stopped(event) else "length"
+        return "length"  # stopped by somebody, or longer than one may be: clients take "stop" for all of it
     return _FINISH.get(event.stop, "stop")
 
 

@@ -494,7 +494,7 @@ async def test_an_answer_that_grew_too_long_ends_as_at_any_limit() -> None:
         assert whole.message.content == "word " * 400_000
 
 
-async def test_stopped_it_ends_as_it_would() -> None:
+async def test_what_somebody_stopped_is_not_told_as_a_whole_answer() -> None:
     async with served([TextDelta("a"), HANG]) as site:
         asked = asyncio.create_task(site.post(PATH, STREAM | {"store": True}))
         await site.vendor.hanging.wait()
@@ -504,7 +504,7 @@ async def test_stopped_it_ends_as_it_would() -> None:
         assert conversation.last is not None
         await site.post(f"/runs/{conversation.last.run}/stop", None)
         *_, last, mark = sse_reader.read((await asked).content).data
-        assert json.loads(last)["choices"][0]["finish_reason"] == "stop"
+        assert json.loads(last)["choices"][0]["finish_reason"] == "length"
         assert mark == "[DONE]"
 
 
