@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from chat.titles import clean, made
 from .told import ask
 
 
-async def titles(store: Store, search: str = "", owner: str = "me", **page: int) -> list[str]:
+async def titles(store: Store, search: str = "", owner: str = "me", **page: Any) -> list[str]:
     return [chat.title for chat in await store.chats(owner, search, **page)]
 
 
