@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from chat.events import TextDelta, TurnFailed
+from chat.events import TextDelta, TurnFailed, TurnFinished
+from chat.outcomes import note
 from tests.api.stories import STORIES
 from tests.api.test_dialects import written
 from tests.browser.conftest import PATIENCE
@@ -144,6 +145,8 @@ def expected(row: str, story: str) -> tuple[str, list[Any]]:
     failure = ""
     if isinstance(last, TurnFailed) and last.failure.kind != "stopped":
         failure = f"Error: {last.failure.message}"
+    elif isinstance(last, TurnFinished):
+        failure = note(last.stop)
     if row == "text" and failure:
         text += "\n\n" + failure
     if row == "lines":
