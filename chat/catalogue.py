@@ -38,14 +38,14 @@ LOOK_AGAIN_FOUND_S = 60.0
 LOOK_AT_ONCE_S = 1.0
 """… when the menu is opened."""
 MAX_MODELS_REMEMBERED = 2000
-"""For each kind of knowledge. Whoever asks may invent names; what was learned first goes first."""
+"""Entries in each table of learned facts. A request may invent names, so the oldest entry is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     """The catalogue's memory of models, as one owner's questions use it. What was refused to a key that the
     owner brought stays with that key: OpenAI streams some models to verified organisations only, and a free
-    key takes less at once. What was reckoned from the owner's own words stays with the owner."""
+    key takes less at once. An estimate from an owner's own texts is used for that owner alone."""
 
     catalogue: "Catalogue"
     owner: str
@@ -198,7 +198,7 @@ class Catalogue:
         return replace(learned, limit=learned.limit or model.context)
 
     def reckoned(self, owner: str, model: Model) -> Window | None:
-        """What the questions of `owner` alone have shown of the context of `model`."""
+        """The context of `model` as estimated from the questions of `owner`, for `owner` alone."""
         return self._reckoned.get((owner, *self._where(model)))
 
     def reckon(self, owner: str, model: Model, window: Window) -> None:

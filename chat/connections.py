@@ -36,7 +36,7 @@ BEHIND_S = 10.0
 
 
 class Unread:
-    """What waits in the connections whose readers are behind, the oldest first."""
+    """The write buffers of all connections with a slow reader, the oldest first."""
 
     def __init__(self, most: int = UNREAD_BYTES) -> None:
         self._most = most

@@ -29,7 +29,7 @@ SWEEP = 60.0
 KEYS = 1000
 """Keys that are held at once. With what is made of it one takes about 50 kB, besides the list of models. For
 one more, one gives way that was never seen to work; without such a one it is turned away."""
-KEYS_NETWORK = KEYS // 10
+MAX_KEYS_PER_NETWORK = KEYS // 10
 """… for the strangers of one network: they cannot take the places of all."""
 LONGEST = 500
 """Characters of a key. The longest known ones have about 170."""
@@ -37,7 +37,7 @@ PATIENCE = 10.0
 """Seconds that a vendor may take to answer with its list."""
 TRIES = 8
 """Keys that are tried at once, of all people. Each try is a request that leaves this machine."""
-TRIES_NETWORK_AT_ONCE = TRIES // 2
+MAX_TRIES_PER_NETWORK = TRIES // 2
 TRIES_EACH = 20
 """Keys that one person may try in an hour."""
 TRIES_NETWORK = 100
@@ -183,7 +183,7 @@ class Wallet:
     def _admit(self, owner: str, vendor: str, network: str) -> None:
         """Raises `RateLimited` when no other key can be tried, or kept."""
         self._sweep()
-        if self._trying.total() >= TRIES or (network and self._trying[network] >= TRIES_NETWORK_AT_ONCE):
+        if self._trying.total() >= TRIES or (network and self._trying[network] >= MAX_TRIES_PER_NETWORK):
             raise RateLimited("Many keys are being tried at this moment. Try again shortly.", retry_after=5)
         self._find_room(owner, vendor, network, take=False)
         bounds = {f"of {owner}": TRIES_EACH} | ({f"from {network}": TRIES_NETWORK} if network else {})
@@ -201,7 +201,7 @@ class Wallet:
         held = Counter(where for where, _ in came.values())
         before = came.get((owner, vendor))
         moves = before is None or before[0] != network
-        if network and moves and held[network] >= KEYS_NETWORK:
+        if network and moves and held[network] >= MAX_KEYS_PER_NETWORK:
             raise RateLimited(
                 "As many keys are kept from your network as can be. Try again later.", retry_after=SWEEP
             )

@@ -174,7 +174,7 @@ OPEN = replace(ACME, open_list=True)
 async def crowded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wallet]:
     """With room for 12 keys, 4 of each network; their vendor's list proves none of them."""
     monkeypatch.setattr(module, "KEYS", 12)
-    monkeypatch.setattr(module, "KEYS_NETWORK", 4)
+    monkeypatch.setattr(module, "MAX_KEYS_PER_NETWORK", 4)
     wallet = Wallet(Settings(), (OPEN, replace(OPEN, name="other")), Lister(), clock)
     yield wallet
     wallet.close()
@@ -267,7 +267,7 @@ async def test_one_network_cannot_try_all_the_keys_at_once(crowded: Wallet) -> N
     crowded._make = lambda vendor, key: {vendor.name: Slow([], vendor)}
     tries = [
         asyncio.create_task(crowded.bring(f"a{number}", "acme", KEY, "192.0.2.1"))
-        for number in range(module.TRIES_NETWORK_AT_ONCE)
+        for number in range(module.MAX_TRIES_PER_NETWORK)
     ]
     await asyncio.sleep(0)
     with pytest.raises(RateLimited, match="at this moment"):

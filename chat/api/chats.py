@@ -18,8 +18,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from chat.api.callers import known
+from chat.api.downloads import EXPORTS, Downloads
 from chat.api.gate import is_json
-from chat.api.held import EXPORTS, Places
 from chat.api.json_bodies import parsed
 from chat.build import App
 from chat.conversations import Conversation
@@ -61,7 +61,7 @@ def route(parent: FastAPI, app: App) -> None:
 class _Routes:
     def __init__(self, app: App) -> None:
         self._app, self._store = app, app.store
-        self._exports = Places(
+        self._exports = Downloads(
             Shares(*EXPORTS, "Too many chats are being exported at once. Try again in a moment."), _refused
         )
 

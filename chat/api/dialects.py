@@ -87,7 +87,7 @@ def failure(event: Terminal) -> Failure | None:
 
 
 def _how(event: Terminal) -> dict[str, str]:
-    """What stands beside the end of an answer that may lack something, though nothing failed."""
+    """Fields of the last frame that tell why an answer may be incomplete; {} when it is complete."""
     if stopped(event):
         return {"state": "stopped"}
     return {"stop": event.stop} if isinstance(event, TurnFinished) and event.stop != "end" else {}

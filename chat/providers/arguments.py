@@ -12,9 +12,9 @@ from typing import Any
 
 _TRIES = 8
 """Times that the text so far is parsed, so that no server can make us do it at each piece."""
-_PIECES = 8
+_MAX_HELD_PIECES = 8
 """Pieces that are held back at most: as long as they are, nobody sees that the model is at work."""
-_GROWN = 3
+_MIN_GROWN_PIECES = 3
 """Pieces, each of them the one before and more, after which the next one is taken for such, too."""
 
 
@@ -29,7 +29,7 @@ class Arguments:
         self._last = ""  # the last character of what was told, but for blanks
         self._held: list[str] = []
         self._whole = self._grows = False
-        """What was told is a whole object. Each piece holds all that came before."""
+        """The emitted text is a complete JSON object; each piece repeats all pieces before it."""
         self._tries = _TRIES
 
     @property
@@ -74,12 +74,12 @@ class Arguments:
             if piece.lstrip().startswith("{"):  # {} was a place for it
                 self._held.clear()
                 return self.feed(piece)
-        elif _grow(chain := [self.told, *self._held, piece]) and len(set(chain)) > _GROWN:
+        elif _grow(chain := [self.told, *self._held, piece]) and len(set(chain)) > _MIN_GROWN_PIECES:
             self._grows = True
             self._held.clear()
             return self._more(piece)
         self._held.append(piece)
-        if len(self._held) < _PIECES:
+        if len(self._held) < _MAX_HELD_PIECES:
             return ""
         held, self._held = "".join(self._held), []
         return self._tell(held)

@@ -20,7 +20,7 @@ FIELDS: Final = "message_fields"
 LARGEST: Final = 256 * 1024
 """Characters of JSON that a message brings back."""
 
-LARGEST_KEPT: Final = 4 * LARGEST
+MAX_KEPT_CHARS: Final = 4 * LARGEST
 """Characters that are collected of it. A message with more brings nothing back."""
 
 KNOWN: Final = frozenset(
@@ -83,10 +83,10 @@ class Back:
 
     def _has_room(self, value: Any) -> bool:
         self._size += size(value)
-        if self._size > LARGEST_KEPT:
+        if self._size > MAX_KEPT_CHARS:
             self._fields.clear()
             self._details.clear()
-        return self._size <= LARGEST_KEPT
+        return self._size <= MAX_KEPT_CHARS
 
     def fields(self, calls: Mapping[str, Any]) -> dict[str, Any]:
         """`fields` and `calls`, as much as may go back; {} when there is nothing."""

@@ -245,14 +245,14 @@ _CHOSEN: Final = _OF_EFFORT | frozenset(
 )
 """Parameters whose value the asker chooses; what the others hold is ours."""
 _QUOTED: Final = re.compile(r"`[^`]{0,200}`|\"[^\"]{0,200}\"|“[^”]{0,200}”|(?<!\w)'[^']{0,200}'(?!\w)")
-"""What may have been written by the asker, such as the value that was refused."""
+"""Quoted text in an error. The user may have written it, for example as the refused value."""
 
 
 _OF_CHOICE: Final = _any(
     r"\b(tools?|functions?|reasoning|thinking|effort|temperature)\b|param|argument|with (these|this|the) "
     r"(options?|settings?|inputs?)"
 )
-"""What one asker may want and another may not."""
+"""Words about options that one user chose. They say nothing about other users' requests."""
 
 
 class Words:

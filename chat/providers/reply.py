@@ -14,7 +14,7 @@ from chat.providers.faults import Call
 from chat.providers.halves import Halves
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
 
-MOST_PARTS: Final = 2_000
+MAX_PARTS: Final = 2_000
 """Items or blocks of one reply, and texts of one item: each is looked for among the others."""
 
 
@@ -78,9 +78,9 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
 
 def check_parts(count: int, call: Call) -> None:
     """Raises `TooLarge` for more than a reply may have."""
-    if count > MOST_PARTS:
+    if count > MAX_PARTS:
         raise TooLarge(
-            f"The answer of {call.title} has more than {MOST_PARTS:,} parts. The server may be faulty: "
+            f"The answer of {call.title} has more than {MAX_PARTS:,} parts. The server may be faulty: "
             "choose another model."
         )
 

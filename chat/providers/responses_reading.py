@@ -26,7 +26,7 @@ from chat.providers.arguments import Arguments, as_text
 from chat.providers.back import FIELDS
 from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
-from chat.providers.reply import MOST_PARTS, check_parts
+from chat.providers.reply import MAX_PARTS, check_parts
 from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.usage import of_responses
 from chat.providers.values import UNNAMED, mapping, name, number, objects, text
@@ -123,7 +123,7 @@ class _Item:
 
     def part(self, where: str, at: int | None) -> tuple[tuple[str, int], _Part]:
         at = self.last.get(where, 0) if at is None else at
-        if (where, at) not in self.parts and len(self.parts) >= MOST_PARTS:
+        if (where, at) not in self.parts and len(self.parts) >= MAX_PARTS:
             at = self.last[where]
         self.last[where] = at
         return (where, at), self.parts.setdefault((where, at), _Part())

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chat.events import ToolCallDelta, ToolCallStarted
 from chat.providers.arguments import Arguments, as_text
-from chat.providers.back import LARGEST_KEPT, size
+from chat.providers.back import MAX_KEPT_CHARS, size
 from chat.providers.values import UNNAMED, name, number
 
 _OURS = frozenset(("index", "id", "type", "function", "name", "arguments"))
@@ -134,7 +134,7 @@ class ToolSlots:
                 if field in _OURS or value is None:
                     continue
                 self._extra += size(value)
-                if self._extra > LARGEST_KEPT:  # as the other fields that go back (`Back`)
+                if self._extra > MAX_KEPT_CHARS:  # as the other fields that go back (`Back`)
                     slot.extra.clear()
                     continue
                 into = slot.extra if place is delta else slot.extra.setdefault("function", {})

@@ -36,7 +36,7 @@ most half of this."""
 MAX_VALUES: Final = 400_000
 """Values in one JSON text. Python takes them in one go, while nothing else goes on: some 70 ms."""
 
-LARGEST_SILENCE: Final = 8 * 1024 * 1024
+MAX_SILENT_BYTES: Final = 8 * 1024 * 1024
 """Bytes of a stream's events of which nothing could be shown. What is put together of them is kept until its
 end; a picture that nobody asked for has two or three million."""
 
@@ -100,9 +100,9 @@ class Wire:
             if isinstance(event, Content):
                 return
         self._silent += self._size
-        if self._silent > LARGEST_SILENCE:
+        if self._silent > MAX_SILENT_BYTES:
             raise TooLarge(
-                f"{self._call.title} sent {LARGEST_SILENCE >> 20} MiB that are no part of an answer. The "
+                f"{self._call.title} sent {MAX_SILENT_BYTES >> 20} MiB that are no part of an answer. The "
                 "server may be faulty: choose another model."
             )
 

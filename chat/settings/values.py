@@ -95,7 +95,7 @@ def endpoints(text: str) -> tuple[Endpoint, ...]:
     return tuple(found)
 
 
-PRINTED = frozenset(
+SAMPLE_SECRETS = frozenset(
     (
         *("make-one-with-the-line-below", "make-another-one"),
         *("a long password", "another long one", "another one"),
@@ -129,7 +129,7 @@ def _header_secret(env: Mapping[str, str], name: str, danger: str) -> Secret | N
     """A secret that travels in a header."""
     value = env.get(name, "")
     plain = value.isascii() and value.isprintable() and " " not in value
-    if value and (len(value) < 16 or not plain or value in PRINTED):
+    if value and (len(value) < 16 or not plain or value in SAMPLE_SECRETS):
         raise Config(
             f"{name} must have 16 characters or more, plain ones and no blanks: {danger}. "
             "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'"
@@ -158,7 +158,7 @@ def users(text: str) -> dict[str, Secret]:
         )
     for part in people:
         name, colon, password = (piece.strip() for piece in part.partition(":"))
-        if not (colon and name and name.isprintable()) or len(password) < 8 or password in PRINTED:
+        if not (colon and name and name.isprintable()) or len(password) < 8 or password in SAMPLE_SECRETS:
             raise Config(
                 "CHAT_USERS: write name:password, separated by commas, each password of 8 characters or more "
                 "and none that stands in a manual."

@@ -161,7 +161,7 @@ async def test_a_server_of_the_operator_s_takes_keys_only_where_it_has_one() -> 
 
 
 async def test_the_operator_is_not_counted_by_network(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wallet, "KEYS_NETWORK", 0)
+    monkeypatch.setattr(wallet, "MAX_KEYS_PER_NETWORK", 0)
     refused = await site("PUT", "/keys/openai", {"key": KEY})
     assert refused.status_code == 429
     assert "from your network" in refused.json()["error"]

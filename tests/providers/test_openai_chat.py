@@ -340,7 +340,7 @@ async def test_a_pause_is_waited_for_where_each_chunk_says_that_it_ends(words: t
 async def test_what_says_nothing_of_an_answer_is_counted_behind_an_early_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire_module, "LARGEST_SILENCE", 2000)
+    monkeypatch.setattr(wire_module, "MAX_SILENT_BYTES", 2000)
     silent = each_says("stop", *[""] * 100)
     events, fault = await STAGE.play(each_says("stop", "At ", "most ") + silent, ASK)
     assert events == [T("At "), T("most ")]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from chat.api import chats, held
-from chat.api.held import EXPORTS, PIECE_BYTES, Places
+from chat.api import chats, downloads
+from chat.api.downloads import EXPORTS, PIECE_BYTES, Downloads
 from chat.build import App, open_app
 from chat.connections import Connection
 from chat.messages import Options
@@ -29,7 +29,7 @@ TOO_MANY = b"Too many chats are being exported at once. Try again in a moment."
 class Site:
     app: App
     port: int
-    places: Places
+    places: Downloads
     connections: list[Connection]
     lines: AsyncExitStack
     chats: dict[str, str] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Line:
 
 @asynccontextmanager
 async def serving(monkeypatch: pytest.MonkeyPatch, **more: Any) -> AsyncIterator[Site]:
-    made: list[Places] = []
+    made: list[Downloads] = []
     connections: list[Connection] = []
 
     class Seen(Connection):
@@ -81,11 +81,11 @@ async def serving(monkeypatch: pytest.MonkeyPatch, **more: Any) -> AsyncIterator
             super().connection_made(transport)
             connections.append(self)
 
-    def places(*given: Any) -> Places:
-        made.append(Places(*given, **more))
+    def places(*given: Any) -> Downloads:
+        made.append(Downloads(*given, **more))
         return made[-1]
 
-    monkeypatch.setattr(chats, "Places", places)
+    monkeypatch.setattr(chats, "Downloads", places)
     monkeypatch.setattr(chats, "markdown", lambda chat: "x" * SIZE)
     environ = {"CHAT_LOCAL": "0", "CHAT_DEMO_PACE": "0", "CHAT_DATABASE": ":memory:"}
     async with open_app(Settings.read(environ)) as app:
@@ -131,7 +131,7 @@ async def test_of_many_owners_so_many_are_in_memory(site: Site) -> None:
 async def test_so_many_bytes_are_in_memory_unless_one_alone_has_more(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held, "HELD_BYTES", SIZE - 1)
+    monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", SIZE - 1)
     first = await site.export("me")
     await until(lambda: site.places.bytes == SIZE)
     second = await (await site.export("you")).rest()

@@ -18,20 +18,20 @@ from chat.shares import Shares
 
 EXPORTS = 8, 4, 40
 """In memory at once, until they are sent; that may wait or go on, of one owner and of all."""
-HELD_BYTES = 100_000_000
+MAX_DOWNLOAD_BYTES = 100_000_000
 """Of these together; a larger one has to be alone. A chat may be as large as all that its owner keeps."""
-MADE_AT_ONCE = 2
+MAX_MADE_AT_ONCE = 2
 """Of these. Making one takes a core and some copies of the chat; being sent takes time alone."""
 
 PIECE_BYTES = 65_536
-"""What asyncio lets wait in a connection before it holds back who writes."""
-LONGEST_S = 300.0
+"""asyncio's high-water mark: with more in its buffer, a connection pauses the writer."""
+MAX_DOWNLOAD_S = 300.0
 """For the whole body. The largest chat, 15 MB, comes in time over a line of 400 kbit/s."""
 
 log = logging.getLogger(__name__)
 
 
-class Held(Response):
+class Download(Response):
     """`made` makes the response when it is entered, and is left when that was sent or its reader has gone."""
 
     def __init__(self, made: AbstractAsyncContextManager[Response], longest_s: float) -> None:
@@ -47,16 +47,16 @@ class Held(Response):
                 log.warning("A download was ended: its reader had not taken it in %g s.", self._longest_s)
 
 
-class Places:
+class Downloads:
     """`refuse` writes what a refusal says: of `shares`, or because there are too many bytes already."""
 
     def __init__(
-        self, shares: Shares, refuse: Callable[[RateLimited], Response], longest_s: float = LONGEST_S
+        self, shares: Shares, refuse: Callable[[RateLimited], Response], longest_s: float = MAX_DOWNLOAD_S
     ) -> None:
         self._shares, self._refuse, self._longest_s = shares, refuse, longest_s
-        self._making = asyncio.Semaphore(MADE_AT_ONCE)
+        self._making = asyncio.Semaphore(MAX_MADE_AT_ONCE)
         self.bytes = 0
-        """Of what is being sent."""
+        """Total size of the responses that are being sent now."""
 
     def response(
         self,
@@ -64,10 +64,10 @@ class Places:
         network: str,
         make: Callable[[], Awaitable[Response]],
         left: Callable[[], Awaitable[bool]],
-    ) -> Held:
+    ) -> Download:
         """What `make` gives, once it is `owner`'s turn; unless they have left by then. `network`: where a
         stranger comes from."""
-        return Held(self._placed(self._shares.of(owner, network), make, left), self._longest_s)
+        return Download(self._placed(self._shares.of(owner, network), make, left), self._longest_s)
 
     @asynccontextmanager
     async def _placed(
@@ -88,7 +88,7 @@ class Places:
 
     @contextmanager
     def _room(self, size: int) -> Generator[None, None, None]:
-        if self.bytes and self.bytes + size > HELD_BYTES:
+        if self.bytes and self.bytes + size > MAX_DOWNLOAD_BYTES:
             raise RateLimited(self._shares.refusal, retry_after=1)
         self.bytes += size
         try:
