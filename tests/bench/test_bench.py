@@ -3,6 +3,7 @@
 import json
 import sys
 from asyncio import create_subprocess_exec
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,17 @@ from tests.bench import seed
 from tests.bench.processes import ROOT, provider, running
 from tests.bench.relay import ask
 from tests.bench.report import Measure, table
+from tests.bench.unsaved import nothing_kept
 
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_the_server_without_a_store_opens_as_the_real_one_does() -> None:
+    """Asked for with the names of `open_store`, some of which came later than the bench."""
+    asked = signature(open_store).parameters
+    signature(nothing_kept).bind(**dict.fromkeys(asked))
 
 
 def test_the_table_tells_medians_ratios_spread_and_what_was_missed() -> None:

@@ -6,6 +6,7 @@ A database at `:memory:` would not do: it is written to as one on the disk is.
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import app
 from chat import build
@@ -13,7 +14,7 @@ from chat.store import Store
 
 
 @asynccontextmanager
-async def nothing_kept(database: Path) -> AsyncGenerator[Store, None]:
+async def nothing_kept(database: Path, **options: Any) -> AsyncGenerator[Store, None]:
     yield Store()
 
 
