@@ -18,6 +18,14 @@
     watcher.observe(document, { childList: true, subtree: true });
   };
 
+  // Gradio's lists fly in and out by `Element.animate` (Svelte 5), which no style sheet can stop.
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const { animate } = Element.prototype;
+  Element.prototype.animate = function (keyframes, options) {
+    if (calm.matches) options = { ...(typeof options === "number" ? {} : options), duration: 0 };
+    return animate.call(this, keyframes, options);
+  };
+
   // -- keys ------------------------------------------------------------------------------------------
 
   // An Enter that ends a composition sends nothing.
