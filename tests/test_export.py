@@ -136,7 +136,7 @@ Sources:
 
 *Note: temperature is not accepted*
 
-{FOOT} · 4.5 s · 1,200 tokens in · 34 tokens out · complete · thumb up*
+{FOOT} · 4.5 s · 1,200 tokens in · 34 tokens out · done · thumb up*
 
 ---
 
@@ -146,7 +146,7 @@ It goes on.
 
 *The stream was cut off.*
 
-{FOOT} · 1.0 s · failed · continued*
+{FOOT} · 1.0 s · cut off · continued*
 
 {FOOT} · 1.0 s · ended at the length limit*
 """

@@ -12,7 +12,7 @@ from chat.conversations import Conversation, Exchange, Link, answers, joined
 from chat.events import Usage
 from chat.export.quoting import closed, shown
 from chat.export.to_json import arguments, plain, settings
-from chat.outcomes import ENDINGS
+from chat.outcomes import ending
 from chat.transcript import Call, Prose, Thought
 from chat.unicode import whole
 
@@ -91,8 +91,11 @@ def _footer(exchange: Exchange) -> Iterator[str]:
     if transcript.ended is not None:
         yield f"{transcript.ended:.1f} s"
     yield from _tokens(transcript.usage)
-    ending = ENDINGS.get(transcript.stop or "end", transcript.state)
-    yield ending[0].lower() + ending[1:]
+    if transcript.ended is None:
+        yield transcript.state
+    else:
+        how = ending(transcript)
+        yield how[0].lower() + how[1:]
     if exchange.thumb:
         yield f"thumb {'up' if exchange.thumb > 0 else 'down'}"
 
