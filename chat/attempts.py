@@ -55,7 +55,7 @@ class Known(Protocol):
     def refuse(self, model: Model, parameter: str) -> None: ...
 
     def leave(self, model: Model, parameter: str) -> None:
-        """`model` did not take the value that `parameter` has in this turn; it may take others."""
+        """`model` refused the value of `parameter` in this turn. It may accept other values."""
         ...
 
     def window(self, model: Model) -> Window:
@@ -65,7 +65,7 @@ class Known(Protocol):
     def learn(self, model: Model, window: Window) -> None: ...
 
     def answered(self, model: Model) -> None:
-        """Its vendor has begun an answer, so it takes the key."""
+        """The vendor of `model` has begun an answer, so it accepts the key."""
         ...
 
 

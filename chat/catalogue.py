@@ -37,8 +37,8 @@ LOOK_AGAIN_FOUND_S = 60.0
 """… while one is there."""
 LOOK_AT_ONCE_S = 1.0
 """… when the menu is opened."""
-MAX_MODELS_REMEMBERED = 2000
-"""Entries in each table of learned facts. A request may invent names, so the oldest entry is dropped."""
+MAX_LEARNED_MODELS = 2000
+"""Models in each table of learned facts. A request may invent model names, so the oldest entry is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class _Known:
     owner: str
     own: Mapping[str, Own]
     worked: Callable[[str], None]
-    """Told the vendor that has answered with the owner's key."""
+    """Called with the name of a vendor that answered with the owner's key."""
     left: set[tuple[Model, str]] = field(default_factory=set[tuple[Model, str]])
-    """Models with parameters whose values they did not take in this turn."""
+    """(model, parameter): the model refused the parameter's value in this turn."""
 
     def refused(self, model: Model) -> frozenset[str]:
         own, left = self._own(model), {name for each, name in self.left if each == model}
@@ -347,5 +347,5 @@ class Catalogue:
 
 
 def _bound(learned: dict[Any, Any]) -> None:
-    if len(learned) > MAX_MODELS_REMEMBERED:
+    if len(learned) > MAX_LEARNED_MODELS:
         del learned[next(iter(learned))]

@@ -30,9 +30,10 @@ LEAST = 10_000
 
 
 UNREAD_BYTES = 100_000_000
-"""That wait in all connections together. Of more, those go whose readers have been behind the longest …"""
+"""Unread bytes of all connections together. Above this, the connections that were slow the longest are
+closed."""
 BEHIND_S = 10.0
-"""… but for this long at least: many pages, 280 kB each, may be opened at once."""
+"""Seconds that a connection may be slow in any case: many pages, 280 kB each, may be opened at once."""
 
 
 class Unread:
@@ -41,7 +42,7 @@ class Unread:
     def __init__(self, most: int = UNREAD_BYTES) -> None:
         self._most = most
         self._waits: dict[Taken, tuple[float, int]] = {}
-        """Since when, and bytes."""
+        """For each connection: the time since when it waits, and its bytes."""
         self.bytes = 0
 
     def add(self, line: "Taken", now: float, size: int) -> None:
@@ -64,7 +65,7 @@ class Taken(asyncio.Protocol):
 
     stuck = STUCK
     unread = Unread()
-    """Of all connections of the process."""
+    """Shared by all connections of the process."""
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     _stuck: asyncio.TimerHandle | None = None

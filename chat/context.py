@@ -56,7 +56,7 @@ class Window:
     ratio: float = 1.0
     """The vendor's tokens for each one that `size` estimates."""
     guessed: bool = field(default=False, compare=False)
-    """Whether the vendor told no limit, and this one comes from what was too long for it."""
+    """Whether `limit` is an estimate from a request that was too long, because the vendor named no limit."""
 
     def counted(self, request: Request, tokens: int) -> "Window":
         """After the vendor counted `request` as `tokens`."""

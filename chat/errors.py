@@ -107,8 +107,8 @@ class NotFound(Fault):
 class OtherProtocol(NotFound):
     """The address or the model is there, but not for the protocol that it was asked in.
 
-    `lasting`: whatever is asked. Else it may be for what this asker wants with it: tools, say.
-    """
+    `lasting`: this holds for every request. Otherwise it may be due to what this request asks for, such as
+    tools."""
 
     def __init__(
         self, message: str, *, hint: str = "", lasting: bool = True, status: int | None = None
@@ -124,9 +124,8 @@ class BadRequest(Fault):
 class Refused(BadRequest):
     """The vendor named a body parameter that it does not take from this model.
 
-    `lasting`: it takes none at all there. Else it may be the value alone, which is this asker's: nothing is
-    learned from it for others.
-    """
+    `lasting`: the model takes no value of it. Otherwise it may refuse this value alone, and nothing is
+    remembered for other users."""
 
     def __init__(
         self, message: str, *, parameter: str, lasting: bool = True, status: int | None = None

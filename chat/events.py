@@ -220,7 +220,7 @@ Event = (
 Delta = TextDelta | ThinkingDelta | ToolCallDelta
 Terminal = TurnFinished | TurnFailed
 Content = Delta | ToolCallStarted | Citation | Opaque | ReplyFinished
-"""Of a reply: what belongs to an answer, or ends it. All else says how it is going."""
+"""The events of a reply that carry a part of the answer or end it. All others report progress."""
 
 
 @dataclass(frozen=True, slots=True)

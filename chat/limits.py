@@ -120,7 +120,7 @@ def _rule(item: "RateLimitItem", limiter: "RateLimiter", whose: Whose, id: str) 
 
 
 def network_of(settings: Settings, owner: str, address: str) -> str:
-    """The network that `owner` is also counted by; "" for somebody who is known: their name alone counts."""
+    """The network that `owner` is also counted by; "" for the operator and for users who logged in."""
     return "" if settings.login or owner == LOCAL else network(address)
 
 

@@ -17,7 +17,7 @@ Thinking = Literal["adaptive", "enabled", "always"]
 LONGEST_EFFORT, MOST_EFFORTS = 40, 20
 """Characters of one, and how many a model has."""
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default")
-"""Words that vendors have for how much a model is to think. A list may tell others of its models."""
+"""The vendors' words for how much a model thinks. A vendor's model list may name others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ ENDINGS: dict[Stop, str] = {
     "pause": "Paused by the provider",
     "other": "Perhaps not complete",
 }
-"""Of the answers that may lack something though nothing failed. Any other is done."""
+"""How an answer ended that may be incomplete although nothing failed, by its stop reason."""
 
 
 def ending(transcript: Transcript) -> str:
-    """How it ended."""
+    """How the answer of `transcript` ended. It has to be over."""
     if (failure := transcript.failure) is None:
         return ENDINGS.get(transcript.stop or "end", "Done")
     match failure.kind:
@@ -31,6 +31,5 @@ def ending(transcript: Transcript) -> str:
 
 
 def note(stop: Stop | None) -> str:
-    """The line below an answer that is nothing but text, and so has no other place for how it ended; nothing
-    below one that is done."""
+    """The last line of an answer in a format that holds text alone; "" for a complete answer."""
     return f"Note: {ENDINGS[stop]}." if stop in ENDINGS else ""

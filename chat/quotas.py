@@ -1,10 +1,10 @@
 """How much room on the disk chats may take: of one person, of all together, and what stays free.
 
-`chat.runs` asks `check` before a run begins, so that every door is counted alike, and has the store tell
-`count` after each save what was written. A stranger has what the settings say, somebody who logged in
-`PERSON_TIMES` as much, the operator what the disk has. What each keeps the database counts itself
-(`chat.store.migrations`), so that nothing is looked through here. What strangers of one network write in a
-day is counted here, in memory: else one of them, with a new cookie for each chat, would take the room of all.
+`chat.runs` calls `check` before a run begins, so every interface is counted alike, and the store calls
+`count` after each save. An anonymous visitor may keep as much as the settings say, a user who logged in
+`PERSON_TIMES` times as much, and the operator as much as the disk holds. The database itself counts the bytes
+of each owner (`chat.store.migrations`). This module counts, in memory, the bytes that the visitors of one
+network write in a day: otherwise one visitor with a new cookie for each chat could use up the space of all.
 """
 
 import time

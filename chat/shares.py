@@ -1,10 +1,9 @@
 """Costly work that anybody may ask for, shared out: one of each owner at a time, so many in all.
 
-An owner's second one waits for the first, and never takes a place in the queue of all: so whoever asks a
-thousand times delays nobody but themselves. Nor do the strangers of one network, with a cookie for each time:
-they have half of the places, and a quarter of the queue. Used by the store for searches, and by the faces
-for exports.
-"""
+An owner's second piece of work waits for the first and takes no place in the common queue, so an owner who
+asks a thousand times delays nobody else. The anonymous visitors of one network, who could use a new cookie
+each time, get at most half of the places and a quarter of the queue. Used by the store for searches and by
+`chat.api` for exports."""
 
 import asyncio
 from collections import Counter
@@ -26,13 +25,13 @@ class Shares:
         self._turns: dict[str, asyncio.Lock] = {}
         self._near_total, self._near_most = max(1, total // 2), max(1, most // 4)
         self._from: Counter[str] = Counter()
-        """How many of each network's strangers, likewise."""
+        """The same for the anonymous visitors of each network."""
         self._near: dict[str, asyncio.Semaphore] = {}
 
     @asynccontextmanager
     async def of(self, owner: str, network: str = "") -> AsyncGenerator[None, None]:
-        """A place for `owner`, for as long as the block lasts. `network`: where a stranger comes from; "" for
-        somebody who is known. Raises `RateLimited`."""
+        """Holds a place for `owner` while the block runs. `network`: the network of an anonymous visitor,
+        else "". Raises `RateLimited`."""
         full = self._of[owner] >= self._each or self._of.total() >= self._most
         if full or (network and self._from[network] >= self._near_most):
             self._forget(owner, network)
@@ -53,7 +52,7 @@ class Shares:
             self._forget(owner, network)
 
     def _forget(self, owner: str, network: str) -> None:
-        """What is kept for those of whom none waits or goes on."""
+        """Drops the entries of `owner` and `network` if they have no work that waits or runs."""
         if not self._of[owner]:
             del self._of[owner]
             self._turns.pop(owner, None)

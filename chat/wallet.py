@@ -27,10 +27,10 @@ SILENCE = 3600.0
 SWEEP = 60.0
 """Seconds between two looks for such owners."""
 KEYS = 1000
-"""Keys that are held at once. With what is made of it one takes about 50 kB, besides the list of models. For
-one more, one gives way that was never seen to work; without such a one it is turned away."""
+"""Keys that are held at once. A key and its clients take about 50 kB, besides the model list. A further key
+replaces one that never worked, or is rejected if there is none."""
 MAX_KEYS_PER_NETWORK = KEYS // 10
-"""… for the strangers of one network: they cannot take the places of all."""
+"""Keys of the anonymous visitors of one network, so that they cannot take all places."""
 LONGEST = 500
 """Characters of a key. The longest known ones have about 170."""
 PATIENCE = 10.0
@@ -38,6 +38,7 @@ PATIENCE = 10.0
 TRIES = 8
 """Keys that are tried at once, of all people. Each try is a request that leaves this machine."""
 MAX_TRIES_PER_NETWORK = TRIES // 2
+"""Keys that are tried at once, of the anonymous visitors of one network."""
 TRIES_EACH = 20
 """Keys that one person may try in an hour."""
 TRIES_NETWORK = 100
@@ -57,13 +58,13 @@ class Own:
     models: Mapping[str, Model] = field(repr=False)
     """What the vendor lists for this key, by id; empty where it did not answer."""
     works: bool | None
-    """None: nobody knows yet. An answer that came with it shows that it does."""
+    """Whether the vendor accepts the key. None: not known yet; an answer shows that it does."""
     sentence: str
     """What its vendor said of it, for a person."""
     refused: dict[str, set[str]] = field(default_factory=dict, repr=False)
     """Names of body parameters that a model did not take with this key: another's may be allowed more."""
     windows: dict[str, Window] = field(default_factory=dict, repr=False)
-    """What this key was seen to have of a model's context."""
+    """The context window that each model was seen to have with this key, by model id."""
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ class _Purse:
     version: int = 0
     own: dict[str, Own] = field(default_factory=dict)
     came: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By the vendor's name: the network that the key came from, and a number, higher for later ones."""
+    """By vendor name: the network that the key came from, and a number that is higher for later keys."""
 
 
 class Wallet:
@@ -94,7 +95,7 @@ class Wallet:
         self._open: dict[str, dict[str, Model]] = {}
         """The lists that everybody may read, once for all who have a key there."""
         self._trying: Counter[str] = Counter()
-        """Keys that are being tried, by network; none stands here with none."""
+        """The number of keys that are being tried, by network, without zeros."""
         self._tries: dict[str, list[float]] = {}
         """When keys were tried in the last hour, by owner and by network."""
         self._sweeping: asyncio.TimerHandle | None = None
@@ -121,8 +122,8 @@ class Wallet:
     # -- bringing and forgetting ---------------------------------------------------------------
 
     async def bring(self, owner: str, vendor: str, key: str, network: str = "") -> Own:
-        """Tries `key` and keeps it, unless its vendor does not accept it. `network`: where a stranger's comes
-        from; "" for somebody who is known.
+        """Tries `key` and keeps it, unless its vendor does not accept it. `network`: the network of an
+        anonymous visitor, else "".
 
         Raises `NotFound` for a vendor that takes none, `BadRequest` or `Config` for what can be no key,
         `Auth` for one that is refused, and `RateLimited`. A vendor that cannot be asked now is no reason:
@@ -140,7 +141,7 @@ class Wallet:
         finally:
             self._trying[network] -= 1
             self._trying += Counter()
-        self._find_room(owner, vendor, network)  # now: a key that is refused costs nobody theirs
+        self._find_room(owner, vendor, network)  # only now: a rejected key must not replace another one
         if found.open_list:
             models = self._open[vendor] = models or self._open.get(vendor, {})
         own = Own(found, providers, models, works, sentence)
@@ -196,7 +197,8 @@ class Wallet:
         self._watch()
 
     def _find_room(self, owner: str, vendor: str, network: str, *, take: bool = True) -> None:
-        """Raises `RateLimited` where there is none for the key. `take`: what has to give way for it does."""
+        """Raises `RateLimited` if the key cannot be kept. `take`: drops the key that has to make room for
+        it."""
         came = {(each, name): purse.came[name] for each, purse in self._purses.items() for name in purse.own}
         held = Counter(where for where, _ in came.values())
         before = came.get((owner, vendor))
@@ -207,7 +209,8 @@ class Wallet:
             )
         if before is not None or len(came) < KEYS:
             return
-        # Of the network that holds most, the oldest. Who is known has no network, and keeps theirs.
+        # Drop the oldest key of the network with the most keys. Users who logged in have no network and keep
+        # theirs.
         unproved = [
             (-held[where], number, whose)
             for whose, (where, number) in came.items()
@@ -219,11 +222,10 @@ class Wallet:
             self.forget(*min(unproved)[2])
 
     def _sweep(self) -> None:
-        until = self._clock() - SILENCE
-        for owner, purse in list(self._purses.items()):
-            if purse.heard <= until or not purse.own:
-                del self._purses[owner]
         now = self._clock()
+        for owner, purse in list(self._purses.items()):
+            if purse.heard <= now - SILENCE or not purse.own:
+                del self._purses[owner]
         for who, times in list(self._tries.items()):
             while times and times[0] <= now - HOUR:
                 times.pop(0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat.catalogue import MAX_MODELS_REMEMBERED, Catalogue
+from chat.catalogue import MAX_LEARNED_MODELS, Catalogue
 from chat.context import Window, size
 from chat.errors import Config, NotFound, TooLong, Unreachable
 from chat.menu import Range
@@ -200,18 +200,18 @@ async def test_what_one_owners_words_showed_of_a_context_is_no_word_on_those_of_
     # What the vendor tells in figures is so for everybody.
     ann.learn(one, ann.window(one).refused(asked, TooLong("Too long.", limit=1000)))
     assert (ann.window(one), ben.window(one)) == (Window(1000, 2), Window(1000))
-    for number in range(MAX_MODELS_REMEMBERED + 1):
+    for number in range(MAX_LEARNED_MODELS + 1):
         found.known(f"owner {number}").learn(one, Window(1000, 1.5))
-    assert len(found._reckoned) == MAX_MODELS_REMEMBERED
+    assert len(found._reckoned) == MAX_LEARNED_MODELS
 
 
 async def test_invented_names_of_models_take_no_memory() -> None:
     found = await catalogue(serves("acme"))
-    models = [Model("acme", f"invented-{number}") for number in range(MAX_MODELS_REMEMBERED + 100)]
+    models = [Model("acme", f"invented-{number}") for number in range(MAX_LEARNED_MODELS + 100)]
     for model in models:
         found.refuse(model, "temperature")
         found.learn(model, Window(4096))
-    assert len(found._refused) == len(found._windows) == MAX_MODELS_REMEMBERED
+    assert len(found._refused) == len(found._windows) == MAX_LEARNED_MODELS
     assert found.refused(models[-1]) == {"temperature"}
 
 

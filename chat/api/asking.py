@@ -77,7 +77,8 @@ async def begin(
 
 
 def _effort(app: App, caller: Caller, choices: Choices) -> None:
-    """Raises `Refusal` for a word that is no vendor's: what a vendor says of it is read, and quoted."""
+    """Raises `Refusal` for an effort that no vendor knows. A vendor's error about it would be read and
+    quoted."""
     if not choices.effort or choices.effort in EFFORTS:
         return
     menu = app.catalogue.of(caller.owner)

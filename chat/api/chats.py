@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from chat.api.callers import known
-from chat.api.downloads import EXPORTS, Downloads
+from chat.api.downloads import EXPORT_LIMITS, Downloads
 from chat.api.gate import is_json
 from chat.api.json_bodies import parsed
 from chat.build import App
@@ -62,7 +62,8 @@ class _Routes:
     def __init__(self, app: App) -> None:
         self._app, self._store = app, app.store
         self._exports = Downloads(
-            Shares(*EXPORTS, "Too many chats are being exported at once. Try again in a moment."), _refused
+            Shares(*EXPORT_LIMITS, "Too many chats are being exported at once. Try again in a moment."),
+            _refused,
         )
 
     async def chats(self, request: Request) -> Response:
@@ -159,7 +160,7 @@ class _Routes:
         return self._exports.response(owner, self._near(request, owner), export, request.is_disconnected)
 
     async def _found(self, request: Request, id: str) -> Conversation | Response:
-        """The whole conversation, or the answer that there is none."""
+        """The complete conversation, or the response that says that there is none."""
         conversation: Conversation | None = None
 
         async def read(owner: str) -> bool:
@@ -186,7 +187,7 @@ class _Routes:
         return known(self._app, request).owner
 
     def _near(self, request: Request, owner: str) -> str:
-        """The network that `owner` is counted by too. On this machine alone, all come from one address."""
+        """The network that `owner` is counted by too; "" where only this machine can connect."""
         if self._app.settings.alone:
             return ""
         return network_of(self._app.settings, owner, request.client.host if request.client else "")

@@ -128,7 +128,7 @@ def _head(run: Run) -> dict[str, Any]:
 
 def _finish(event: Terminal) -> str:
     if not isinstance(event, TurnFinished):
-        return "length"  # stopped by somebody, or longer than one may be: clients take "stop" for all of it
+        return "length"  # a user stopped it, or it is too long: clients take "stop" for a complete answer
     return _FINISH.get(event.stop, "stop")
 
 

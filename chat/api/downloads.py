@@ -1,8 +1,8 @@
-"""Large answers that each hold a place until it has been sent, piece by piece. `chats` sends exports so.
+"""Large responses, sent in pieces. `chat.api.chats` sends exports this way.
 
-A body that is sent at once lies in the connection's memory until its reader has taken it, and a reader may
-take its time (`chat.connections`). In pieces, `send` waits for the reader, and the answer keeps its place
-meanwhile: so there are only so many of them, and only so many bytes.
+A body that is sent in one piece stays in memory until the client has read it, and a client may read slowly
+(`chat.connections`). In pieces, `send` waits for the client. A response counts against the limits below until
+its last piece is sent, so their number and their bytes stay bounded.
 """
 
 import asyncio
@@ -16,23 +16,27 @@ from starlette.types import Receive, Scope, Send
 from chat.errors import RateLimited
 from chat.shares import Shares
 
-EXPORTS = 8, 4, 40
-"""In memory at once, until they are sent; that may wait or go on, of one owner and of all."""
+EXPORT_LIMITS = 8, 4, 40
+"""Exports in memory at once; pending exports (waiting, being made or being sent) of one owner; of all
+owners."""
 MAX_DOWNLOAD_BYTES = 100_000_000
-"""Of these together; a larger one has to be alone. A chat may be as large as all that its owner keeps."""
-MAX_MADE_AT_ONCE = 2
-"""Of these. Making one takes a core and some copies of the chat; being sent takes time alone."""
+"""Size of all downloads in memory together. A single larger one is allowed when there is no other: a chat may
+be as large as everything that its owner may keep."""
+MAX_CONCURRENT_RENDERS = 2
+"""Downloads that are made at once. Making one uses a core and several copies of the chat; sending one does
+not."""
 
 PIECE_BYTES = 65_536
 """asyncio's high-water mark: with more in its buffer, a connection pauses the writer."""
 MAX_DOWNLOAD_S = 300.0
-"""For the whole body. The largest chat, 15 MB, comes in time over a line of 400 kbit/s."""
+"""Seconds to send a whole body. The largest chat, 15 MB, needs 300 s at 400 kbit/s."""
 
 log = logging.getLogger(__name__)
 
 
 class Download(Response):
-    """`made` makes the response when it is entered, and is left when that was sent or its reader has gone."""
+    """Enters `made` to make the response, sends it, and leaves `made` when it is sent or its client has
+    gone."""
 
     def __init__(self, made: AbstractAsyncContextManager[Response], longest_s: float) -> None:
         super().__init__()
@@ -43,18 +47,18 @@ class Download(Response):
             try:
                 async with asyncio.timeout(self._longest_s):
                     await _send(response, send)
-            except TimeoutError:  # uvicorn closes a connection whose answer was left off
-                log.warning("A download was ended: its reader had not taken it in %g s.", self._longest_s)
+            except TimeoutError:  # uvicorn closes a connection whose response is incomplete
+                log.warning("A download was ended: its client did not read it within %g s.", self._longest_s)
 
 
 class Downloads:
-    """`refuse` writes what a refusal says: of `shares`, or because there are too many bytes already."""
+    """`refuse` turns a `RateLimited` into a response: `shares` raises it, or too many bytes are in memory."""
 
     def __init__(
         self, shares: Shares, refuse: Callable[[RateLimited], Response], longest_s: float = MAX_DOWNLOAD_S
     ) -> None:
         self._shares, self._refuse, self._longest_s = shares, refuse, longest_s
-        self._making = asyncio.Semaphore(MAX_MADE_AT_ONCE)
+        self._making = asyncio.Semaphore(MAX_CONCURRENT_RENDERS)
         self.bytes = 0
         """Total size of the responses that are being sent now."""
 
@@ -65,8 +69,8 @@ class Downloads:
         make: Callable[[], Awaitable[Response]],
         left: Callable[[], Awaitable[bool]],
     ) -> Download:
-        """What `make` gives, once it is `owner`'s turn; unless they have left by then. `network`: where a
-        stranger comes from."""
+        """Calls `make` when it is the turn of `owner`, and sends the response. Sends an empty one if `left`
+        says that the client has gone by then. `network`: the network of an anonymous visitor, else ""."""
         return Download(self._placed(self._shares.of(owner, network), make, left), self._longest_s)
 
     @asynccontextmanager
@@ -98,7 +102,7 @@ class Downloads:
 
 
 async def _send(response: Response, send: Send) -> None:
-    """To a reader who has gone, uvicorn (0.54) sends nothing and does not wait."""
+    """uvicorn (0.54) neither sends nor waits when the client has gone."""
     body = bytes(response.body)
     status, headers = response.status_code, response.raw_headers
     await send({"type": "http.response.start", "status": status, "headers": headers})

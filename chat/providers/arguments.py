@@ -1,10 +1,9 @@
 """The arguments of one tool call, put together from what a server sends of them.
 
-Some say everything twice (the pieces, then the whole), some send all so far in each piece, some begin
-with an empty object. JSON tells which it was: nothing can stand behind a whole object. So what may be a
-repetition is held back until more comes, or the end; a few pieces tell which it is. Called by `tool_slots`
-and the readings.
-"""
+Some say everything twice (the pieces, then the whole), some send all so far in each piece, some begin with an
+empty object. JSON shows which it was, because nothing can follow a complete object. So a piece that may be a
+repetition is held back until the next pieces, or the end, show what it is. Called by `tool_slots` and the
+readings."""
 
 import json
 from itertools import pairwise
@@ -13,9 +12,10 @@ from typing import Any
 _TRIES = 8
 """Times that the text so far is parsed, so that no server can make us do it at each piece."""
 _MAX_HELD_PIECES = 8
-"""Pieces that are held back at most: as long as they are, nobody sees that the model is at work."""
+"""Pieces that are held back at most. While they are held, the user does not see that the model works."""
 _MIN_GROWN_PIECES = 3
-"""Pieces, each of them the one before and more, after which the next one is taken for such, too."""
+"""Different pieces that each begin with the whole piece before. After so many, the next piece is read as
+another one that repeats all before it."""
 
 
 class Arguments:
@@ -29,7 +29,8 @@ class Arguments:
         self._last = ""  # the last character of what was told, but for blanks
         self._held: list[str] = []
         self._whole = self._grows = False
-        """The emitted text is a complete JSON object; each piece repeats all pieces before it."""
+        """`_whole`: the emitted text is a complete JSON object. `_grows`: each piece repeats all text before
+        it."""
         self._tries = _TRIES
 
     @property
@@ -52,7 +53,7 @@ class Arguments:
         return self._whole
 
     def feed(self, piece: str) -> str:
-        if not piece or self._whole:  # behind a whole object stands nothing but the same once more
+        if not piece or self._whole:  # after a complete object only a repetition can follow
             return ""
         self.said = True
         if self._grows:
@@ -69,7 +70,7 @@ class Arguments:
         return self._tell(piece)
 
     def _hold(self, piece: str) -> str:
-        """One more behind those that may be a repetition."""
+        """Holds back `piece`, too, or finds out what the held pieces are."""
         if not self._told:
             if piece.lstrip().startswith("{"):  # {} was a place for it
                 self._held.clear()

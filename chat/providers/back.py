@@ -21,7 +21,7 @@ LARGEST: Final = 256 * 1024
 """Characters of JSON that a message brings back."""
 
 MAX_KEPT_CHARS: Final = 4 * LARGEST
-"""Characters that are collected of it. A message with more brings nothing back."""
+"""Characters that are collected for one message. A message with more sends nothing back."""
 
 KNOWN: Final = frozenset(
     (
@@ -59,7 +59,7 @@ def names(messages: Iterable[object], vendor: str) -> frozenset[str]:
 
 
 def size(value: Any) -> int:
-    """About how many characters of JSON `value` is."""
+    """About how many characters `value` has as JSON."""
     return len(value) if isinstance(value, str) else len(json.dumps(value))
 
 

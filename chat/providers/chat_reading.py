@@ -75,8 +75,8 @@ class Chunks:
         self.ending: Ending | None = None
         """Why it ended, once that was said: what comes later is usage or nothing, or it was said too soon."""
         self.early = False
-        """Whether the end was said before any words or with the first ones, or words came after it. Servers
-        that say “stop” in each chunk do so; then only the end of the stream tells."""
+        """Whether the finish reason came too early to be trusted: before or with the first words, or words
+        came after it. Some servers send “stop” in every chunk; then only the end of the stream counts."""
         self.usage: Usage | None = None
         self.fault: Fault | None = None
         """The error that the last chunk reported, to be raised when its events have been given."""
@@ -160,8 +160,8 @@ class Chunks:
         return events
 
     def end(self, said: str = "") -> list[ReplyEvent]:
-        """The last events. `said`: what said that it has ended, as far as anything did: `DONE`, `WHOLE` or
-        its reason."""
+        """The last events. `said`: how the end was announced: `DONE`, `WHOLE`, "reason", or "" if it was
+        not."""
         events = self.rest()
         events += self._slots.end()
         if self._slots and (back := self._back.fields(self._slots.extras)):

@@ -214,7 +214,7 @@ _NO_PARAMETER: Final = _any(
     r"(effort|reasoning|thinking) parameters?\b.{0,20}\bnot (be )?(supported|allowed|accepted)",
     r"only (the )?(default|\d[\d.]{0,9}( is| was| value))",
 )
-"""It takes no such parameter, or nothing but what holds without it."""
+"""The model does not take the parameter, or takes nothing but its default."""
 _OF_VALUE: Final = _any(
     r"(invalid|illegal|bad|wrong|incorrect|unknown|unexpected|unrecogni[sz]ed|disallowed)[-_ ](\w+[-_ ])?"
     r"(values?|variant|enum|option|choice|level|literal)",
@@ -235,15 +235,15 @@ _OF_ONE_EFFORT: Final = _any(
     r"unsupported[-_ ]value|\bnot support +with ",
     r"\b(none|minimal|low|medium|high|xhigh|max|auto|default)\b",
 )
-"""An effort that is not taken, among others that are. Of a temperature OpenAI says the same where it takes no
-other than its own."""
+"""The model refuses this effort and takes others. OpenAI uses the same words for a temperature of which only
+the default is allowed."""
 _OF_EFFORT: Final = frozenset(
     ("reasoning_effort", "reasoning.effort", "reasoning", "output_config", "thinking")
 )
 _CHOSEN: Final = _OF_EFFORT | frozenset(
     ("temperature", "max_tokens", "max_completion_tokens", "max_output_tokens")
 )
-"""Parameters whose value the asker chooses; what the others hold is ours."""
+"""Parameters whose value the user chooses. The values of all others are ours."""
 _QUOTED: Final = re.compile(r"`[^`]{0,200}`|\"[^\"]{0,200}\"|“[^”]{0,200}”|(?<!\w)'[^']{0,200}'(?!\w)")
 """Quoted text in an error. The user may have written it, for example as the refused value."""
 
@@ -317,7 +317,7 @@ class Words:
 
     @property
     def of_choice(self) -> bool:
-        """Whether it names something that only this asker may have wanted."""
+        """Whether it names an option that only this user may have chosen."""
         return bool(_OF_CHOICE.search(self._text))
 
     @property
@@ -345,8 +345,8 @@ class Words:
         return bool(_NOT_TAKEN.search(f"{self._body.names} {self._text}"))
 
     def no_parameter(self, parameter: str) -> bool:
-        """Whether `parameter` is not taken at all, whatever its value: that holds for everybody who asks. In
-        doubt not. What stands in quotes tells nothing: it may be the value, in the asker's own words."""
+        """Whether the model refuses `parameter` whatever its value, which then holds for every user. False in
+        doubt. Quoted text is ignored: it may be the value, in the user's own words."""
         if parameter not in _CHOSEN:
             return True
         said = f"{self._body.names} {_QUOTED.sub(' ', self._text)}"

@@ -229,9 +229,10 @@ class OpenAIChat:
 
 
 async def _late(wire: Wire, until: float | None) -> Payload | None:
-    """What still comes after the finish reason. The answer is complete: nothing that fails now matters.
-    `until` is None where the reason was said too soon: then all of it matters as before any reason, and how
-    long it may be silent is measured where every reply's silence is, in `deadlines`."""
+    """The next payload after the finish reason, or None. The answer is complete, so an error is ignored.
+
+    `until`: loop time at which to stop waiting. None if the finish reason came too early to be trusted: then
+    errors count as before, and `deadlines` limits the silence as for every reply."""
     if until is None:
         return await anext(wire, None)
     try:

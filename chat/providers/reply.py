@@ -15,7 +15,7 @@ from chat.providers.halves import Halves
 from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
 
 MAX_PARTS: Final = 2_000
-"""Items or blocks of one reply, and texts of one item: each is looked for among the others."""
+"""Items or blocks of one reply, and texts of one item. Each new one is looked up among the others."""
 
 
 class Reading(Protocol):
@@ -77,7 +77,7 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
 
 
 def check_parts(count: int, call: Call) -> None:
-    """Raises `TooLarge` for more than a reply may have."""
+    """Raises `TooLarge` if a reply has more than `MAX_PARTS` parts."""
     if count > MAX_PARTS:
         raise TooLarge(
             f"The answer of {call.title} has more than {MAX_PARTS:,} parts. The server may be faulty: "

@@ -37,8 +37,8 @@ MAX_VALUES: Final = 400_000
 """Values in one JSON text. Python takes them in one go, while nothing else goes on: some 70 ms."""
 
 MAX_SILENT_BYTES: Final = 8 * 1024 * 1024
-"""Bytes of a stream's events of which nothing could be shown. What is put together of them is kept until its
-end; a picture that nobody asked for has two or three million."""
+"""Bytes of a stream that may add nothing to the answer. They are kept until the stream ends; an unwanted
+picture has two or three million."""
 
 BREATH: Final = 100
 """Payloads after which others get their turn, though more have come already."""
@@ -70,7 +70,7 @@ class Wire:
         self._chunks = response.aiter_bytes()
         self._decoder = Decoder()
         self._ready: deque[tuple[Payload | Fault, int]] = deque()
-        """With the bytes that it came in."""
+        """Each payload with the number of bytes that it came in."""
         self._given = self._size = self._silent = 0
         self._streams = False  # it was seen to be a stream of events
         self._ended = False
@@ -95,7 +95,8 @@ class Wire:
         return item
 
     def count(self, events: Sequence[ReplyEvent]) -> None:
-        """What the last payload gave. Raises `TooLarge` after too much that gave nothing of an answer."""
+        """Counts the last payload, which became `events`. Raises `TooLarge` after too many bytes without
+        content."""
         for event in events:
             if isinstance(event, Content):
                 return

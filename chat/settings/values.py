@@ -101,7 +101,7 @@ SAMPLE_SECRETS = frozenset(
         *("a long password", "another long one", "another one"),
     )
 )
-"""What earlier versions of the manual showed in the place of a secret: whoever reads it knows them."""
+"""Example secrets from earlier versions of the docs. They are public, so they are rejected."""
 
 
 def secret(env: Mapping[str, str]) -> Secret | None:

@@ -122,7 +122,8 @@ class Store(Chats):
         written: Callable[[int], None] | None = None,
     ) -> None:
         """Puts `exchange` at the end, in the place of what it `replaces`, and records `run` from now on.
-        `written` is told after each save how many bytes that added to `bytes_of` the owner, or a few more."""
+        After each save `written` is called with the bytes by which `bytes_of` the owner grew, or slightly
+        more."""
         place = len(conversation.exchanges) - len(exchange.replaces)
         parent = conversation.exchanges[place - 1].run if place else None
         conversation.exchanges[place:] = [exchange]

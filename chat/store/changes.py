@@ -40,7 +40,7 @@ async def rename(connection: AsyncConnection, owner: str, id: str, name: str) ->
     values = {
         "title": name,
         "named": int(named),
-        # Of earlier versions' chats the first title was not counted.
+        # Earlier versions did not count the first title of a chat.
         "bytes": func.max(_table.c.bytes + size, BYTES_OF_CHAT),
     }
     await connection.execute(update(_table).where(_table.c.id == id).values(**values))

@@ -25,7 +25,7 @@ class Chats:
         self, owner: str, search: str = "", *, skip: int = 0, limit: int = 50, network: str = ""
     ) -> Listed:
         """The owner's conversations, latest first; with `search`, those with its words in title or texts.
-        `network`: where a stranger comes from.
+        `network`: the network of an anonymous visitor, else "".
 
         Raises `Unsaved` when they cannot be read, and `RateLimited` when too many are searched for at once.
         While the disk was never there, memory's are all there are.

@@ -188,8 +188,8 @@ class Database:
 
     @asynccontextmanager
     async def searching(self, owner: str, network: str = "") -> AsyncGenerator[AsyncConnection, None]:
-        """As `reading`, for what takes long: there are always readers left for all else, and one owner has
-        one of them at most, as have the strangers of one network. Raises `RateLimited` too."""
+        """As `reading`, for slow queries. Some connections stay free for everything else; one owner uses one
+        at most, and so do all anonymous visitors of one network together. Raises `RateLimited` too."""
         async with self._searches.of(owner, network), self.reading() as connection:
             yield connection
 

@@ -17,10 +17,10 @@ Row = dict[str, Any]
 """Values by the names of columns."""
 
 BYTES_OF_CHAT, INDEXED_TIMES = 1000, 8
-"""What is counted for a chat, besides its title and what is in it, and how many times for the bytes of a text
-that can be searched for. As `migrations` has it, which does not know titles."""
+"""Bytes that are counted for each chat besides its title and its messages; the factor for text in the search
+index. `migrations` uses the same numbers, except for titles, which it does not know."""
 
-# What the database counts for other rows.
+# Bytes that the database counts for each message, run and event.
 _MESSAGE, _RUN, _EVENT = 200, 500, 50
 _LONGEST_TITLE = 4 * LENGTH
 _COUNTED = ("k_key", "options", "settings", "failure", "usage", "model")
@@ -47,10 +47,10 @@ class Record:
     parent: str | None
     """The answer before the question."""
     new: bool = False
-    """The conversation begins with it."""
+    """Whether it is the first of its conversation."""
     written: Callable[[int], None] | None = None
-    """Told after each save how many bytes the database counts for it; of a title, for the longest there may
-    be."""
+    """Called after each save with the bytes that the database counts for it. A title counts as the longest
+    possible one."""
     born: bool = False
     """Its rows are there."""
     seen: int = 0
@@ -88,11 +88,12 @@ class Record:
         return [question] if new else [], answer, run
 
     def counted(self, birth: tuple[list[Row], Row, Row] | None) -> int:
-        """The bytes that the database counts for what is written of it now: `birth`, `bodies`, `final`."""
+        """The bytes that the database counts for the rows that are written now: `birth`, `bodies`,
+        `final`."""
         size = sum(_EVENT + _length(row["body"]) for row in self.bodies)
         if birth is not None:
             questions, answer, run = birth
-            if self.new:  # it may be renamed, which nobody is told
+            if self.new:  # a later rename is not reported, so the longest title is counted
                 size += BYTES_OF_CHAT + INDEXED_TIMES * _LONGEST_TITLE
             size += _RUN + _of_run(run)
             size += sum(_MESSAGE + _of_message(row) for row in (*questions, answer))

@@ -43,7 +43,8 @@ class Batch:
     rows: list[Row]
     """Of the conversations, as they are now."""
     records: list[tuple[Record, int, int]] = field(default_factory=list)
-    """With the number of bodies that go along, and the bytes that the database counts for it all."""
+    """Each record, the number of its event rows in this batch, and the bytes that the database counts for
+    them."""
     questions: list[Row] = field(default_factory=list)
     answers: list[Row] = field(default_factory=list)
     runs: list[Row] = field(default_factory=list)

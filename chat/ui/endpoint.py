@@ -2,9 +2,9 @@
 
 It streams the text that there is so far, as the page's own function does, and goes through the same limits.
 Who asks is told by the cookie that the client gets with the page's configuration, or by CHAT_TOKEN. A call is
-no chat: question and answer are not kept, and a client that leaves stops its answer. Of an answer that may
-lack something, the last line says how it ended. What is wrong is raised as a gr.Error, which reaches the
-client as a sentence; the page itself never calls this.
+no chat: question and answer are not kept, and a client that leaves stops its answer. If an answer may be
+incomplete, its last line says how it ended. An error is raised as a gr.Error, which reaches the client as a
+sentence. The page itself never calls this.
 """
 
 from collections.abc import AsyncGenerator, Callable

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from chat.api import chats, downloads
-from chat.api.downloads import EXPORTS, PIECE_BYTES, Downloads
+from chat.api.downloads import EXPORT_LIMITS, PIECE_BYTES, Downloads
 from chat.build import App, open_app
 from chat.connections import Connection
 from chat.messages import Options
@@ -102,7 +102,7 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
 
 
 async def test_of_exports_that_nobody_reads_one_is_in_memory_and_the_others_are_refused(site: Site) -> None:
-    each = EXPORTS[1]
+    each = EXPORT_LIMITS[1]
     lines = [await site.export("me") for _ in range(3 * each)]
     for refused in lines[each:]:
         answer = await refused.rest()
@@ -119,7 +119,7 @@ async def test_of_exports_that_nobody_reads_one_is_in_memory_and_the_others_are_
 
 
 async def test_of_many_owners_so_many_are_in_memory(site: Site) -> None:
-    total = EXPORTS[0]
+    total = EXPORT_LIMITS[0]
     lines = [await site.export(f"owner-{n}") for n in range(total + 4)]
     await until(lambda: site.places.bytes == total * SIZE)
     assert site.unread() <= 3 * PIECE_BYTES * total
@@ -159,4 +159,4 @@ async def test_who_takes_too_long_is_let_go_and_finds_the_file_too_short(
         await until(lambda: site.places.bytes == SIZE)
         await until(lambda: site.places.bytes == 0)
         assert 0 < len(await slow.rest()) < SIZE
-    assert "its reader had not taken it in 0.1 s" in caplog.text
+    assert "its client did not read it within 0.1 s" in caplog.text
