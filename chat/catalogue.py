@@ -50,8 +50,10 @@ class _Known:
     catalogue: "Catalogue"
     owner: str
     own: Mapping[str, Own]
-    worked: Callable[[str], None]
-    """Called with the name of a vendor that answered with the owner's key."""
+    """The owner's keys when the question began. One may be replaced or forgotten meanwhile: what the vendor
+    says is about the key that it was asked with."""
+    worked: Callable[[Own], None]
+    """Called with the key that a vendor answered to."""
     left: set[tuple[Model, str]] = field(default_factory=set[tuple[Model, str]])
     """(model, parameter): the model refused the parameter's value in this turn."""
 
@@ -88,7 +90,7 @@ class _Known:
 
     def answered(self, model: Model) -> None:
         if own := self._own(model):
-            self.worked(own.vendor.name)
+            self.worked(own)
 
     def _own(self, model: Model) -> Own | None:
         return next((own for own in self.own.values() if model.vendor in own.providers), None)
@@ -181,7 +183,7 @@ class Catalogue:
 
     def known(self, owner: str) -> "_Known":
         """What is remembered of models. All owners share it, but for what may depend on a key."""
-        return _Known(self, owner, self._wallet.of(owner), partial(self._wallet.worked, owner))
+        return _Known(self, owner, dict(self._wallet.of(owner)), partial(self._wallet.worked, owner))
 
     def refused(self, model: Model) -> frozenset[str]:
         """Names of body parameters that `model` was seen to refuse."""

@@ -152,10 +152,11 @@ class Wallet:
         self._watch()
         return own
 
-    def worked(self, owner: str, vendor: str) -> None:
-        """An answer came with the owner's key for `vendor`."""
-        purse = self._purses.get(owner)
-        if purse is not None and (own := purse.own.get(vendor)) is not None and not own.works:
+    def worked(self, owner: str, used: Own) -> None:
+        """An answer came with the key `used`. It shows nothing of one that has come in its place since."""
+        purse, vendor = self._purses.get(owner), used.vendor.name
+        own = purse.own.get(vendor) if purse is not None else None
+        if purse is not None and own is not None and own.providers is used.providers and not own.works:
             purse.own[vendor] = replace(own, works=True)
 
     def forget(self, owner: str, vendor: str = "") -> None:

@@ -12,14 +12,17 @@ import pytest
 
 from chat import wallet as module
 from chat.build import App, open_app
+from chat.catalogue import Catalogue
 from chat.context import Window
-from chat.errors import Auth, BadRequest, Config, Fault, NotFound, RateLimited
-from chat.events import TurnFailed, TurnFinished
+from chat.engine import Engine
+from chat.errors import Auth, BadRequest, Config, Fault, NotFound, RateLimited, Refused
+from chat.events import ReplyFinished, TextDelta, TurnFailed, TurnFinished, TurnStarted, Usage
 from chat.messages import Options, Turn
 from chat.models import Model
 from chat.owners import LOCAL
 from chat.providers import Provider, Vendor
 from chat.settings import Settings
+from chat.tools import Tools
 from chat.wallet import Wallet
 from tests.scripted import Scripted
 
@@ -214,7 +217,7 @@ async def filled(wallet: Wallet) -> None:
 
 async def test_full_the_oldest_key_that_never_worked_gives_way(crowded: Wallet) -> None:
     await filled(crowded)
-    crowded.worked("a0", "acme")
+    crowded.worked("a0", crowded.of("a0")["acme"])
     version = crowded.version("a1")
     await crowded.bring("honest", "acme", KEY, "198.51.100.7")
     assert list(crowded.of("honest")) == ["acme"]
@@ -231,7 +234,7 @@ async def test_full_the_oldest_key_that_never_worked_gives_way(crowded: Wallet) 
 async def test_full_of_keys_that_work_one_more_is_turned_away(crowded: Wallet) -> None:
     await filled(crowded)
     for owner in (*(f"a{n}" for n in range(4)), "b0", "b1", "b2", "c0"):
-        crowded.worked(owner, "acme")
+        crowded.worked(owner, crowded.of(owner)["acme"])
         assert crowded.of(owner)["acme"].works
     with pytest.raises(RateLimited, match="No more keys"):
         await crowded.bring("honest", "acme", KEY, "198.51.100.7")
@@ -435,6 +438,65 @@ async def test_what_a_brought_key_is_refused_is_no_word_on_other_keys(public: Ap
     public.catalogue.known("ann").learn(model, Window(6000))  # what a free key may send in a minute
     assert public.catalogue.known("ann").window(model) == Window(6000)
     assert public.catalogue.known(LOCAL).window(model) == Window(model.context)
+
+
+class Waiting(Maker):
+    """Each key's provider refuses a parameter, and answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(Fault("No list now."))
+        self.held: list[tuple[Scripted, asyncio.Event]] = []
+
+    def __call__(self, vendor: Vendor, key: str) -> dict[str, Provider]:
+        go = asyncio.Event()
+        refused = [Refused("No.", parameter="stream")]
+        answer = [go, TextDelta("Hi."), ReplyFinished("end", Usage(1500))]
+        provider = Scripted([refused, answer], vendor, Fault("No list now."))
+        self.held.append((provider, go))
+        return {vendor.name: provider}
+
+
+@pytest.mark.parametrize("then", ["replaced", "forgotten", "kept"])
+async def test_an_answer_is_word_of_the_key_that_it_was_asked_with(then: str, clock: Clock) -> None:
+    """So is what the vendor refuses, and how much it counts."""
+    maker, settings = Waiting(), Settings(local=False)
+    wallet = Wallet(settings, (ACME,), maker, clock)
+    catalogue = Catalogue(settings, {}, wallet=wallet)
+    model = Model("acme", "one")
+    own = await wallet.bring("ann", "acme", KEY)
+    asking = Engine(settings, catalogue, Tools(settings, ())).answer(
+        Turn("Hello. " * 500, Options(model=model.name), owner="ann")
+    )
+    assert isinstance(await anext(asking), TurnStarted)
+    if then == "replaced":
+        await wallet.bring("ann", "acme", f"{KEY}-of-another")
+    if then == "forgotten":
+        wallet.forget("ann", "acme")
+    ((_, go), *_) = maker.held
+    go.set()
+    assert isinstance([event async for event in asking][-1], TurnFinished)
+    assert own.refused == {"one": {"stream"}}
+    assert own.windows.keys() == {"one"}
+    works = [each.works for each in wallet.of("ann").values()]
+    assert works == {"replaced": [None], "forgotten": [], "kept": [True]}[then]
+    # Neither the key that came in its place nor anybody else's is told what this one was refused.
+    assert (catalogue.known("ann").refused(model) == {"stream"}) is (then == "kept")
+    assert (catalogue.known("ann").window(model) == Window()) is (then != "kept")
+    assert not catalogue.refused(model)
+    assert catalogue.window(model) == Window()
+    wallet.close()
+
+
+async def test_a_replaced_key_that_answers_late_does_not_keep_the_new_one_its_place(
+    crowded: Wallet,
+) -> None:
+    await filled(crowded)
+    used = crowded.of("a0")["acme"]
+    for number in range(4):
+        await crowded.bring(f"a{number}", "acme", f"{KEY}-of-another", "192.0.2.1")
+    crowded.worked("a0", used)
+    await crowded.bring("honest", "acme", KEY, "198.51.100.7")
+    assert not crowded.of("a0")
 
 
 async def test_only_offered_models_can_be_asked_with_ones_own_key_too(net: Net) -> None:
