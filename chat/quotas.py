@@ -1,7 +1,7 @@
 """How much room on the disk chats may take: of one person, of all together, and what stays free.
 
-`chat.runs` calls `check` before a run begins, so every interface is counted alike, and the store calls
-`count` after each save. An anonymous visitor may keep as much as the settings say, a user who logged in
+`chat.runs` calls `check` before a run begins, so every interface is counted alike, and the store tells a
+`DiskUsage` after each save. An anonymous visitor may keep as much as the settings say, a user who logged in
 `PERSON_TIMES` times as much, and the operator as much as the disk holds. The database itself counts the bytes
 of each owner (`chat.store.migrations`). This module counts, in memory, the bytes that the visitors of one
 network write in a day: otherwise one visitor with a new cookie for each chat could use up the space of all.
@@ -15,6 +15,7 @@ from chat.errors import NoRoom
 from chat.owners import LOCAL, PERSON
 from chat.settings import Settings
 from chat.store import Store
+from chat.store.records import INDEXED_TIMES
 
 PERSON_TIMES = 10
 
@@ -43,15 +44,20 @@ class Quotas:
                 f"Your chats take {_mb(kept)} here, and {_mb(each)} is what you may keep. Delete chats that "
                 "you no longer need: their room is free again ten minutes later."
             )
+        if full := await self._fullness():
+            raise NoRoom(full)
+        # Last: nothing is awaited between this and `disk_usage`, however many questions come at once.
         if network and each and self._of(network)[1] >= each * NETWORK_TIMES:
             raise NoRoom(
                 "As much was written from your network as may be kept of it in one day. Ask again tomorrow."
             )
-        if full := await self._fullness():
-            raise NoRoom(full)
+
+    def disk_usage(self, network: str) -> "DiskUsage":
+        """Counts the bytes of one answer, with its question, for an anonymous visitor of `network`."""
+        return DiskUsage(self, network)
 
     def count(self, network: str, size: int) -> None:
-        """So many bytes were written for a stranger of that network."""
+        """Adds `size` bytes to the day of `network`; nothing for ""."""
         if network:
             since, before = self._of(network)
             self._written[network] = since, before + size
@@ -82,6 +88,33 @@ class Quotas:
                 )
             self._full = full
         return self._full
+
+
+class DiskUsage:
+    """The bytes of one question and its answer, for the day of a network.
+
+    They count before they are saved: while the database takes nothing, they wait in memory. The bytes that
+    were saved count instead of this estimate as soon as they are more.
+    """
+
+    def __init__(self, quotas: Quotas, network: str) -> None:
+        self._quotas, self._network = quotas, network
+        self._expected = self._saved = self._counted = 0
+
+    def expect(self, text: str) -> None:
+        """`text` will be saved."""
+        self._expected += INDEXED_TIMES * len(text.encode(errors="replace"))
+        self._count()
+
+    def saved(self, size: int) -> None:
+        """`size` bytes more were saved."""
+        self._saved += size
+        self._count()
+
+    def _count(self) -> None:
+        if (more := max(self._expected, self._saved) - self._counted) > 0:
+            self._counted += more
+            self._quotas.count(self._network, more)
 
 
 def _mb(count: int) -> str:

@@ -7,7 +7,7 @@ Used by the faces.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from functools import partial
+from weakref import WeakValueDictionary
 
 from chat.conversations import Conversation, Exchange
 from chat.errors import BadRequest, Failure, Shutdown
@@ -70,6 +70,8 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._where: dict[str, Conversation] = {}
         """The conversations that the runs were asked in."""
+        self._by_key: WeakValueDictionary[tuple[str, str], Run] = WeakValueDictionary()
+        """The runs that can still be read, by owner and by the key of the sending that began them."""
         self._expiring: dict[str, asyncio.TimerHandle] = {}
         self._closed = False
         self._store.when_stop_asked(self.stop)  # another process asks for it
@@ -159,9 +161,10 @@ class Runs:
         network = self._limits.network(conversation.owner, address)
         if keep:
             await self._quotas.check(conversation.owner, network)
+        # Nothing is awaited from here on: a sending that comes several times at once begins one run.
+        if key and (run := self._by_key.get((conversation.owner, key))) is not None:
+            return run
         last = conversation.last
-        if key and last is not None and last.key == key and (run := self.get(last.run)) is not None:
-            return run  # the same sending twice at once
         if last is not None and last.transcript.state == "running":
             raise BadRequest("The last answer is still being written: wait for it, or stop it.")
         if again or continues:
@@ -195,8 +198,13 @@ class Runs:
             exchange.asked, exchange.continues = replaced[0].asked, replaced[0].continues
             exchange.versions, exchange.replaces = replaced[0].versions, replaced
             exchange.versions.append(run.id)
+        if key:
+            self._by_key[owner, key] = run
+        usage = self._quotas.disk_usage(network)
+        usage.expect("" if replaced else question)
         # Before the run's task takes its first step.
-        self._store.add(conversation, exchange, run, partial(self._quotas.count, network))
+        self._store.add(conversation, exchange, run, usage.saved)
+        run.when_ended(lambda: usage.expect(exchange.transcript.text))
         run.when_ended(lambda: self._store.ended(conversation, exchange))
         return run
 

@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 import shutil
+import sqlite3
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,7 +31,7 @@ from chat.owners import LOCAL, person
 from chat.quotas import DAY_S, LOOK_S, NETWORK_TIMES, PERSON_TIMES, Quotas
 from chat.runs import Runs
 from chat.settings import Settings
-from chat.store import Store, open_store
+from chat.store import Store, open_store, writer
 from chat.titles import LENGTH
 
 STRANGER, OTHER = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
@@ -44,18 +46,18 @@ class Clock:
         return self.now
 
 
-async def answer(turn: Turn) -> AsyncGenerator[Event, None]:
-    yield TurnStarted("acme:one", {})
-    yield TextDelta("yes")
-    yield TurnFinished("end")
-
-
 class Asked:
     def __init__(self, store: Store, clock: Clock, **environ: str) -> None:
         self.store = store
         settings = Settings.read({"CHAT_PUBLIC": "1", "CHAT_RATE": "0", **environ})
         quotas = Quotas(settings, store, clock)
-        self.runs = Runs(answer, store, limits=Limits(settings), quotas=quotas)
+        self.text = "yes"
+        self.runs = Runs(self.answer, store, limits=Limits(settings), quotas=quotas)
+
+    async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
+        yield TurnStarted("acme:one", {})
+        yield TextDelta(self.text)
+        yield TurnFinished("end")
 
     async def __call__(self, owner: str, question: str = LONG, address: str = "192.0.2.1") -> Conversation:
         conversation = self.store.new(owner)
@@ -274,3 +276,46 @@ def test_on_this_machine_alone_nothing_is_limited_and_nothing_expires() -> None:
     assert public.expire_s == 30 * 86_400
     set_ = Settings.read({"CHAT_MAX_STORED_MB_PER_VISITOR": "7", "CHAT_VISITOR_CHATS_EXPIRE_DAYS": "1"})
     assert (set_.stored_each, set_.expire_s) == (7_000_000, 86_400)
+
+
+async def test_a_network_is_counted_while_the_disk_takes_nothing(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the database locked, questions and answers wait in memory: no more of them than could be kept."""
+    monkeypatch.setattr(writer, "RETRIES", (0.02,))
+    monkeypatch.setattr("chat.store.database.BUSY", 20)
+    monkeypatch.setattr("chat.runs.SAVING", 0.01)
+    path = tmp_path / "chat.db"
+    async with open_store(path) as store:
+        ask = Asked(store, clock, CHAT_MAX_STORED_MB_PER_VISITOR="1")
+
+        async def until_refused(question: str, address: str) -> int:
+            for count in range(60):
+                chat = store.new(secrets.token_urlsafe(24))
+                try:
+                    run = await ask.runs.ask(chat, question, Options(), address=address)
+                except NoRoom:
+                    return count
+                await run.finished()
+            return 60
+
+        await ask(secrets.token_urlsafe(24), "short", address="192.0.2.3")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert await until_refused(LONG, "192.0.2.1") == 13  # 10 MB, of 0.8 MB each
+            ask.text = LONG
+            assert await until_refused("Write much", "192.0.2.2") == 13
+            other.execute("ROLLBACK")
+        assert await store.saved(5)
+        await ask.runs.aclose()
+
+
+async def test_questions_at_once_are_counted_each(store: Store, clock: Clock) -> None:
+    ask = Asked(store, clock, CHAT_MAX_STORED_MB_PER_VISITOR="1")
+    sent = [
+        ask.runs.ask(store.new(secrets.token_urlsafe(24)), LONG, Options(), address="192.0.2.1")
+        for _ in range(40)
+    ]
+    results = await asyncio.gather(*sent, return_exceptions=True)
+    assert sum(isinstance(result, NoRoom) for result in results) == 40 - 13
+    await ask.runs.aclose()

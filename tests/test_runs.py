@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,11 @@ from chat.events import Entry, Event, TextDelta, TurnFailed, TurnFinished, TurnS
 from chat.limits import Limits
 from chat.messages import CONTINUE, Options, Turn, User
 from chat.owners import LOCAL
+from chat.quotas import Quotas
 from chat.runs import LONGEST, LONGEST_NAME, Run, Runs
 from chat.settings import Settings
 from chat.slots import Slots
+from chat.store import open_store
 from tests.waiting import until
 
 Answer = Callable[[Turn], AsyncGenerator[Event, None]]
@@ -449,6 +452,21 @@ async def test_a_second_question_waits_for_the_first_answer() -> None:
     with pytest.raises(BadRequest):
         await runs.ask(conversation, "Two?", Options())
     await runs.aclose()
+
+
+async def test_one_sending_many_times_at_once_begins_one_run(tmp_path: Path) -> None:
+    """As a client does that sends again because it heard nothing, each time in a new chat."""
+    async with open_store(tmp_path / "chat.db") as store:
+        teller = Teller()
+        settings = Settings.read({"CHAT_PUBLIC": "1"})
+        runs = Runs(teller.answer, store, quotas=Quotas(settings, store))
+        sent = [runs.ask(store.new("me"), "One?", Options(), key="k", address="192.0.2.1") for _ in range(12)]
+        others = runs.ask(store.new("you"), "One?", Options(), key="k", address="192.0.2.1")
+        mine, theirs = await asyncio.gather(*sent), await others
+        assert len(set(mine)) == 1
+        assert theirs not in mine
+        assert len(runs) == 2
+        await runs.aclose()
 
 
 async def test_what_has_begun_is_counted_and_nothing_else() -> None:
