@@ -27,13 +27,13 @@ from chat.providers import faults
 from chat.providers.back import FIELDS, Back
 from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
+from chat.providers.payloads import DONE, WHOLE
 from chat.providers.stops import Ending, ending, unsaid
 from chat.providers.think_tags import ThinkTags
 from chat.providers.tool_slots import ToolSlots
 from chat.providers.usage import of_chat
 from chat.providers.values import mapping, number, objects, text
 from chat.providers.vendors import Vendor
-from chat.providers.wire import DONE, WHOLE
 
 _THINKING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 """Under what names a thought comes. Under two of them it is one thought."""

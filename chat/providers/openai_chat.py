@@ -31,8 +31,9 @@ from chat.providers.error_bodies import PROTECTED
 from chat.providers.faults import Call
 from chat.providers.halves import Halves
 from chat.providers.lists import entries, models
+from chat.providers.payloads import DONE, KEEP_ALIVE, WHOLE, Payload
 from chat.providers.vendors import Vendor
-from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, Payload, Wire, open_wire
+from chat.providers.wire import Wire, open_wire
 
 _MAX_TOKENS: Final = ("max_tokens", "max_completion_tokens")
 

@@ -12,7 +12,8 @@ from chat.events import KeepAlive, ReplyEvent, ResponseOpened
 from chat.providers import faults
 from chat.providers.faults import Call
 from chat.providers.halves import Halves
-from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
+from chat.providers.payloads import DONE, KEEP_ALIVE, WHOLE
+from chat.providers.wire import open_wire
 
 MAX_PARTS: Final = 2_000
 """Items or blocks of one reply, and texts of one item. Each new one is looked up among the others."""

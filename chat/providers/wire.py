@@ -6,8 +6,6 @@ what errors mean stands in `faults`. Leaving the wire frees the connection, what
 """
 
 import asyncio
-import json
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +15,7 @@ from chat.errors import Empty, Fault, Malformed, TooLarge
 from chat.events import Content, ReplyEvent
 from chat.providers import faults
 from chat.providers.faults import Call
+from chat.providers.payloads import KEEP_ALIVE, WHOLE, Payload, as_error, error_words, parsed, payloads
 from chat.sse import Comment, Decoder, ServerSentEvent, Stray
 from chat.unicode import whole_all
 
@@ -33,25 +32,12 @@ LARGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes of an answer that is one JSON text. OpenRouter's list of models has about 1 MB, and an answer is at
 most half of this."""
 
-MAX_VALUES: Final = 400_000
-"""Values in one JSON text. Python takes them in one go, while nothing else goes on: some 70 ms."""
-
 MAX_SILENT_BYTES: Final = 8 * 1024 * 1024
 """Bytes of a stream that may add nothing to the answer. They are kept until the stream ends; an unwanted
 picture has two or three million."""
 
 BREATH: Final = 100
 """Payloads after which others get their turn, though more have come already."""
-
-KEEP_ALIVE: Final = ":"
-"""Name of a payload that says nothing: a comment or an event without data."""
-DONE: Final = "[DONE]"
-"""Name of the payload that ends a stream of Chat Completions."""
-WHOLE: Final = "{}"
-"""Name of the only payload of an answer that is one JSON object instead of a stream."""
-
-Payload = tuple[str, dict[str, Any]]
-"""Its name and its JSON object."""
 
 _ALIVE: Final[tuple[Payload, int]] = ((KEEP_ALIVE, {}), 1)
 
@@ -176,7 +162,7 @@ class Wire:
             self._seen = True
             try:
                 size = len(event.data)
-                ready += [(payload, size) for payload in _payloads(event.event, event.data)]
+                ready += [(payload, size) for payload in payloads(event.event, event.data)]
             except TooLarge as fault:
                 ready.append((fault, 0))
                 return
@@ -193,8 +179,8 @@ class Wire:
     def _stray(self, line: str) -> None:
         """A line that is no part of an event. llama.cpp of 2025 told errors as `error: {…}`, and many a
         proxy writes its own as bare JSON where the rest would have been."""
-        if not self._astray and (words := _error_words(line)) is not None:
-            self._ready.append((("error", _error(words)), 0))
+        if not self._astray and (words := error_words(line)) is not None:
+            self._ready.append((("error", as_error(words)), 0))
         elif line.lstrip()[:9].lower().startswith(("<html", "<!doctype")):
             self._ready.append((self._unreadable(b"<"), 0))
         elif self._astray or line.lstrip()[:1] == "{":
@@ -202,7 +188,7 @@ class Wire:
             if line.rstrip()[-1:] == "}":
                 with suppress(ValueError, RecursionError, TooLarge):
                     text = "\n".join(self._astray)
-                    self._ready += [(payload, len(text)) for payload in _payloads("", text)]
+                    self._ready += [(payload, len(text)) for payload in payloads("", text)]
                     self._astray.clear()
             if len(self._astray) > LARGEST_STRAY:
                 self._astray.clear()
@@ -245,7 +231,7 @@ class Wire:
                 raise TooLarge(f"The answer of {self._call.title} is larger than {LARGEST_BODY >> 20} MiB.")
         self._ended = True
         try:
-            return whole_all(_parsed(b"".join(parts).decode()))
+            return whole_all(parsed(b"".join(parts).decode()))
         except (ValueError, RecursionError) as error:
             raise self._malformed("sent an answer that is not JSON, or only a part of it") from error
 
@@ -281,75 +267,3 @@ async def open_wire(manager: Any, call: Call) -> AsyncIterator[Wire]:
             await wire.aclose()
         finally:
             await manager.__aexit__(None, None, None)
-
-
-_raw_decode = json.JSONDecoder().raw_decode
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-
-
-def _parsed(text: str) -> Any:
-    """JSON. Its escapes may hold half a character: `halves` sees to those in a stream."""
-    if len(text) > MAX_VALUES and _values(text) > MAX_VALUES and _values(_STRING.sub("", text)) > MAX_VALUES:
-        raise TooLarge(
-            f"One piece of the answer has more than {MAX_VALUES:,} values, which no answer needs. "
-            "The server may be faulty."
-        )
-    # Most events are an object and nothing around it, which needs no looking for blanks.
-    value, end = _raw_decode(text) if text[:1] == "{" else (None, 0)
-    return value if end and end == len(text) else json.loads(text)
-
-
-def _values(text: str) -> int:
-    """About how many values `text` has, or more."""
-    return text.count(",") + text.count("[") + text.count("{")
-
-
-def _payloads(event: str, text: str) -> list[Payload]:
-    """What the data of one event says. Raises `ValueError` for what is no JSON, and `RecursionError`."""
-    if event == "error":
-        try:
-            value = _parsed(text)
-        except (ValueError, RecursionError):
-            value = text
-        return [("error", _error(value))]
-    try:
-        value = _parsed(text)
-    except (ValueError, RecursionError):
-        if text.strip().upper() == DONE:
-            return [(DONE, {})]
-        if (words := _error_words(text)) is not None:
-            return [("error", _error(words))]
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise
-        # Events without blank lines between them.
-        return [payload for line in lines for payload in _payloads("", line)]
-    if isinstance(value, dict):
-        return [(event, value)]
-    if isinstance(value, list) and any(isinstance(each, dict) for each in value):  # Gemini
-        return [(event, each) for each in value if isinstance(each, dict)]
-    return [(DONE if value == DONE else KEEP_ALIVE, {})]
-
-
-_ERROR = re.compile(r"\s*(?:error|exception)\s*[:=]\s*(.*)", re.IGNORECASE | re.DOTALL)
-
-
-def _error_words(line: str) -> Any:
-    """What a line like `error: …` tells, as JSON where it is; None for any other line."""
-    if (found := _ERROR.match(line)) is None:
-        return None
-    try:
-        return _parsed(found[1])
-    except (ValueError, RecursionError):
-        return found[1]
-
-
-def _error(value: Any) -> dict[str, Any]:
-    """`value` in the form that `faults.said` reads: in a field `error`, under the type of that name."""
-    if isinstance(value, list) and value:
-        value = value[0]
-    if isinstance(value, dict) and (value.get("error") or value.get("type") == "error"):
-        return {**value, "type": "error"}
-    if not isinstance(value, dict):
-        value = {"message": value if isinstance(value, str) else ""}
-    return {"type": "error", "error": value}

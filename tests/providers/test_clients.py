@@ -21,8 +21,9 @@ from chat.providers.clients import Clients
 from chat.providers.faults import Call
 from chat.providers.openai_chat import OpenAIChat
 from chat.providers.openai_responses import OpenAIResponses
+from chat.providers.payloads import DONE, KEEP_ALIVE, WHOLE
 from chat.providers.vendors import Vendor
-from chat.providers.wire import DONE, KEEP_ALIVE, WHOLE, open_wire
+from chat.providers.wire import open_wire
 
 ONE = Vendor("one", "One", ("openai_chat",), "https://api.one.test/v1", "ONE_API_KEY", "ONE_BASE_URL")
 TWO = Vendor("two", "Two", ("openai_chat",), "https://api.two.test/v1", "TWO_API_KEY")
