@@ -21,21 +21,52 @@ WHOLE: Final = "{}"
 
 Payload = tuple[str, dict[str, Any]]
 """Its name and its JSON object."""
+Sized = tuple[Payload, int]
+"""A payload and the characters that it came in."""
 
 _raw_decode = json.JSONDecoder().raw_decode
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 def parsed(text: str) -> Any:
     """JSON. Its escapes may hold half a character: `halves` sees to those in a stream."""
+    _check_values(text)
+    # Most events are an object and nothing around it, which needs no looking for blanks.
+    value, end = _raw_decode(text) if text[:1] == "{" else (None, 0)
+    return value if end and end == len(text) else json.loads(text)
+
+
+def _listed(text: str) -> list[tuple[Any, int]]:
+    """The values of a JSON list, each with the characters from the one before to its comma."""
+    _check_values(text)
+    found: list[tuple[Any, int]] = []
+    begun, at = 0, _after_blanks(text, text.index("[") + 1)
+    more = text[at : at + 1] != "]"
+    while more:
+        value, at = _raw_decode(text, at)
+        at = _after_blanks(text, at)
+        more = text[at : at + 1] == ","
+        found.append((value, at + 1 - begun))
+        begun = at + 1
+        if more:
+            at = _after_blanks(text, begun)
+    if text[at : at + 1] != "]" or _after_blanks(text, at + 1) != len(text):
+        raise json.JSONDecodeError("a list without its end", text, at)
+    return found
+
+
+def _after_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _check_values(text: str) -> None:
     if len(text) > MAX_VALUES and _values(text) > MAX_VALUES and _values(_STRING.sub("", text)) > MAX_VALUES:
         raise TooLarge(
             f"One piece of the answer has more than {MAX_VALUES:,} values, which no answer needs. "
             "The server may be faulty."
         )
-    # Most events are an object and nothing around it, which needs no looking for blanks.
-    value, end = _raw_decode(text) if text[:1] == "{" else (None, 0)
-    return value if end and end == len(text) else json.loads(text)
 
 
 def _values(text: str) -> int:
@@ -43,31 +74,48 @@ def _values(text: str) -> int:
     return text.count(",") + text.count("[") + text.count("{")
 
 
-def payloads(event: str, text: str) -> list[Payload]:
-    """What the data of one event says. Raises `ValueError` for what is no JSON, and `RecursionError`."""
+def payloads(event: str, text: str) -> list[Sized]:
+    """What the data of one event says. The sizes add up to that of `text`, so that a payload counts once,
+    however many came together. Raises `ValueError` for what is no JSON, and `RecursionError`."""
     if event == "error":
         try:
             value = parsed(text)
         except (ValueError, RecursionError):
             value = text
-        return [("error", as_error(value))]
+        return [(("error", as_error(value)), len(text))]
     try:
+        if text[:1] != "{" and text.lstrip()[:1] == "[":  # Gemini
+            return _objects(event, _listed(text))
         value = parsed(text)
     except (ValueError, RecursionError):
         if text.strip().upper() == DONE:
-            return [(DONE, {})]
+            return [((DONE, {}), len(text))]
         if (words := error_words(text)) is not None:
-            return [("error", as_error(words))]
-        lines = [line for line in text.splitlines() if line.strip()]
+            return [(("error", as_error(words)), len(text))]
+        lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2:
             raise
         # Events without blank lines between them.
         return [payload for line in lines for payload in payloads("", line)]
     if isinstance(value, dict):
-        return [(event, value)]
-    if isinstance(value, list) and any(isinstance(each, dict) for each in value):  # Gemini
-        return [(event, each) for each in value if isinstance(each, dict)]
-    return [(DONE if value == DONE else KEEP_ALIVE, {})]
+        return [((event, value), len(text))]
+    return [((DONE if value == DONE else KEEP_ALIVE, {}), len(text))]
+
+
+def _objects(event: str, values: list[tuple[Any, int]]) -> list[Sized]:
+    """The objects among `values`. What stands between them counts with the next, or with the last."""
+    found: list[Sized] = []
+    size = 0
+    for value, chars in values:
+        size += chars
+        if isinstance(value, dict):
+            found.append(((event, value), size))
+            size = 0
+    if not found:
+        return [((KEEP_ALIVE, {}), size)]
+    payload, last = found[-1]
+    found[-1] = payload, last + size
+    return found
 
 
 _ERROR = re.compile(r"\s*(?:error|exception)\s*[:=]\s*(.*)", re.IGNORECASE | re.DOTALL)

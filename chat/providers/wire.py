@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 DRAIN: Final = 0.05
 """Seconds to wait for the end of a body behind the end of the answer."""
 
-LARGEST_STRAY: Final = 200
-"""Lines of an error that stands in a stream as bare JSON."""
+MAX_STRAY_LINES: Final = 200
+MAX_STRAY_CHARS: Final = 64 * 1024
+"""Of an error that stands in a stream as bare JSON, over several lines."""
 
 LARGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes of an answer that is one JSON text. OpenRouter's list of models has about 1 MB, and an answer is at
@@ -56,7 +57,7 @@ class Wire:
         self._chunks = response.aiter_bytes()
         self._decoder = Decoder()
         self._ready: deque[tuple[Payload | Fault, int]] = deque()
-        """Each payload with the number of bytes that it came in."""
+        """Each payload with its size: its own share, where several came in one event."""
         self._given = self._size = self._silent = 0
         self._streams = False  # it was seen to be a stream of events
         self._ended = False
@@ -161,8 +162,7 @@ class Wire:
                 continue
             self._seen = True
             try:
-                size = len(event.data)
-                ready += [(payload, size) for payload in payloads(event.event, event.data)]
+                ready += payloads(event.event, event.data)
             except TooLarge as fault:
                 ready.append((fault, 0))
                 return
@@ -187,10 +187,9 @@ class Wire:
             self._astray.append(line)
             if line.rstrip()[-1:] == "}":
                 with suppress(ValueError, RecursionError, TooLarge):
-                    text = "\n".join(self._astray)
-                    self._ready += [(payload, len(text)) for payload in payloads("", text)]
+                    self._ready += payloads("", "\n".join(self._astray))
                     self._astray.clear()
-            if len(self._astray) > LARGEST_STRAY:
+            if len(self._astray) > MAX_STRAY_LINES or sum(map(len, self._astray)) > MAX_STRAY_CHARS:
                 self._astray.clear()
 
     async def _chunk(self) -> bytes | None:

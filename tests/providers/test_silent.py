@@ -1,0 +1,122 @@
+"""What adds nothing to an answer is counted as it is: a piece by its own size, however many came together."""
+
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat import errors
+from chat.events import ReplyFinished, TextDelta
+from chat.messages import Request, User
+from chat.models import Model
+from chat.providers import wire as wire_module
+from chat.providers.openai_chat import OpenAIChat
+from chat.providers.payloads import KEEP_ALIVE, payloads
+from chat.providers.vendors import Vendor
+from tests.providers.play import Stage
+
+ASK = Request(Model("any", "m-1"), (User("?"),))
+CHAT = Stage.of(
+    lambda clients: OpenAIChat(
+        Vendor("any", "Any", ("openai_chat",), "https://api.any.test/v1", "ANY_API_KEY"),
+        "sk-chat-0123456789",
+        clients,
+    )
+)
+
+
+def chunk(words: str, reason: str | None = None) -> str:
+    return json.dumps({"choices": [{"index": 0, "delta": {"content": words}, "finish_reason": reason}]})
+
+
+def together(how: str, *objects: str) -> bytes:
+    """A body that tells `objects` in one event, or line after line as no event at all."""
+    match how:
+        case "lines":
+            data = "data: " + "\ndata: ".join(objects)
+        case "list":
+            data = f"data: [{', '.join(objects)}]"
+        case _:
+            data = "data: {}\n\n" + "\n".join(objects)
+    return (data + "\n\ndata: [DONE]\n\n").encode()
+
+
+@pytest.mark.parametrize("how", ["lines", "list", "stray lines"])
+async def test_pieces_that_come_together_are_no_flood(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_module, "MAX_SILENT_BYTES", 100_000)
+    objects = [*[chunk("" if n % 2 else "word ") for n in range(1_000)], chunk("", "stop")]
+    body = together(how, *objects)
+    assert len(body) < 100_000
+    events, fault = await CHAT.play(body, ASK)
+    assert fault is None
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "word " * 500
+    assert events[-1] == ReplyFinished("end")
+
+
+@pytest.mark.parametrize("how", ["lines", "list"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_flood_counts_among_many_small_pieces(
+    how: str, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_module, "MAX_SILENT_BYTES", 100_000)
+    nothing = json.dumps({"nothing": "x" * 100_000})
+    small = [chunk("a")] * 1_000
+    objects = [nothing, *small] if first else [*small, nothing]
+    _, fault = await CHAT.play(together(how, *objects), ASK)
+    assert isinstance(fault, errors.TooLarge)
+
+
+def test_each_piece_has_its_own_size() -> None:
+    assert [size for _, size in payloads("", '{"a":1}\n{"b":22}')] == [7, 8]
+    assert [size for _, size in payloads("", '[{"a":1}, {"b":22},"x"]')] == [9, 14]
+    assert payloads("", "[]") == [((KEEP_ALIVE, {}), 0)]
+    assert payloads("", '[1, "x"]') == [((KEEP_ALIVE, {}), 8)]
+
+
+_VALUES = st.recursive(
+    st.none() | st.integers() | st.text('[]{},"\\ ', max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("a,"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(_VALUES, max_size=6), st.sampled_from([None, 1]), st.sampled_from(["", " ", "\n"]))
+def test_sizes_add_up_and_no_object_of_a_list_is_lost(
+    values: list[Any], indent: int | None, blank: str
+) -> None:
+    text = blank + json.dumps(values, indent=indent) + blank
+    found = payloads("", text)
+    assert [data for (name, data), _ in found if name != KEEP_ALIVE] == [v for v in values if type(v) is dict]
+    assert sum(size for _, size in found) <= len(text)
+    if values:
+        assert sum(size for _, size in found) == len(text.rstrip())
+
+
+@pytest.mark.parametrize("text", ["[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[{}]]", "[{}] x", '[{"a"}]'])
+def test_half_a_list_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"line 1"):
+        payloads("", text)
+
+
+async def test_a_line_ends_where_the_stream_ends_it() -> None:
+    """JSON may hold other characters that end a line."""
+    words = "one\u2028two\x85three"
+    bare = json.dumps({"choices": [{"index": 0, "delta": {"content": words}}]}, ensure_ascii=False)
+    events, fault = await CHAT.play(together("lines", bare, chunk("", "stop")), ASK)
+    assert fault is None
+    assert events[0] == TextDelta(words)
+
+
+async def test_long_lines_of_no_event_are_not_kept() -> None:
+    lines = [b"data: {}\n\n", *[b"{" + b"x" * 1_000_000 + b"\n\n"] * 100]
+    tracemalloc.start()
+    try:
+        _, fault = await CHAT.play(lines, ASK)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(fault, errors.Fault)
+    assert most < 24_000_000, f"{most / 1e6:.0f} MB"
