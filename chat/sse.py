@@ -51,7 +51,8 @@ class Decoder:
     def __init__(self, limit: int = LIMIT) -> None:
         self.fault: Fault | None = None
         """Why nothing more can be read. Set after everything before it has been returned."""
-        self._limit = limit
+        self.limit = limit
+        """Bytes of one event. May change between two chunks."""
         self._line = bytearray()  # an unfinished one
         self._size = 0  # bytes of the event so far, its unfinished line included
         self._after_cr = False
@@ -93,7 +94,7 @@ class Decoder:
         if chunk and not self.fault:
             self._line += chunk
             self._size += len(chunk)
-            if self._size > self._limit:
+            if self._size > self.limit:
                 self.fault = self._too_large()
         return found
 
@@ -111,7 +112,7 @@ class Decoder:
                 self._size = 0
                 continue
             self._size += len(line)
-            if self._size > self._limit:
+            if self._size > self.limit:
                 raise self._too_large()
             if line.startswith(b"data: "):
                 data.append(line[6:].decode())
@@ -132,7 +133,7 @@ class Decoder:
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
-            f"One piece of the answer is larger than {self._limit // 1024:,} KiB, which no answer needs. "
+            f"One piece of the answer is larger than {self.limit // 1024:,} KiB, which no answer needs. "
             "The server may be faulty."
         )
 

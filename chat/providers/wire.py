@@ -12,11 +12,20 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from chat.errors import Empty, Fault, Malformed, TooLarge
-from chat.events import Content, ReplyEvent
+from chat.events import Content, Delta, ReplyEvent
 from chat.providers import faults
 from chat.providers.faults import Call
-from chat.providers.payloads import KEEP_ALIVE, WHOLE, Payload, as_error, error_words, parsed, payloads
-from chat.sse import Comment, Decoder, ServerSentEvent, Stray
+from chat.providers.payloads import (
+    ESCAPED_BYTES,
+    KEEP_ALIVE,
+    WHOLE,
+    Payload,
+    as_error,
+    error_words,
+    parsed,
+    payloads,
+)
+from chat.sse import LIMIT, Comment, Decoder, ServerSentEvent, Stray
 from chat.unicode import whole_all
 
 if TYPE_CHECKING:
@@ -36,6 +45,10 @@ most half of this."""
 MAX_SILENT_BYTES: Final = 8 * 1024 * 1024
 """Bytes of a stream that may add nothing to the answer. They are kept until the stream ends; an unwanted
 picture has two or three million."""
+
+MAX_REPEATS: Final = 4
+"""Times that a stream may say again all that was shown, beyond `MAX_SILENT_BYTES`. Responses does it three
+times before its last event: as a text, a part and an item that are done."""
 
 BREATH: Final = 100
 """Payloads after which others get their turn, though more have come already."""
@@ -58,7 +71,7 @@ class Wire:
         self._decoder = Decoder()
         self._ready: deque[tuple[Payload | Fault, int]] = deque()
         """Each payload with its size: its own share, where several came in one event."""
-        self._given = self._size = self._silent = 0
+        self._given = self._size = self._silent = self._shown = 0
         self._streams = False  # it was seen to be a stream of events
         self._ended = False
         self._seen = False
@@ -83,14 +96,19 @@ class Wire:
 
     def count(self, events: Sequence[ReplyEvent]) -> None:
         """Counts the last payload, which became `events`. Raises `TooLarge` after too many bytes without
-        content."""
+        content, beyond what may be the content once more."""
+        content = False
         for event in events:
-            if isinstance(event, Content):
-                return
+            if isinstance(event, Delta):
+                self._shown += len(event.text)
+            content = content or isinstance(event, Content)
+        if content:
+            return
         self._silent += self._size
-        if self._silent > MAX_SILENT_BYTES:
+        most = MAX_SILENT_BYTES + MAX_REPEATS * self._shown
+        if self._silent > most:
             raise TooLarge(
-                f"{self._call.title} sent {MAX_SILENT_BYTES >> 20} MiB that are no part of an answer. The "
+                f"{self._call.title} sent {most >> 20} MiB that are no part of an answer. The "
                 "server may be faulty: choose another model."
             )
 
@@ -145,6 +163,8 @@ class Wire:
             if not self._seen and not self._ready and self._type != "text/event-stream":
                 raise self._unreadable(b"")
             return
+        # One event may hold all that was shown once more.
+        self._decoder.limit = LIMIT + ESCAPED_BYTES * self._shown
         self._take(self._decoder.feed(chunk))
         if self._decoder.fault:
             self._ready.append((self._decoder.fault, 0))

@@ -1,4 +1,5 @@
-"""What adds nothing to an answer is counted as it is: a piece by its own size, however many came together."""
+"""What adds nothing to an answer is bounded, and nothing else is: each piece counts by its own size, however
+many came together, and what was shown may be said again."""
 
 import json
 import tracemalloc
@@ -14,18 +15,16 @@ from chat.messages import Request, User
 from chat.models import Model
 from chat.providers import wire as wire_module
 from chat.providers.openai_chat import OpenAIChat
+from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.payloads import KEEP_ALIVE, payloads
 from chat.providers.vendors import Vendor
 from tests.providers.play import Stage
 
+KEY = "sk-chat-0123456789"
+VENDOR = Vendor("any", "Any", ("openai_chat",), "https://api.any.test/v1", "ANY_API_KEY")
 ASK = Request(Model("any", "m-1"), (User("?"),))
-CHAT = Stage.of(
-    lambda clients: OpenAIChat(
-        Vendor("any", "Any", ("openai_chat",), "https://api.any.test/v1", "ANY_API_KEY"),
-        "sk-chat-0123456789",
-        clients,
-    )
-)
+CHAT = Stage.of(lambda clients: OpenAIChat(VENDOR, KEY, clients))
+RESPONSES = Stage.of(lambda clients: OpenAIResponses(VENDOR, KEY, clients))
 
 
 def chunk(words: str, reason: str | None = None) -> str:
@@ -90,9 +89,8 @@ def test_sizes_add_up_and_no_object_of_a_list_is_lost(
     text = blank + json.dumps(values, indent=indent) + blank
     found = payloads("", text)
     assert [data for (name, data), _ in found if name != KEEP_ALIVE] == [v for v in values if type(v) is dict]
-    assert sum(size for _, size in found) <= len(text)
-    if values:
-        assert sum(size for _, size in found) == len(text.rstrip())
+    ((_, around),) = payloads("", '{"":' + text.rstrip() + "}")
+    assert sum(size for _, size in found) == (around - len('{"":}') if values else 0)
 
 
 @pytest.mark.parametrize("text", ["[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[{}]]", "[{}] x", '[{"a"}]'])
@@ -120,3 +118,75 @@ async def test_long_lines_of_no_event_are_not_kept() -> None:
         tracemalloc.stop()
     assert isinstance(fault, errors.Fault)
     assert most < 24_000_000, f"{most / 1e6:.0f} MB"
+
+
+# -- what says again what was shown --------------------------------------------------------------
+
+
+def responses(text: str, piece: int, *, ascii: bool) -> list[bytes]:
+    """Responses' events for `text`, in deltas of `piece` characters. Each end repeats all of it."""
+    part = {"type": "output_text", "text": text}
+    item = {"id": "m", "type": "message", "role": "assistant", "content": [part]}
+    where = {"item_id": "m", "output_index": 0, "content_index": 0}
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("output_item.added", {"output_index": 0, "item": {**item, "content": []}}),
+        *(("output_text.delta", {**where, "delta": text[n : n + piece]}) for n in range(0, len(text), piece)),
+        ("output_text.done", {**where, "text": text}),
+        ("content_part.done", {**where, "part": part}),
+        ("output_item.done", {"output_index": 0, "item": item}),
+        ("completed", {"response": {"status": "completed", "output": [item]}}),
+    ]
+    return [
+        f"data: {json.dumps({'type': f'response.{kind}', **data}, ensure_ascii=ascii)}\n\n".encode()
+        for kind, data in told
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "ascii"),
+    [
+        ("word and ", 320_000, False),  # 2.9 MB
+        ("word and ", 600_000, False),  # 5.4 MB, more than one event may have otherwise
+        ('x = "a\\n"\n', 200_000, False),  # many escapes
+        ("слово и ", 250_000, True),  # 2 MB, each letter written as six bytes
+    ],
+)
+async def test_an_answer_may_be_said_once_more_at_its_end(words: str, count: int, ascii: bool) -> None:
+    text = words * count
+    events, fault = await RESPONSES.play(responses(text, 2_000, ascii=ascii), ASK)
+    assert fault is None
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
+    assert events[-1] == ReplyFinished("end")
+
+
+async def test_a_flood_behind_an_answer_has_an_end() -> None:
+    shown = [f"data: {chunk('word ' * 2_000)}\n\n".encode()] * 100
+    call = {"index": 0, "function": {"arguments": "x" * 100_000}}  # kept: its name may come yet
+    nothing = json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+    flood = [f"data: {nothing}\n\n".encode()] * 1_000
+    tracemalloc.start()
+    try:
+        events, fault = await CHAT.play([*shown, *flood], ASK)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(fault, errors.TooLarge)
+    assert sum(len(e.text) for e in events if isinstance(e, TextDelta)) == 1_000_000
+    assert most < 24_000_000, f"{most / 1e6:.0f} MB"
+
+
+async def test_an_event_larger_than_all_that_was_shown_is_too_large() -> None:
+    shown = [f"data: {chunk('word ' * 2_000)}\n\n".encode()] * 10
+    _, fault = await CHAT.play([*shown, *[b'data: {"choices":"' + b"x" * 1_000_000] * 6], ASK)
+    assert isinstance(fault, errors.TooLarge)
+    assert "One piece" in fault.message
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "ü", "\n", "\\", '"', "\\n", "\\u00fc", "\\\\u", "a\\", "\x00\x1f", "…\\"]
+)
+def test_a_character_counts_as_one_however_it_is_written(text: str) -> None:
+    plain = '{"": ""}'
+    for ascii in (True, False):
+        ((_, size),) = payloads("", json.dumps({"": text * 50}, ensure_ascii=ascii))
+        assert size == len(plain) + 50 * len(text)
