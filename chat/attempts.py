@@ -133,7 +133,8 @@ async def attempts(
             whole = _bounded(replace(whole, omit=whole.omit | {fault.parameter}))
             request = replace(request, omit=whole.omit)
             without = LESS.get(fault.parameter, f"{{}} does not accept {fault.parameter}: sent without it.")
-            text = without.format(model.id) if fault.lasting else f"{fault.message} Sent without it."
+            said = fault.lasting or fault.parameter in LESS
+            text = without.format(model.id) if said else f"{fault.message} Sent without it."
             yield Notice("parameter_refused", text)
             continue
         if isinstance(fault, TooLong) and not begun:

@@ -124,8 +124,8 @@ class BadRequest(Fault):
 class Refused(BadRequest):
     """The vendor named a body parameter that it does not take from this model.
 
-    `lasting`: the model takes no value of it. Otherwise it may refuse this value alone, and nothing is
-    remembered for other users."""
+    `lasting`: the model takes no value of it, whatever else is sent. Otherwise it may refuse this value, or
+    refuse it beside another option of this request, and nothing is remembered for other users."""
 
     def __init__(
         self, message: str, *, parameter: str, lasting: bool = True, status: int | None = None

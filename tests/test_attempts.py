@@ -375,6 +375,16 @@ async def test_a_system_prompt_that_is_not_taken_goes_with_the_first_question() 
         await reply(Scripted([[Refused("No.", parameter="system")]] * 3), memory, asked)
 
 
+async def test_a_system_prompt_that_one_request_may_not_have_is_not_moved_for_others() -> None:
+    refused = Refused("No system prompt when thinking.", parameter="system", lasting=False)
+    vendor, memory = Scripted([[refused], says("Yes.")]), Memory()
+    events, _ = await reply(vendor, memory, Request(MODEL, (User("One?"),), system="Be brief."))
+    assert isinstance(events[0], Notice)
+    assert events[0].text == "one takes no system prompt: it was put before the first question."
+    assert vendor.asked[1].messages == (User("Be brief.\n\nOne?"),)
+    assert (memory.known, memory.left) == (set(), {"system"})
+
+
 async def test_a_system_prompt_stays_when_the_oldest_turns_go() -> None:
     memory = Memory("system")
     memory.found = Window(3000)

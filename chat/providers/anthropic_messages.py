@@ -10,14 +10,13 @@ block) and come back as `Raw`, unmodified and in order, as the vendor demands.
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from chat.events import ReplyEvent, RequestSent
 from chat.messages import Assistant, Raw, Request, Text, ToolCall, ToolResults, User
 from chat.models import Model
 from chat.providers.anthropic_models import capable
-from chat.providers.back import extras, names
+from chat.providers.back import extras
 from chat.providers.bodies import paired, parsed, without
 from chat.providers.clients import Clients
 from chat.providers.faults import Call
@@ -164,8 +163,7 @@ class AnthropicMessages:
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
-        call = Call.to(self.vendor, self._key, made)
-        call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
+        call = Call.to(self.vendor, self._key, made, request)
         client = await self._clients.anthropic(self.vendor, self._key)
         yield RequestSent(call.address("/v1/messages"), made)
         # All of it in `extra_body`: the SDK neither changes it, nor walks through a long history, nor

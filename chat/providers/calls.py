@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat import errors
+from chat.messages import Request
+from chat.providers.back import names
 from chat.providers.vendors import Vendor
 
 QUOTED = 300
@@ -24,13 +26,17 @@ class Call:
     model: str = ""
     system: bool = False
     """Whether it holds a system prompt."""
+    effort: bool = False
+    """Whether its asker chose how much the model thinks."""
 
     @classmethod
-    def to(cls, vendor: Vendor, key: str, body: Mapping[str, Any]) -> "Call":
+    def to(cls, vendor: Vendor, key: str, body: Mapping[str, Any], request: Request) -> "Call":
+        """`body`: what `request` is for the vendor."""
         said = body.get("messages")
         first = said[0] if isinstance(said, list) and said and isinstance(said[0], dict) else {}
         system = bool({"system", "instructions"} & set(body)) or first.get("role") in ("system", "developer")
-        return cls(vendor, key, frozenset(body), str(body.get("model", "")), system)
+        sent = frozenset(body) | names(request.messages, vendor.name)
+        return cls(vendor, key, sent, str(body.get("model", "")), system, bool(request.effort))
 
     @property
     def title(self) -> str:

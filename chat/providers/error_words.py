@@ -12,7 +12,7 @@ from chat.providers.error_bodies import ErrorBody
 from chat.providers.lengths import overflows
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
+def any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ _ABLE: Final = (
 
 _UNABLE: Final = r"(?:unsupported|unavailable|disabled|incompatible|unimplemented|unsuitable)\b"
 
-_TOO_LONG: Final = _any(
+_TOO_LONG: Final = any_of(
     r"context_length_exceeded|context_window_exceeded|model_max_prompt_tokens|too_many_prompt_tokens"
     r"|string_above_max_length"
     r"|prompt_too_long|input_too_long|context_too_long|max_context|context_overflow|context_limit",
@@ -41,15 +41,15 @@ _TOO_LONG: Final = _any(
     r"\d[\d,_]{0,12} tokens? > \d",
     r"(上下文|输入|提示词|对话|tokens?).{0,20}(超过|超出|超限|过长)|(超过|超出).{0,12}(上下文|最大长度|长度限制)",
 )
-_TOO_MUCH_AT_ONCE: Final = _any(r"request too large")
-_OF_A_TIME: Final = _any(
+_TOO_MUCH_AT_ONCE: Final = any_of(r"request too large")
+_OF_A_TIME: Final = any_of(
     r"\bper[-_ ]?(second|minute|min\b|hour|day)|per(second|minute|hour|day)|/ ?(s|sec|min|minute|hour"
     r"|day)\b|\b[rt]p[mds]\b",
     r"rate[-_ ]?limit|too[-_ ]many[-_ ]?(concurrent[-_ ]?)?requests|throttl|concurren|slow ?down"
     r"|requests? (is |are )?too (fast|frequent)",
     r"requested? too (often|many)|try again in \d|频繁|限流|并发|速率|请求(数|次数)?过多",
 )
-_BROKE: Final = _any(
+_BROKE: Final = any_of(
     r"insufficient[-_ ]?(user[-_ ]?)?(account[-_ ]?)?(funds?|credits?|balance)|(out of|more|no"
     r"|not enough|exhausted|used up) (\w+ ){0,3}credits?\b",
     r"(credit|account|prepaid|your|remaining) balance (is |has |was )?(\w+ )?(too low|insufficient"
@@ -59,14 +59,14 @@ _BROKE: Final = _any(
     r"payment[-_ ]?required|top up|recharge|arrears|overdue|arrearage|unpaid|余额|欠费|充值|账户已"
     r"|额度不足|额度已用",
 )
-_QUOTA: Final = _any(
+_QUOTA: Final = any_of(
     r"insufficient[-_ ]?(user[-_ ]?)?quota|exceeded your current quota|quota.{0,20}(exceeded|exhausted"
     r"|used up|reached|not enough)|out of quota",
     r"billing|payment|spending[-_ ]?(limit|cap)|(monthly|weekly|usage|spend|budget|hard)[-_ ]?(limit"
     r"|cap|quota|budget)|subscription|purchase|upgrade your plan",
     r"exceeded (your|the) .{0,30}(budget|allowance|included)|套餐|用量",
 )
-_KEY_REFUSED: Final = _any(
+_KEY_REFUSED: Final = any_of(
     r"(incorrect|invalid|missing|wrong|no|bad|malformed|expired|revoked|unknown"
     r"|disabled) (\w+ )?(api[-_ ]?|access[-_ ]?|secret[-_ ]?)?(key|token|credential)s?\b(?! count)",
     r"api[-_ ]?(key|token).{0,40}((in|not |n't )valid|expired|revoked|disabled|not found|incorrect"
@@ -74,7 +74,7 @@ _KEY_REFUSED: Final = _any(
     r"invalid[-_ ]?api[-_ ]?key|authentication[-_ ]?(failed|error|required)|not authenticated"
     r"|unauthenticated|unauthori[sz]ed|login fail|鉴权|身份验证|密钥|令牌(无效|已过期)|认证失败",
 )
-_NO_MODEL: Final = _any(
+_NO_MODEL: Final = any_of(
     r"model[-_ ]?not[-_ ]?(found|exist|available|supported)|modelnotfound|DeploymentNotFound|(no such"
     r"|unknown|invalid|unrecogni[sz]ed|unsupported|nonexistent) (\w+ )?model\b(?! (?:type|param|arg))"
     r"|not a (valid|known|recogni[sz]ed) model",
@@ -92,7 +92,7 @@ _THE_TOOLS: Final = (
     r"(?:\btools?\b(?![.\[(]\d| ?call_?id)|\btool[-_ ](?:use|calls?|calling|choice)\b"
     r"|\bfunctions?[-_ ]?(?:call(?:s|ing)?|use)?\b|\btool_choice\b|工具|函数调用)"
 )
-_NO_TOOLS: Final = _any(
+_NO_TOOLS: Final = any_of(
     rf"{_THE_TOOLS}[^.\n]{{0,60}}?(?:{_NOT}[^.\n]{{0,30}}?{_ABLE}|{_UNABLE})",
     rf"{_NOT}[^.\n]{{0,30}}?{_ABLE}[^.\n]{{0,40}}?{_THE_TOOLS}",
     rf"{_THE_TOOLS}[^.\n]{{0,60}}?(?:requires?|needs?) [^\n]{{0,80}}?(?:--|flag|\bset\b|enabl|pars"
@@ -102,7 +102,7 @@ _NO_TOOLS: Final = _any(
     rf"(?:no|without) {_THE_TOOLS} (?:support|capabilit)|no endpoints found that support tool"
     rf"|不支持.{{0,12}}(?:工具|函数)|(?:工具|函数).{{0,12}}不支持",
 )
-_BAD_CALL: Final = _any(
+_BAD_CALL: Final = any_of(
     r"tool_use_failed|malformed_(function|tool)_call|unexpected_tool_call|invalid_tool_call"
     r"|tool_call_(parse|validation)_(error|failed)",
     r"failed to (call|parse|generate|decode|read) (a |the |any )?(\w+ )?(function|tool)"
@@ -115,7 +115,7 @@ _BAD_CALL: Final = _any(
     r"|function|tool|json)|failed to parse input at pos|模型.{0,10}工具调用.{0,12}(失败|错误)",
 )
 _SYSTEM: Final = r"\b(?:system|developer)\b[`'\"]?[- _]{0,2}(?:role|message|prompt|instruction)s?\b"
-_NO_SYSTEM: Final = _any(
+_NO_SYSTEM: Final = any_of(
     rf"{_SYSTEM}[^\n]{{0,60}}?(?:{_NOT}[^\n]{{0,30}}?{_ABLE}|{_UNABLE})",
     rf"{_NOT}[^\n]{{0,30}}?{_ABLE}[^\n]{{0,40}}?(?:{_SYSTEM}|[`'\"](?:system|developer)[`'\"])",
     r"\brole[`'\"]?\b[^\n]{0,40}?[`'\"]?(?:system|developer)\b[^\n]{0,40}?(?:not|unsupported|invalid"
@@ -130,7 +130,7 @@ _NO_SYSTEM: Final = _any(
     r"only (?:support|accept|allow)s? (?:the )?[`'\"]?user[`'\"]? and [`'\"]?(?:assistant"
     r"|model)[`'\"]? roles|不支持.{0,6}system|system.{0,6}不支持",
 )
-_IN_TURN: Final = _any(
+_IN_TURN: Final = any_of(
     r"roles? (must|should|need to|have to|has to) (strictly )?alternat|alternat\w*.{0,30}(roles?|user"
     r"|assistant|messages)|must alternate",
     r"(consecutive|successive|adjacent|two|multiple).{0,30}(user|assistant|messages? (with|of"
@@ -138,7 +138,7 @@ _IN_TURN: Final = _any(
     r"(first|last) (non-system )?message (must|should|has to|needs to) (be|use|have)|expected last role"
     r"|must end with (a )?user|must (start|begin) with (a )?user",
 )
-_OTHER_PROTOCOL: Final = _any(
+_OTHER_PROTOCOL: Final = any_of(
     r"(only|solely) (be )?(supported|available|accessible|served|works?|usable).{0,40}(responses"
     r"|chat[/ _-]?completions?|messages (api|endpoint))",
     r"(supported|available|accessible) only.{0,40}(responses|chat[/ _-]?completions?)",
@@ -151,26 +151,26 @@ _OTHER_PROTOCOL: Final = _any(
     r"|have)\w* (the |an? )?(openai )?[`'\"/v1]{0,5}(responses|chat[/ _-]?completions?)\b",
     r"/v1/(responses|chat/completions)[`'\"]? instead",
 )
-_NO_ADDRESS: Final = _any(
+_NO_ADDRESS: Final = any_of(
     r"(unknown|invalid|unsupported|unrecogni[sz]ed|no such|no) (request )?(url|endpoint|path|route"
     r"|resource|method|api|handler)\b|route .{0,60}not found",
     r"cannot (post|get) |page not found|no route|method not allowed|not implemented|^\W*not found\W*$"
     r"|no static resource|unknown api|url .{0,120}(not found|was not found)",
 )
-_REGION: Final = _any(
+_REGION: Final = any_of(
     r"(country|region|territory|location|jurisdiction|area)\b.{0,60}(not|un)[ -]?(support|avail|allow"
     r"|permit|served|in the list)",
     r"(not|un)[ -]?(support|avail|allow|permit|offer)\w*.{0,40}(country|region|territory|location"
     r"|jurisdiction|your area)|unsupported_country|geo[- ]?(block|restrict)|所在(国家|地区)|地区.{0,8}不支持",
 )
-_MODERATED: Final = _any(
+_MODERATED: Final = any_of(
     r"content[-_ ]?(policy|filter|moderation|management)|moderat(ed|ion)|flagged|usage polic(y|ies)"
     r"|safety (system|filter|polic|setting|reason)|responsible ?ai",
     r"data_?inspection|inappropriate|prohibited[-_ ]content|content (was |is |has been )?(blocked"
     r"|rejected|filtered)|prompt (was |is )?(blocked|filtered|rejected)|harmful|敏感|违规"
     r"|不安全|不合规|内容审",
 )
-_BUSY: Final = _any(
+_BUSY: Final = any_of(
     r"overload|(at|over|no|insufficient|exceed\w*|limited|lack of) .{0,20}capacity|capacity (exceeded"
     r"|reached|constraint|limit)|too busy|is busy|server busy|high (demand|load|traffic)",
     r"(temporarily|currently|momentarily) (un|not )(available|reachable|able)|no healthy upstream"
@@ -178,12 +178,12 @@ _BUSY: Final = _any(
     r"maintenance|queue is full|try again later|out of memory|no (free|available|idle) (slot|worker|gpu"
     r"|instance)|(slots?|workers?|gpus?) (are )?(all )?busy|繁忙|过载|负载|访问量过大|维护",
 )
-_UPSTREAM: Final = _any(
+_UPSTREAM: Final = any_of(
     r"bad gateway|gateway time-?out|upstream (connect|request|prematurely|timed|error|server)"
     r"|origin (is |was )?(un|dns|error)|web server is down|connection timed out|host error"
     r"|error code:? ?(5\d\d|10\d\d)|tunnel (error|not found)|ngrok|proxy error",
 )
-_OUT_OF_RANGE: Final = _any(
+_OUT_OF_RANGE: Final = any_of(
     r"(below|above)_m(in|ax)",
     r"too (large|small|high|low)",
     r"at (most|least)",
@@ -192,8 +192,8 @@ _OUT_OF_RANGE: Final = _any(
     r"maximum|minimum",
     r"\d+ > \d+",
 )
-_NOT_TAKEN: Final = _any(
-    r"not (be )?(supported|permitted|allowed|accepted|available|compatible|implemented|recogni[sz]ed"
+_NOT_TAKEN: Final = any_of(
+    r"(not|n't) (be )?(supported|permitted|allowed|accepted|available|compatible|implemented|recogni[sz]ed"
     r"|valid for|a valid (param|arg|field))",
     r"(n't|not) (support|allow|accept|recogni[sz]e|take)",
     r"unsupported|deprecated|unknown|unrecogni[sz]ed|unexpected|removed|incompatible|not recogni",
@@ -204,55 +204,6 @@ _NOT_TAKEN: Final = _any(
     r"cannot find field|no such (field|parameter)|has no field|unable to recogni",
     r"must be one of|不支持|未知参数|无效参数|非法参数",
 )
-
-
-_NO_PARAMETER: Final = _any(
-    r"(unknown|unsupported|unrecogni[sz]ed|unexpected|extra|superfluous)[ _](\w+ ){0,2}"
-    r"(param|arg|field|key|input|property)\w*+(?![ _]value)",
-    r"\bno such (field|parameter)|cannot find field|has no field|extra (inputs|fields?|keys?)",
-    r"(n't|not) (support|allow|accept|recogni[sz]e|take) (the )?(\w+ )?(param|arg|field)\w*",
-    r"(effort|reasoning|thinking) parameters?\b.{0,20}\bnot (be )?(supported|allowed|accepted)",
-    r"only (the )?(default|\d[\d.]{0,9}( is| was| value))",
-)
-"""The model does not take the parameter, or takes nothing but its default."""
-_OF_VALUE: Final = _any(
-    r"(invalid|illegal|bad|wrong|incorrect|unknown|unexpected|unrecogni[sz]ed|disallowed)[-_ ](\w+[-_ ])?"
-    r"(values?|variant|enum|option|choice|level|literal)",
-    r"\b(supported|allowed|valid|accepted|permitted|available|possible|expected|legal|known)[-_ ]"
-    r"(\w+[-_ ]){0,2}"
-    r"(values?|variants?|levels?|options?|choices?|efforts?)\b",
-    r"(must|should|has to|needs to) be (one|any|either) of|(not|n't) (one|any|among|part) ?(of|in)?\b"
-    r"|not (in|among) (the )?(list|\[|\(|\{)|expected (one of|either)|input should be",
-    r"(?:not|n.t) a valid|is not valid\b|(values?|levels?|option|choice)\b.{0,40}\bnot (supported|allowed"
-    r"|accepted|valid|available)",
-    r"\b(support|allow|accept|take)\w* (the )?(\w+ )?(values?|levels?|option)\b",
-    r"literal_?error|\benum\b|_enum|invalid_(value|choice|option)|permitted: |choose (from|one of)"
-    r"|only .{1,80} (are) (allowed|supported|accepted|valid)|only .{0,40}\bvalues\b",
-    r"multiple of|\d,? (is|was) (not|n't|un|in)",
-    r"取值|参数值|枚举",
-)
-_OF_ONE_EFFORT: Final = _any(
-    r"unsupported[-_ ]value|\bnot support +with ",
-    r"\b(none|minimal|low|medium|high|xhigh|max|auto|default)\b",
-)
-"""The model refuses this effort and takes others. OpenAI uses the same words for a temperature of which only
-the default is allowed."""
-_OF_EFFORT: Final = frozenset(
-    ("reasoning_effort", "reasoning.effort", "reasoning", "output_config", "thinking")
-)
-_CHOSEN: Final = _OF_EFFORT | frozenset(
-    ("temperature", "max_tokens", "max_completion_tokens", "max_output_tokens")
-)
-"""Parameters whose value the user chooses. The values of all others are ours."""
-_QUOTED: Final = re.compile(r"`[^`]{0,200}`|\"[^\"]{0,200}\"|“[^”]{0,200}”|(?<!\w)'[^']{0,200}'(?!\w)")
-"""Quoted text in an error. The user may have written it, for example as the refused value."""
-
-
-_OF_CHOICE: Final = _any(
-    r"\b(tools?|functions?|reasoning|thinking|effort|temperature)\b|param|argument|with (these|this|the) "
-    r"(options?|settings?|inputs?)"
-)
-"""Words about options that one user chose. They say nothing about other users' requests."""
 
 
 class Words:
@@ -316,11 +267,6 @@ class Words:
         return bool(_OTHER_PROTOCOL.search(self._text))
 
     @property
-    def of_choice(self) -> bool:
-        """Whether it names an option that only this user may have chosen."""
-        return bool(_OF_CHOICE.search(self._text))
-
-    @property
     def no_address(self) -> bool:
         return not self._all or bool(_NO_ADDRESS.search(self._text))
 
@@ -343,20 +289,6 @@ class Words:
     @property
     def not_taken(self) -> bool:
         return bool(_NOT_TAKEN.search(f"{self._body.names} {self._text}"))
-
-    def no_parameter(self, parameter: str) -> bool:
-        """Whether the model refuses `parameter` whatever its value, which then holds for every user. False in
-        doubt. Quoted text is ignored: it may be the value, in the user's own words."""
-        if parameter not in _CHOSEN:
-            return True
-        said = f"{self._body.names} {_QUOTED.sub(' ', self._text)}"
-        if _NO_PARAMETER.search(said):
-            return True
-        if self.out_of_range or _OF_VALUE.search(said):
-            return False
-        if parameter in _OF_EFFORT and _OF_ONE_EFFORT.search(f"{said} {self._text}"):
-            return False
-        return self.not_taken and bool(_NOT_TAKEN.search(said))
 
     @property
     def out_of_range(self) -> bool:

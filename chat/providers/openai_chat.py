@@ -22,7 +22,7 @@ from chat.events import (
 from chat.messages import Assistant, Message, Request, ToolCall, ToolResults, User
 from chat.models import Model
 from chat.providers import loaded, nearby
-from chat.providers.back import brought, names
+from chat.providers.back import brought
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.chat_reading import Chunks, wants_thinking
@@ -137,8 +137,7 @@ class OpenAIChat:
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request, self.vendor)
-        call = Call.to(self.vendor, self._key, made)
-        call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
+        call = Call.to(self.vendor, self._key, made, request)
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/chat/completions"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.

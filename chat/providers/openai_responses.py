@@ -10,13 +10,12 @@ back as `Raw`: nothing is stored at the vendor (`store: false`), so the next rou
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from chat.events import ReplyEvent, RequestSent
 from chat.messages import Assistant, Message, Raw, Request, Text, ToolCall, ToolResults, User
 from chat.models import Model
-from chat.providers.back import brought, extras, names
+from chat.providers.back import brought, extras
 from chat.providers.bodies import paired, without
 from chat.providers.chat_models import chats, listed
 from chat.providers.clients import Clients
@@ -128,8 +127,7 @@ class OpenAIResponses:
 
     async def stream(self, request: Request) -> AsyncGenerator[ReplyEvent, None]:
         made = body(request)
-        call = Call.to(self.vendor, self._key, made)
-        call = replace(call, sent=call.sent | names(request.messages, self.vendor.name))
+        call = Call.to(self.vendor, self._key, made, request)
         client = await self._clients.openai(self.vendor, self._key)
         yield RequestSent(call.address("/responses"), made)
         # All of it in `extra_body`: the SDK then neither changes it nor walks through a long history.

@@ -11,8 +11,15 @@ from chat.errors import Fault
 from chat.providers.calls import Call
 from chat.providers.error_bodies import ErrorBody
 from chat.providers.error_words import Words
+from chat.providers.lasting import Scope, conditional, scope
 
 RESPONSES, CHAT = "Responses", "Chat Completions"
+
+_NOT_TAKEN: dict[Scope, str] = {
+    "model": "{model} does not take “{parameter}”.",
+    "value": "{model} does not take this value of “{parameter}”.",
+    "request": "{model} did not take “{parameter}” in this request.",
+}
 
 
 def meant(status: int, wait: float | None, body: ErrorBody, call: Call) -> Fault:
@@ -115,10 +122,12 @@ def _of_the_request(status: int, body: ErrorBody, words: Words, quote: str, call
         )
     if call.system and words.no_system and not words.moderated:
         return errors.Refused(
-            f"{model} takes no system prompt. Empty it, or choose another model.{quote}", parameter="system"
+            f"{model} takes no system prompt. Empty it, or choose another model.{quote}",
+            parameter="system",
+            lasting=scope("system", body, call) == "model",
         )
     if words.other_protocol and len(call.vendor.protocols) > 1:
-        return _other(call, quote, lasting=not words.of_choice)
+        return _other(call, body, quote)
     if tools and words.no_tools:
         return errors.BadRequest(
             f"{call.title} gives no tools to {model}. Switch the tools off, or choose another model.{quote}"
@@ -139,16 +148,17 @@ def _of_the_request(status: int, body: ErrorBody, words: Words, quote: str, call
     if status in (400, 404, 422) and (
         parameter := body.refused(call.sent, words.not_taken, words.out_of_range)
     ):
-        lasting = words.no_parameter(parameter)
-        what = "" if lasting else "this value of "
+        found = scope(parameter, body, call)
         return errors.Refused(
-            f"{model} does not take {what}“{parameter}”.{quote}", parameter=parameter, lasting=lasting
+            _NOT_TAKEN[found].format(model=model, parameter=parameter) + quote,
+            parameter=parameter,
+            lasting=found == "model",
         )
     if status in (400, 403, 422) and words.no_model and not words.busy:
         return _no_model(quote, call)
     if status in (404, 405, 501) or (status in (0, 400) and words.no_address and body.text):
         if len(call.vendor.protocols) > 1:
-            return _other(call, quote)
+            return _other(call, body, quote)
         return errors.NotFound(
             f"{call.title} knows no such address.{quote}", hint=f"Is it right? {call.address_hint}"
         )
@@ -185,13 +195,13 @@ def _of_the_status(
     )
 
 
-def _other(call: Call, quote: str, *, lasting: bool = True) -> Fault:
+def _other(call: Call, body: ErrorBody, quote: str) -> Fault:
     asked, other = (CHAT, RESPONSES) if "messages" in call.sent else (RESPONSES, CHAT)
     return errors.OtherProtocol(
         f"{call.title} does not answer {call.model or 'this model'} in {asked}. "
         f"Its address may be wrong, or it speaks {other} alone.{quote}",
         hint=f"Is the address right? {call.address_hint}",
-        lasting=lasting,
+        lasting=not conditional("protocol", body, call),
     )
 
 
