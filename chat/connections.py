@@ -134,6 +134,15 @@ class Connection(Taken, H11Protocol):
         super().data_received(data)
         self._watch()
 
+    def eof_received(self) -> None:
+        """asyncio closes the connection now, and throws away whatever is written from here on, with a warning
+        each time. uvicorn writes on until a slow reader has taken what waits, unless it knows."""
+        super().eof_received()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.flow.resume_writing()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch()

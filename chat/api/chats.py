@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from chat.api.callers import known
-from chat.api.downloads import EXPORT_LIMITS, Downloads
+from chat.api.downloads import EXPORT_LIMITS, RESERVED_EXPORTS, Downloads
 from chat.api.gate import is_json
 from chat.api.json_bodies import parsed
 from chat.build import App
@@ -61,8 +61,9 @@ def route(parent: FastAPI, app: App) -> None:
 class _Routes:
     def __init__(self, app: App) -> None:
         self._app, self._store = app, app.store
+        refusal = "Too many chats are being exported at once. Try again in a moment."
         self._exports = Downloads(
-            Shares(*EXPORT_LIMITS, "Too many chats are being exported at once. Try again in a moment."),
+            Shares(*EXPORT_LIMITS, refusal, reserved=RESERVED_EXPORTS),
             _refused,
         )
 
@@ -157,7 +158,7 @@ class _Routes:
             return Response(content, media_type=kind, headers=headers)
 
         owner = self._owner(request)
-        return self._exports.response(owner, self._near(request, owner), export, request.is_disconnected)
+        return self._exports.response(owner, self._near(request, owner), export)
 
     async def _found(self, request: Request, id: str) -> Conversation | Response:
         """The complete conversation, or the response that says that there is none."""

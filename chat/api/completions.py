@@ -13,12 +13,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from chat.api import chunks, shapes
 from chat.api.asking import Reading, begin, resume
 from chat.api.callers import Caller, Refusal, asking
 from chat.api.completion_bodies import Completion
+from chat.api.leaving import unless, watching
 from chat.api.reading import Route
 from chat.api.streams import Stream, delivered
 from chat.build import App
@@ -120,16 +122,12 @@ class Answer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         run = self._reading.run
         with run.reading():
-            ready = asyncio.create_task(_begun(run) if self._stream else run.finished())
-            gone = asyncio.create_task(_gone(receive))
             try:
-                await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (ready, gone):
-                    task.cancel()
-                await asyncio.gather(ready, gone, return_exceptions=True)
-            if not ready.cancelled():
-                await self._response()(scope, receive, send)
+                async with watching(receive) as leaving:
+                    await unless(leaving, _begun(run) if self._stream else run.finished())
+            except ClientDisconnect:
+                return
+            await self._response()(scope, receive, send)
 
     def _response(self) -> Response:
         run, after = self._reading.run, self._reading.after
@@ -160,8 +158,3 @@ async def _begun(run: Run) -> None:
 def _said(run: Run, after: int = 0) -> bool:
     new = (run.entries[n].event for n in range(after, len(run.entries)))
     return any(isinstance(event, Delta | ToolStarted) for event in new)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

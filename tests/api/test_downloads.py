@@ -3,20 +3,32 @@
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from chat.api import chats, downloads
-from chat.api.downloads import EXPORT_LIMITS, PIECE_BYTES, Downloads
+from chat.api.downloads import (
+    EXPORT_LIMITS,
+    MAX_ANONYMOUS_BYTES,
+    MAX_CONCURRENT_RENDERS,
+    MIN_PACE_BYTES_PER_S,
+    PACE_WINDOW_S,
+    PIECE_BYTES,
+    RESERVED_EXPORTS,
+    Downloads,
+    extended,
+)
 from chat.build import App, open_app
 from chat.connections import Connection
 from chat.messages import Options
 from chat.settings import Settings
+from chat.shares import Shares
 from tests.api.served import listening
 from tests.waiting import until
 
@@ -160,3 +172,193 @@ async def test_who_takes_too_long_is_let_go_and_finds_the_file_too_short(
         await until(lambda: site.places.bytes == 0)
         assert 0 < len(await slow.rest()) < SIZE
     assert "its client did not read it within 0.1 s" in caplog.text
+
+
+# -- who reads slowly ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def public(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """The network of `name-network` is what stands behind the dash."""
+    monkeypatch.setattr(Settings, "alone", False)
+    monkeypatch.setattr(chats, "network_of", lambda settings, owner, address: owner.partition("-")[2])
+    async with serving(monkeypatch) as site:
+        yield site
+
+
+async def test_strangers_of_many_networks_who_read_nothing_do_not_keep_the_operator_waiting(
+    public: Site,
+) -> None:
+    free = EXPORT_LIMITS[0] - RESERVED_EXPORTS
+    for number in range(EXPORT_LIMITS[2]):
+        await public.export(f"{number}-net{number % 8}")
+    await until(lambda: public.places.bytes == min(free, MAX_ANONYMOUS_BYTES // SIZE) * SIZE)
+    for person in ("operator", "user"):
+        assert (await (await public.export(person)).rest()).endswith(b"x" * SIZE)
+
+
+@pytest.mark.parametrize("largest", [SIZE, SIZE - 1])
+async def test_what_strangers_have_in_memory_leaves_room_for_others(
+    public: Site, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 2 * largest)
+    monkeypatch.setattr(downloads, "MAX_ANONYMOUS_BYTES", largest)
+    await public.export("one-net1")
+    await until(lambda: public.places.bytes == SIZE)
+    assert TOO_MANY in await (await public.export("two-net2")).rest()
+    await public.export("operator")
+    await until(lambda: public.places.bytes == 2 * SIZE)
+    assert TOO_MANY in await (await public.export("user")).rest()
+
+
+async def test_who_takes_nothing_loses_the_place_long_before_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "chat")
+    async with serving(monkeypatch, window_s=0.1) as site:
+        slow = await site.export("me")
+        await until(lambda: site.places.bytes == SIZE)
+        await until(lambda: site.places.bytes == 0)
+        assert 0 < len(await slow.rest()) < SIZE
+    assert "took less than 25000 bytes a second for 0.1 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("pace", "burst", "lives"),
+    [
+        (50_000, 1_300_000, True),  # Slow 3G, in the largest bursts that the system makes of it
+        (MIN_PACE_BYTES_PER_S, PIECE_BYTES, True),
+        (MIN_PACE_BYTES_PER_S // 2, PIECE_BYTES, False),
+        (10_000 / 60, 10_000, False),
+        (0.001, 1, False),
+    ],
+)
+def test_the_pace_that_a_reader_has_to_keep(pace: float, burst: int, lives: bool) -> None:
+    now, until, left = 0.0, PACE_WINDOW_S, 15_000_000
+    while left > 0 and now <= until:
+        taken = min(burst, left)
+        now, left = now + taken / pace, left - taken
+        if now <= until:
+            until = extended(until, now, taken)
+    assert (left <= 0) == lives
+    assert lives or until <= 2 * PACE_WINDOW_S
+
+
+def test_a_quick_beginning_earns_no_rest() -> None:
+    until = PACE_WINDOW_S
+    for _ in range(1000):
+        until = extended(until, 1.0, PIECE_BYTES)
+    assert until == 1.0 + PACE_WINDOW_S
+
+
+@pytest.mark.parametrize("size", [0, 655, PIECE_BYTES])
+async def test_a_small_body_holds_no_place(size: int) -> None:
+    """However long the connection is taken up by what was sent before."""
+    places = Downloads(Shares(1, 1, 1, "Too many."), lambda refused: Response(status_code=429))
+    asked, free = Client(), Client()
+    asked.blocked.clear()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asked.get(places, "me", size))
+        async with asyncio.timeout(5):
+            await asked.answered.wait()
+            await free.get(places, "me", size)
+        assert free.taken == [(200, size)]
+        asked.blocked.set()
+    assert asked.taken == [(200, size)]
+
+
+# -- who leaves ----------------------------------------------------------------------------------
+
+
+class Client:
+    """What an ASGI server tells of a client."""
+
+    def __init__(self) -> None:
+        self.left, self.blocked, self.answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.blocked.set()
+        self.status, self.taken, self.leaves_after = 0, list[tuple[int, int]](), 0
+
+    async def get(self, places: Downloads, owner: str, size: int) -> None:
+        async def make() -> Response:
+            return Response(b"x" * size)
+
+        await places.response(owner, "", make)({"type": "http"}, self.receive, self.send)
+
+    async def receive(self) -> Any:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.answered.set()
+        await self.blocked.wait()
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            return
+        self.taken.append((self.status, len(message["body"])))
+        if len(self.taken) == self.leaves_after:
+            self.left.set()
+
+
+async def test_who_leaves_the_queue_gives_the_place_back(public: Site) -> None:
+    network, near = "net1", EXPORT_LIMITS[2] // 4
+    shares = public.places._shares
+    lines = [await public.export(f"{number}-{network}") for number in range(near)]
+    await until(lambda: shares._from[network] == near)
+    assert TOO_MANY in await (await public.export(f"late-{network}")).rest()
+    reading = EXPORT_LIMITS[0] // 2
+    await until(lambda: public.places.bytes == reading * SIZE)
+    for waits in lines[reading:]:
+        waits.close()
+    await until(lambda: shares._from[network] == reading)
+    late = await public.export(f"late-{network}")
+    await until(lambda: shares._of[f"late-{network}"] == 1)
+    lines[0].close()
+    assert len(await late.rest()) > SIZE
+
+
+async def test_who_leaves_before_the_turn_to_be_made_is_not_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, go = list[str](), threading.Event()
+
+    def markdown(chat: Any) -> str:
+        made.append(chat.id)
+        go.wait(20)
+        return "x" * SIZE
+
+    monkeypatch.setattr(chats, "markdown", markdown)
+    shares = site.places._shares
+    try:
+        lines = [await site.export(f"owner-{number}") for number in range(MAX_CONCURRENT_RENDERS + 1)]
+        await until(lambda: len(made) == MAX_CONCURRENT_RENDERS and shares._of.total() == len(lines))
+        for line in lines:
+            line.close()
+        await until(lambda: shares._of.total() == MAX_CONCURRENT_RENDERS)
+    finally:
+        go.set()
+    await until(lambda: shares._of.total() == 0)
+    assert len(made) == MAX_CONCURRENT_RENDERS
+    assert site.places.bytes == 0
+
+
+async def test_nothing_is_sent_to_who_has_left() -> None:
+    places = Downloads(Shares(1, 1, 1, "Too many."), lambda refused: Response(status_code=429))
+    leaves = Client()
+    leaves.leaves_after = 2
+    await leaves.get(places, "me", 100 * PIECE_BYTES)
+    assert len(leaves.taken) <= 3
+    assert places.bytes == 0
+
+
+async def test_who_says_no_more_while_much_waits_costs_no_warning(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio closes the connection then, but tells so only when all that waits was taken."""
+    caplog.set_level(logging.WARNING)
+    for _ in range(3):
+        line = await site.export("me")
+        await until(lambda: site.unread() > 0)
+        line.socket.shutdown(socket.SHUT_WR)
+        await until(lambda: site.places.bytes == 0)
+        assert len(await line.rest()) < SIZE
+    assert caplog.text == ""
