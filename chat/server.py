@@ -25,6 +25,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload
 
 from chat import ending, garbage
+from chat.api import downloads
 from chat.api.proxies import Named
 from chat.build import App
 from chat.connections import Connection, Line
@@ -39,6 +40,8 @@ LARGEST_MESSAGE = 1_000_000
 GRACE = 1
 """Seconds for open connections after the runs have ended. With the store's last save (2.5 s, when the disk
 does not take it) all is over within 5 s."""
+CANCELLED_S = 0.2
+"""Seconds for the requests that were still open then, and were cancelled, to end."""
 
 AGAIN = 0.9
 """Seconds until a connection is taken again after the system had nothing to take it with."""
@@ -132,6 +135,12 @@ class Seldom(logging.Filter):
         return True
 
 
+def unended(record: logging.LogRecord) -> bool:
+    """Lets through all but the tracebacks of the requests that uvicorn (0.54) cancels at the end, after it
+    has said in one line how many there were. That somebody reads slowly is no error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 class Taking(socket.socket):
     """Takes connections for asyncio, which (3.11) tries the next one, up to 2,048 times, after it was told
     that the system has nothing left for it: each with a traceback, and each once more a second later."""
@@ -193,12 +202,15 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(exhausted)
-        seldom, logs = Seldom(), (log, logging.getLogger("uvicorn.error"))
+        seldom, errors = Seldom(), logging.getLogger("uvicorn.error")
+        logs = log, downloads.log, errors
         for each in logs:
             each.addFilter(seldom)
+        errors.addFilter(unended)
         try:
             await super().serve([self._bound])
         finally:
+            errors.removeFilter(unended)
             for each in logs:
                 each.removeFilter(seldom)
 
@@ -232,4 +244,6 @@ class Server(uvicorn.Server):
         # The readers of the runs say meanwhile how it ended; on a busy machine that may take all of the time.
         saving = asyncio.create_task(self._app.store.saved(GRACE), name="save at the end")
         await super().shutdown(sockets)
+        if cancelled := self.server_state.tasks:
+            await asyncio.wait(cancelled, timeout=CANCELLED_S)
         await saving

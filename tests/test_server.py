@@ -1,18 +1,23 @@
 """Given a system that grants no more, or who sends nonsense, the server goes on and the log stays short."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from chat.server import DESCRIPTORS, Seldom, descriptors, exhausted
+from chat import garbage, server
+from chat.build import open_app
+from chat.server import DESCRIPTORS, Seldom, Server, descriptors, exhausted, unended
+from chat.settings import Settings
 from tests.test_app import address, started
+from tests.waiting import until
 
 resource = pytest.importorskip("resource")
 
@@ -96,3 +101,54 @@ def test_without_a_descriptor_left_it_waits_and_serves_again(tmp_path: Path) -> 
         rest = error.read()
         assert rest.count("Invalid HTTP request") == 1
         assert rest.count("\n") < 5
+
+
+async def test_an_end_while_somebody_reads_slowly_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    readers, begun = 5, list[str]()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        begun.append(scope["path"])
+        if scope["path"] == "/silent":
+            await asyncio.Event().wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+
+    monkeypatch.setattr(server, "GRACE", 0.1)
+    monkeypatch.setattr(Server, "capture_signals", lambda self: contextlib.nullcontext())
+    monkeypatch.setattr(garbage, "settle", lambda: None)
+    bound = socket.create_server(("127.0.0.1", 0))
+    place = bound.getsockname()
+    settings = Settings.read({"CHAT_LOCAL": "0", "CHAT_DATABASE": ":memory:"})
+    async with open_app(settings) as app, contextlib.AsyncExitStack() as lines:
+        ours = Server(endless, app, bound)
+        errors = logging.getLogger("uvicorn.error")
+        errors.addHandler(caplog.handler)
+        lines.callback(errors.removeHandler, caplog.handler)
+        serving = asyncio.create_task(ours.serve())
+        for number in range(readers):
+            _, writer = await asyncio.open_connection(*place)
+            lines.callback(writer.close)
+            cast(asyncio.Transport, writer.transport).pause_reading()
+            writer.write(b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"large" if number % 2 else b"silent"))
+        await until(lambda: len(begun) == readers)
+        ours.should_exit = True
+        await serving
+        await until(lambda: not ours.server_state.tasks)
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == [f"Cancel {readers} running task(s), timeout graceful shutdown exceeded"]
+    assert "Traceback" not in caplog.text
+
+
+def test_any_other_failure_of_a_request_keeps_its_traceback() -> None:
+    def record(error: BaseException | None) -> logging.LogRecord:
+        told = None if error is None else (type(error), error, None)
+        return logging.LogRecord("uvicorn.error", logging.ERROR, __file__, 1, "Exception", (), told)
+
+    assert unended(record(None))
+    assert unended(record(ValueError("a bug")))
+    assert not unended(record(asyncio.CancelledError()))
