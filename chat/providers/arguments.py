@@ -52,6 +52,11 @@ class Arguments:
             self._whole = _parsed(self.told) is not None
         return self._whole
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that came is a whole object. An empty one is held back."""
+        return self.whole_object or (not self._told and len(self._held) == 1)
+
     def feed(self, piece: str) -> str:
         if not piece or self._whole:  # after a complete object only a repetition can follow
             return ""

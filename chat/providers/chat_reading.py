@@ -74,9 +74,14 @@ class Chunks:
     def __init__(self, call: Call) -> None:
         self.ending: Ending | None = None
         """Why it ended, once that was said: what comes later is usage or nothing, or it was said too soon."""
-        self.early = False
+        self._early = False
         """Whether the finish reason came too early to be trusted: before or with the first words, or words
-        came after it. Some servers send “stop” in every chunk; then only the end of the stream counts."""
+        came after it. Some servers send “stop” in every chunk; then only the end of the stream counts, or
+        what confirms it."""
+        self.confirmed = False
+        """Whether the end was told a second time: by usage in a chunk of its own, or by whole calls together
+        with the reason that calls have. Words that come all the same take it back, for good."""
+        self._misled = False
         self.usage: Usage | None = None
         self.fault: Fault | None = None
         """The error that the last chunk reported, to be raised when its events have been given."""
@@ -121,9 +126,12 @@ class Chunks:
         usage = chunk.get("usage")
         if not usage and isinstance(groq := chunk.get("x_groq"), dict):
             usage = groq.get("usage")
-        if (counted := of_chat(usage)) is not None and counted != self.usage:
+        counted = of_chat(usage)
+        if counted is not None and counted != self.usage:
             self.usage = counted
             events.append(counted)
+        if counted is not None and not choices and self.ending and self.heard:
+            self.confirmed = not self._misled
         return events
 
     def _plain(self, chunk: Mapping[str, Any]) -> str | None:
@@ -174,7 +182,7 @@ class Chunks:
                     "Above the line stands the model’s thinking: its server did not mark where it begins.",
                 )
             )
-        sure = said == WHOLE or (self.ending is not None and (said == DONE or not self.early))
+        sure = said == WHOLE or self.sure or (self.ending is not None and said == DONE)
         if not sure and self.heard and stop == "end":
             events.append(unsaid(self._call))
         elif self.ending is not None and stop == "other":
@@ -183,10 +191,15 @@ class Chunks:
         return events
 
     @property
+    def sure(self) -> bool:
+        """Whether the answer is complete, though its stream has not ended."""
+        return self.ending is not None and (self.confirmed or not self._early)
+
+    @property
     def wait(self) -> float:
-        """Seconds to wait for what may follow the finish reason."""
-        sure = self.ending is not None and self.ending.stop != "other"
-        return USAGE_WAIT if sure else EARLY_WAIT
+        """Seconds to wait for what may follow the finish reason, or what confirmed it."""
+        known = self.ending is not None and self.ending.stop != "other"
+        return USAGE_WAIT if known or self.confirmed else EARLY_WAIT
 
     @property
     def stop(self) -> Stop:
@@ -239,11 +252,16 @@ class Chunks:
                 self._delta(message, events, closing=bool(found))
         elif not mapping(delta).get("content") and (words := text(choice.get("text"))):
             self._say(words, events, closing=bool(found))
+        more = self.heard > before
         if not self.heard:
             early = any(end.stop in ("end", "tool_use") for end in found)
         else:
-            early = self.heard > before and bool((found and not before) or self.ending)
-        self.early = self.early or early
+            early = more and bool((found and not before) or self.ending)
+        self._early = self._early or early
+        if more and self.confirmed:
+            self.confirmed, self._misled = False, True
+        elif not self._misled and any(end.stop == "tool_use" for end in found):
+            self.confirmed = self.confirmed or self._slots.whole
         for error in (choice, mapping(delta)):
             if error.get("error"):
                 self.fault = self.fault or faults.said(error, self._call)
@@ -288,6 +306,7 @@ class Chunks:
             for call in objects(calls):
                 events += self._slots.add(call)
         elif isinstance(call := delta.get("function_call"), dict):
+            self.heard += 1
             events += self._slots.add({"index": 0, "function": call})
         if annotations := delta.get("annotations"):
             self._cite(annotations, events)
@@ -304,6 +323,7 @@ class Chunks:
             self._say(new, events)
         calls = objects(message.get("tool_calls"))
         for call in calls[len(self._slots) :]:
+            self.heard += 1
             events += self._slots.add(call)
 
     def _say(self, words: str, events: list[ReplyEvent], *, closing: bool = False) -> None:

@@ -178,8 +178,9 @@ class OpenAIChat:
                     raise CutOff(
                         f"The answer of {call.title} broke off before its end. Ask again to get all of it."
                     )
-                until = asyncio.get_running_loop().time() + chunks.wait
-                while said == "reason" and (item := await _late(wire, None if chunks.early else until)):
+                now = asyncio.get_running_loop().time
+                until = now() + chunks.wait
+                while said == "reason" and (item := await _late(wire, until if chunks.sure else None)):
                     name, chunk = item
                     if name == DONE:
                         said = name
@@ -187,15 +188,18 @@ class OpenAIChat:
                     if name == KEEP_ALIVE:
                         yield KeepAlive()
                         continue
+                    sure, confirmed = chunks.sure, chunks.confirmed
                     events = chunks.read(_named(name, chunk))
+                    if chunks.confirmed and not confirmed:
+                        until = min(until, now() + chunks.wait) if sure else now() + chunks.wait
                     for event in halves.take(events):
                         yield event
                     try:
                         wire.count(events)
                     except TooLarge:
-                        if chunks.early:
-                            raise
-                        break
+                        if chunks.sure:
+                            break
+                        raise
                     if chunks.fault:
                         raise chunks.fault
             except Fault:

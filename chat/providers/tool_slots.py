@@ -20,6 +20,10 @@ LONGEST_NAME: Final = 1_000
 """Characters of a tool's name after which it grows no more."""
 
 
+MAX_CHECKED_CALLS: Final = 100
+"""Calls that are looked at whenever a chunk says that there will be no more."""
+
+
 class _Slot:
     __slots__ = ("arguments", "extra", "id", "index", "name", "started", "waiting", "wire_id")
 
@@ -54,6 +58,15 @@ class ToolSlots:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    @property
+    def whole(self) -> bool:
+        """Whether there are calls, each with its name and a whole object of arguments. Of too many it is not
+        known."""
+        calls = self._slots
+        return 0 < len(calls) <= MAX_CHECKED_CALLS and all(
+            call.name and call.arguments.complete for call in calls
+        )
 
     @property
     def extras(self) -> dict[str, dict[str, Any]]:
