@@ -191,6 +191,16 @@ class Chunks:
         return events
 
     @property
+    def held(self) -> int:
+        """Pieces of text that are shown as soon as nothing more has arrived."""
+        return self._tags.held
+
+    @property
+    def repeated(self) -> int:
+        """Characters that were said before, where each chunk holds all the text so far."""
+        return self._text.repeated + self._thought.repeated
+
+    @property
     def sure(self) -> bool:
         """Whether the answer is complete, though its stream has not ended."""
         return self.ending is not None and (self.confirmed or not self._early)

@@ -23,6 +23,8 @@ class Cumulative:
         self._held: list[str] = []
         self._told: list[str] = []
         self._length = self._count = 0
+        self.repeated = 0
+        """Characters of whole pieces that said nothing new. Nothing of them is kept."""
 
     @property
     def text(self) -> str:
@@ -78,6 +80,7 @@ class Cumulative:
     def _more(self, piece: str) -> str:
         last = self._grown[-1]
         if last.startswith(piece):  # the same again, or less
+            self.repeated += len(piece)
             return ""
         self._grown[:] = [piece if piece.startswith(last) else last + piece]
         return piece.removeprefix(last)

@@ -57,6 +57,7 @@ class Reading:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.repeated = 0
         self._call = call
         self._ending: Ending | None = None
         self._usage: dict[str, Any] = {}
@@ -234,12 +235,18 @@ class Reading:
         if not words:
             return []
         self._thought, self._said = None, True
-        words = block.text.feed(words)
+        words = self._new(block, words)
         return [TextDelta(words)] if words else []
 
     def _think(self, block: _Block, words: str) -> list[ReplyEvent]:
-        words = block.text.feed(words)
+        words = self._new(block, words)
         return self._thinking(block, words) if words else []
+
+    def _new(self, block: _Block, words: str) -> str:
+        before = block.text.repeated
+        words = block.text.feed(words)
+        self.repeated += block.text.repeated - before
+        return words
 
     def _thinking(self, block: _Block, words: str) -> list[ReplyEvent]:
         block.pieces.append(words)

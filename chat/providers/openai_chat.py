@@ -156,12 +156,13 @@ class OpenAIChat:
                     if name == DONE:
                         said = name
                         break
+                    held = chunks.held
                     events = chunks.read(_named(name, chunk), name == WHOLE)
                     if wire.waiting and not chunks.ending and name != WHOLE:
                         events += chunks.release()
                     for event in halves.take(events):
                         yield event
-                    wire.count(events)
+                    wire.count(events, chunks.repeated, held=chunks.held > held)
                     if chunks.fault:
                         raise chunks.fault
                     if name == WHOLE:
@@ -195,7 +196,7 @@ class OpenAIChat:
                     for event in halves.take(events):
                         yield event
                     try:
-                        wire.count(events)
+                        wire.count(events, chunks.repeated)
                     except TooLarge:
                         if chunks.sure:
                             break

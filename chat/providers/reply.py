@@ -27,6 +27,11 @@ class Reading(Protocol):
         """Whether the last events have been given: nothing more is to be read."""
         ...
 
+    @property
+    def repeated(self) -> int:
+        """Characters that were said before, where each delta holds all the text so far."""
+        ...
+
     def read(self, payload: Mapping[str, Any]) -> Sequence[ReplyEvent]:
         """The events of one object of a stream."""
         ...
@@ -60,7 +65,7 @@ async def reply(manager: Any, call: Call, reading: Reading) -> AsyncGenerator[Re
                 events = _read(reading, name, data, call)
                 for event in halves.take(events):
                     yield event
-                wire.count(events)
+                wire.count(events, reading.repeated)
                 if reading.finished:
                     await wire.drain()
                     return

@@ -134,6 +134,7 @@ class Reading:
 
     def __init__(self, call: Call) -> None:
         self.finished = False
+        self.repeated = 0
         self._call = call
         self._items: list[_Item] = []
         self._by_id: dict[str, _Item] = {}
@@ -253,7 +254,9 @@ class Reading:
         kind = _MESSAGE if payload["type"] in _OF_MESSAGES else _REASONING
         item = self._find(payload, kind)
         key, part = item.part(where, number(place))
+        before = part.text.repeated
         words = part.feed(text(words))
+        self.repeated += part.text.repeated - before
         return self._shown(item, key, words) if words else ()
 
     def _shown(self, item: _Item, key: tuple[str, int], words: str) -> list[ReplyEvent]:

@@ -99,9 +99,14 @@ class ThinkTags:
         self._quick = self._read == self._answer or (self._shown and self._read == self._openless)
         return "".join(thinking), "".join(told)
 
+    @property
+    def held(self) -> int:
+        """Pieces of text that wait for `release`."""
+        return len(self._held)
+
     def release(self) -> list[str]:
         """The text that was held as long as there was more to come at once, in the pieces that came."""
-        held, self._held = [piece for piece in self._held if piece], []
+        held, self._held = self._held, []
         self._shown = self._shown or bool(held)
         return held
 
@@ -167,7 +172,8 @@ class ThinkTags:
     def _openless(self, text: str, thinking: list[str], told: list[str]) -> str | None:
         """Text that began without a tag. Its template may have opened the thinking."""
         before, tag, rest = self._look(text, (*_ALONE, *PAIRS), alone=True)
-        self._held.append(before)
+        if before:
+            self._held.append(before)
         if not tag:
             if self._shown:
                 told += self.release()

@@ -94,10 +94,13 @@ class Wire:
             raise item
         return item
 
-    def count(self, events: Sequence[ReplyEvent]) -> None:
+    def count(self, events: Sequence[ReplyEvent], repeated: int, *, held: bool = False) -> None:
         """Counts the last payload, which became `events`. Raises `TooLarge` after too many bytes without
-        content, beyond what may be the content once more."""
-        content = False
+        content, beyond what may be the content once more.
+
+        `repeated`: characters of all payloads so far that are known to be such, and were not kept. `held`:
+        it has content that is shown as soon as all that has arrived is read."""
+        content = held
         for event in events:
             if isinstance(event, Delta):
                 self._shown += len(event.text)
@@ -105,7 +108,7 @@ class Wire:
         if content:
             return
         self._silent += self._size
-        most = MAX_SILENT_BYTES + MAX_REPEATS * self._shown
+        most = MAX_SILENT_BYTES + MAX_REPEATS * self._shown + repeated
         if self._silent > most:
             raise TooLarge(
                 f"{self._call.title} sent {most >> 20} MiB that are no part of an answer. The "

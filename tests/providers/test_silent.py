@@ -3,6 +3,7 @@ many came together, and what was shown may be said again."""
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from chat.providers import wire as wire_module
 from chat.providers.openai_chat import OpenAIChat
 from chat.providers.openai_responses import OpenAIResponses
 from chat.providers.payloads import KEEP_ALIVE, payloads
-from chat.providers.vendors import Vendor
+from chat.providers.vendors import Speaks, Vendor
 from tests.providers.play import Stage
+from tests.providers.test_odd_values import SPEAKERS
 
 KEY = "sk-chat-0123456789"
 VENDOR = Vendor("any", "Any", ("openai_chat",), "https://api.any.test/v1", "ANY_API_KEY")
@@ -53,6 +55,28 @@ async def test_pieces_that_come_together_are_no_flood(how: str, monkeypatch: pyt
     assert fault is None
     assert "".join(e.text for e in events if isinstance(e, TextDelta)) == "word " * 500
     assert events[-1] == ReplyFinished("end")
+
+
+@pytest.mark.parametrize("so_far", [True, False])
+async def test_an_answer_that_arrives_at_once_is_no_flood(
+    so_far: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its text is held until all is read: a tag in it may tell that it was thinking."""
+    monkeypatch.setattr(wire_module, "MAX_SILENT_BYTES", 10_000)
+    words = [f"{n} " for n in range(1_000)]
+    text = "".join(words)
+    pieces = [text[:end] for end in range(20, len(text) + 1, 10)] if so_far else words
+    body = "".join(f"data: {chunk(piece)}\n\n" for piece in [*pieces, ""]) + f"data: {chunk('', 'stop')}\n\n"
+    events, fault = await CHAT.play(body.encode(), ASK)
+    assert fault is None
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
+
+
+async def test_blanks_before_an_answer_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_module, "MAX_SILENT_BYTES", 10_000)
+    body = f"data: {chunk(' ' * 100)}\n\n" * 1_000
+    _, fault = await CHAT.play(body.encode(), ASK)
+    assert isinstance(fault, errors.TooLarge)
 
 
 @pytest.mark.parametrize("how", ["lines", "list"])
@@ -180,6 +204,38 @@ async def test_an_event_larger_than_all_that_was_shown_is_too_large() -> None:
     _, fault = await CHAT.play([*shown, *[b'data: {"choices":"' + b"x" * 1_000_000] * 6], ASK)
     assert isinstance(fault, errors.TooLarge)
     assert "One piece" in fault.message
+
+
+SO_FAR: dict[Speaks, Callable[[str], Any]] = {
+    "openai_chat": lambda words: {"choices": [{"index": 0, "delta": {"content": words}}]},
+    "openai_responses": lambda words: {
+        "type": "response.output_text.delta",
+        "item_id": "m",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": words,
+    },
+    "anthropic_messages": lambda words: {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": words},
+    },
+}
+
+
+@pytest.mark.parametrize("protocol", SO_FAR)
+async def test_text_that_comes_so_far_in_each_delta_may_come_twice(
+    protocol: Speaks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_module, "MAX_SILENT_BYTES", 100_000)
+    stage = Stage.of(lambda clients: SPEAKERS[protocol](VENDOR, KEY, clients))
+    text = "".join(f"{n} " for n in range(1_000))
+    told = [SO_FAR[protocol](text[:end]) for end in range(20, len(text) + 1, 10) for _ in range(2)]
+    body = "".join(f"data: {json.dumps(each)}\n\n" for each in told) + "data: [DONE]\n\n"
+    assert len(body) > 10 * 100_000
+    events, fault = await stage.play(body.encode(), ASK)
+    assert fault is None
+    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
 
 
 @pytest.mark.parametrize(

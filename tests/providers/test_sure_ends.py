@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chat import errors
-from chat.deadlines import watched
+from chat.deadlines import loaded, watched
 from chat.events import Notice, ReplyEvent, ReplyFinished, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from chat.messages import Request, User
 from chat.models import Model
@@ -118,7 +118,7 @@ async def stalls(*chunks: Chunk) -> list[ReplyEvent]:
     """The events of a reply whose silence behind `chunks` is none of its end."""
     heard: list[ReplyEvent] = []
 
-    await STAGE.provider.ready()  # what is loaded is no silence
+    await loaded(STAGE.provider, Deadlines(), math.inf)
 
     async def listen() -> None:
         STAGE.pieces, STAGE.held = [body(*chunks)], True
