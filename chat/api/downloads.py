@@ -42,10 +42,12 @@ PIECE_BYTES = 65_536
 MIN_PACE_BYTES_PER_S = 25_000
 """How fast a body has to be taken: 200 kbit/s, half of what browsers call “Slow 3G”."""
 PACE_WINDOW_S = 30.0
-"""Seconds over which the pace counts: a client may stop for as long, and whoever takes nothing leaves after
+"""Seconds over which the pace counts: a client may stop for as long, and whoever takes nothing is ended after
 it. Less would end honest downloads: the system takes a slow client's bytes from us in bursts of up to
-1.3 MB, a third of its 4 MB for a connection, and of these a client on Slow 3G, with 50 kB/s, takes one in
-26 s. A body of up to 750 kB may come as slowly as it likes, if it is there in these seconds."""
+1.3 MB, a third of the 4 MB that it has for a connection, and a client on Slow 3G, with 50 kB/s, needs 26 s
+for one. (On loopback, where its buffers are that large, 60 kB/s goes on and 30 kB/s is ended; over a slow
+line they are smaller.) A body of up to 750 kB may come as slowly as it likes, if it is there in these
+seconds."""
 MAX_DOWNLOAD_S = 300.0
 """Seconds to send a whole body. The largest chat, 15 MB, needs 300 s at 400 kbit/s."""
 
