@@ -22,7 +22,7 @@ from chat.events import (
 )
 from chat.providers import faults
 from chat.providers.arguments import Arguments, as_text
-from chat.providers.back import FIELDS
+from chat.providers.back import FIELDS, MAX_KEPT_CHARS, size
 from chat.providers.bodies import parsed
 from chat.providers.cumulative import Cumulative
 from chat.providers.faults import Call
@@ -39,7 +39,7 @@ _OURS = frozenset(("type", "id", "name", "input", "cache_control"))
 class _Block:
     """A content block that is open. `pieces` is what its deltas add to the field `grows`."""
 
-    __slots__ = ("arguments", "grows", "id", "index", "kind", "pieces", "start", "text")
+    __slots__ = ("arguments", "chars", "grows", "id", "index", "kind", "pieces", "start", "text")
 
     def __init__(self, index: int | None, start: Mapping[str, Any]) -> None:
         self.index = index
@@ -49,6 +49,8 @@ class _Block:
         self.pieces: list[str] = []
         self.grows = {"thinking": "thinking", "compaction": "content"}.get(self.kind, "")
         self.arguments = Arguments()
+        self.chars = 0
+        """Of a call's beginning, about, which is kept until its end."""
         self.text = Cumulative()
 
 
@@ -65,6 +67,8 @@ class Reading:
         """That of the message's beginning."""
         self._blocks: list[_Block] = []
         """Those that are open; the last one began last."""
+        self._begun = 0
+        """Characters of the open calls' beginnings. With too many of them, all are taken as ended."""
         self._here = self._said = False
         self._ids: set[str] = set()
         self._thought: _Block | None = None
@@ -162,9 +166,12 @@ class Reading:
         if last is not None and last.index == index and start and last.start == start:
             return []  # the same once more
         # Blocks follow one another; a stop may be missing. Calls may come side by side all the same.
-        events = [e for block in list(self._blocks) if block.kind not in _TOOLS for e in self._close(block)]
         block = _Block(index, start)
+        block.chars = size(start) if block.kind in _TOOLS else 0
+        full = self._begun + block.chars > MAX_KEPT_CHARS
+        events = [e for b in list(self._blocks) if full or b.kind not in _TOOLS for e in self._close(b)]
         self._blocks.append(block)
+        self._begun += block.chars
         check_parts(len(self._blocks), self._call)
         match block.kind:
             case "text":
@@ -269,6 +276,7 @@ class Reading:
 
     def _close(self, block: _Block) -> list[ReplyEvent]:
         self._blocks.remove(block)
+        self._begun -= block.chars
         events = self._held(block)
         if block.kind == "text":
             return events

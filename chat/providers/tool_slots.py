@@ -19,13 +19,18 @@ _OURS = frozenset(("index", "id", "type", "function", "name", "arguments"))
 LONGEST_NAME: Final = 1_000
 """Characters of a tool's name after which it grows no more."""
 
-
 MAX_CHECKED_CALLS: Final = 100
 """Calls that are looked at whenever a chunk says that there will be no more."""
 
+MAX_UNNAMED_CALLS: Final = 100
+"""Calls whose name may still come. More of them are passed over."""
+
+MAX_WAITING_CHARS: Final = 256 * 1024
+"""Of arguments that wait for their call's name. With more, it is told without one."""
+
 
 class _Slot:
-    __slots__ = ("arguments", "extra", "id", "index", "name", "started", "waiting", "wire_id")
+    __slots__ = ("arguments", "chars", "extra", "id", "index", "name", "started", "waiting", "wire_id")
 
     def __init__(self, index: Hashable, wire_id: str) -> None:
         self.index = index
@@ -35,6 +40,7 @@ class _Slot:
         self.started = False
         self.arguments = Arguments()
         self.waiting: list[str] = []  # arguments that came before the name
+        self.chars = 0  # of all arguments so far
         self.extra: dict[str, Any] = {}
 
     def named(self, name: str) -> bool:
@@ -54,6 +60,7 @@ class ToolSlots:
         self._by_id: dict[tuple[Hashable, str], _Slot] = {}
         self._ids: set[str] = set()
         self._same: dict[str, int] = {}
+        self._unnamed = self._id_chars = 0
         self._extra = 0
 
     def __len__(self) -> int:
@@ -84,6 +91,9 @@ class ToolSlots:
         slot = self._find(index, id, called, arguments)
         events: list[ToolCallStarted | ToolCallDelta] = []
         if slot is None:
+            if not called and self._unnamed >= MAX_UNNAMED_CALLS:
+                return []
+            self._unnamed += 1
             if self._slots and self._slots[-1].name:
                 events += self._start(self._slots[-1])
             slot = _Slot(index, id)
@@ -91,16 +101,19 @@ class ToolSlots:
         slot.wire_id = slot.wire_id or id
         if index is not None:
             self._by_index[index] = slot
-        if id:
-            self._by_id.setdefault((slot.index, id), slot)
+        if id and (slot.index, id) not in self._by_id and self._id_chars < MAX_KEPT_CHARS:
+            self._id_chars += len(id)
+            self._by_id[slot.index, id] = slot
             self._by_id.setdefault((None, id), slot)
-        if called != slot.name and not slot.started and len(slot.name) < LONGEST_NAME:
+        if called and called != slot.name and not slot.started and len(slot.name) < LONGEST_NAME:
+            self._unnamed -= not slot.name
             # repeated whole, grown, or cut in pieces
             slot.name = called if called.startswith(slot.name) else slot.name + called
         self._keep(slot, delta, function)
         if arguments:
             slot.waiting.append(arguments)
-            if slot.name:
+            slot.chars += len(arguments)
+            if slot.name or slot.chars > MAX_WAITING_CHARS:
                 events += self._say(slot)
         return events
 

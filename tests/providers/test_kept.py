@@ -68,6 +68,21 @@ FLOODS: dict[str, tuple[Speaks, int, Callable[[int], dict[str, Any]]]] = {
         4_000,
         lambda n: chat(reasoning_details=[{"data": LONG, "type": "a"}]),
     ),
+    "arguments of no name beside a text": (
+        CHAT,
+        4_000,
+        lambda n: chat(content="a", tool_calls=[{"index": 0, "function": {"arguments": LONG}}]),
+    ),
+    "calls of no name beside a text": (
+        CHAT,
+        300,
+        lambda n: chat(content="a", tool_calls=[{"index": 200 * n + i} for i in range(200)]),
+    ),
+    "ids of one call beside a text": (
+        CHAT,
+        4_000,
+        lambda n: chat(content="a", tool_calls=[{"index": 0, "id": f"{n}{LONG}"}]),
+    ),
     "calls without an end": (CHAT, 40_000, lambda n: call(n, name="x", arguments="{}")),
     "nothing": (CHAT, 4_000, lambda n: {"nothing": LONG}),
     "blocks": (MESSAGES, 40_000, lambda n: block(n, type="text_delta", text="a")),
@@ -86,6 +101,24 @@ FLOODS: dict[str, tuple[Speaks, int, Callable[[int], dict[str, Any]]]] = {
         MESSAGES,
         40_000,
         lambda n: {"type": "content_block_start", "index": n, "content_block": {"type": "tool_use"}},
+    ),
+    "beginnings with much beside": (
+        MESSAGES,
+        4_000,
+        lambda n: {
+            "type": "content_block_start",
+            "index": n,
+            "content_block": {"type": "tool_use", "id": f"c{n}", "name": "x", "sign": LONG},
+        },
+    ),
+    "beginnings with inputs": (
+        MESSAGES,
+        4_000,
+        lambda n: {
+            "type": "content_block_start",
+            "index": n,
+            "content_block": {"type": "tool_use", "id": f"c{n}", "name": "x", "input": {"a": LONG}},
+        },
     ),
     "items": (
         RESPONSES,
