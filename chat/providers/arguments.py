@@ -1,21 +1,32 @@
 """The arguments of one tool call, put together from what a server sends of them.
 
-Some say everything twice (the pieces, then the whole), some send all so far in each piece, some begin with an
-empty object. JSON shows which it was, because nothing can follow a complete object. So a piece that may be a
-repetition is held back until the next pieces, or the end, show what it is. Called by `tool_slots` and the
-readings."""
+Some say everything twice (the pieces, then the whole), some send all so far in each piece and the same again
+while nothing is new, some begin with an empty object. JSON shows which it was. A piece that begins with all
+that came before is an object: as a part it can stand behind a colon or in a list, and anywhere else it is a
+repetition. Where it can stand, it is held back until another piece, or the end, shows what it is: parts of an
+object are a whole one in the end.
+
+They cannot be told apart where the arguments end unfinished: then they are read as parts. What would be
+nested deeper than `json_beginning.MAX_DEPTH`, or have more than `_MAX_HELD_CHARS`, is read as repetitions.
+Text that is no JSON may well repeat itself, so it is a repetition only after several pieces that grow.
+Called by `tool_slots` and the readings."""
 
 import json
 from itertools import pairwise
 from typing import Any
 
+from chat.providers.json_beginning import may_begin
+
 _TRIES = 8
 """Times that the text so far is parsed, so that no server can make us do it at each piece."""
+_MAX_HELD_CHARS = 10_000
+"""Characters, told ones included, up to which it may be unclear what the held pieces are. They are looked at
+anew with each piece, and while they are held, the user does not see that the model works."""
 _MAX_HELD_PIECES = 8
-"""Pieces that are held back at most. While they are held, the user does not see that the model works."""
+"""Pieces of other text that are held back at most."""
 _MIN_GROWN_PIECES = 3
-"""Different pieces that each begin with the whole piece before. After so many, the next piece is read as
-another one that repeats all before it."""
+"""Different pieces of other text that each begin with the whole piece before. After so many, the next one is
+read as another one that repeats all before it."""
 
 
 class Arguments:
@@ -68,11 +79,9 @@ class Arguments:
         if not self._told and piece.strip() == "{}":  # the whole, or a place for it
             self._held.append(piece)
             return ""
-        if self._told and self._repeats(piece):
-            if not self._whole:
-                self._held.append(piece)
-            return ""
-        return self._tell(piece)
+        if not self._told or not self._repeats(piece):
+            return self._tell(piece)
+        return "" if self._whole else self._hold(piece)
 
     def _hold(self, piece: str) -> str:
         """Holds back `piece`, too, or finds out what the held pieces are."""
@@ -80,21 +89,38 @@ class Arguments:
             if piece.lstrip().startswith("{"):  # {} was a place for it
                 self._held.clear()
                 return self.feed(piece)
-        elif _grow(chain := [self.told, *self._held, piece]) and len(set(chain)) > _MIN_GROWN_PIECES:
-            self._grows = True
-            self._held.clear()
-            return self._more(piece)
+            self._held.append(piece)
+            return "" if len(self._held) < _MAX_HELD_PIECES else self._release()
+        longest = max(self._held, key=len, default=self.told)
+        if not piece.startswith(longest) and not longest.startswith(piece):
+            return self._release() + self.feed(piece)
         self._held.append(piece)
-        if len(self._held) < _MAX_HELD_PIECES:
+        parts = self.text
+        if parts.lstrip()[:1] in ("{", "["):
+            repeated = len(parts) > _MAX_HELD_CHARS or not may_begin(parts)
+        else:
+            chain = [self.told, *self._held]
+            repeated = len(set(chain)) > _MIN_GROWN_PIECES and _grow(chain)
+            if not repeated and len(self._held) == _MAX_HELD_PIECES:
+                return self._release()
+        if not repeated:
             return ""
+        self._grows = True
+        self._held.clear()
+        return self._more(max(longest, piece, key=len))
+
+    def _release(self) -> str:
+        """The held pieces are parts."""
         held, self._held = "".join(self._held), []
         return self._tell(held)
 
     def _more(self, piece: str) -> str:
-        told = self.told
-        if told.startswith(piece):  # the same again, or less
+        begun = self._told[0]
+        if len(piece) > len(begun):
+            begun = self.told
+        if begun.startswith(piece):  # the same again, or less
             return ""
-        return self._tell(piece.removeprefix(told))
+        return self._tell(piece.removeprefix(begun))
 
     def whole(self, text: str) -> str:
         """What of the complete arguments was not told in pieces."""
@@ -120,7 +146,7 @@ class Arguments:
             return self._tell(rest if _parsed(rest) is not None else all)
         if _parsed(told) is not None:
             return ""  # everything behind it said it once more
-        for text in (held[-1], all):  # each piece holds what was there before
+        for text in (max(held, key=len), all):  # each piece holds what was there before
             if text.startswith(told) and _parsed(text) is not None:
                 return self._tell(text[len(told) :])
         return self._tell(all)
