@@ -27,9 +27,9 @@ def over_and_over(piece: bytes) -> Iterator[bytes]:
         yield block
 
 
-def arguments(text: str) -> Iterator[bytes]:
+def arguments(begin: str, text: str) -> Iterator[bytes]:
     """Of one call. With its name in each piece, all after the first would be repetitions."""
-    yield chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "x", "arguments": ""}}]})
+    yield chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "x", "arguments": begin}}]})
     yield from over_and_over(chunk({"tool_calls": [{"index": 0, "function": {"arguments": text}}]}))
 
 
@@ -56,7 +56,8 @@ FLOODS: dict[str, tuple[int, str, Callable[[], Iterator[bytes]]]] = {
         STREAM,
         lambda: over_and_over(chunk({"content": "a"}) + chunk({"reasoning_content": "b"})),
     ),
-    "arguments": (200, STREAM, lambda: arguments("[[" * 99)),
+    "arguments": (200, STREAM, lambda: arguments('{"text": "', "x" * 200)),
+    "levels": (200, STREAM, lambda: arguments("", "[[" * 99)),
     "calls": (200, STREAM, lambda: calls(5000)),
     "sources": (
         200,
